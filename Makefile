@@ -1,0 +1,69 @@
+# Two commands on a machine with Python 3.11 or newer, pip and make: `make demo` and `make test`.
+# Each makes its own environment in .venv; a stamp there says what is already installed.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := pyproject.toml constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# The first interpreter that answers and is new enough; `make PYTHON=...` overrides it.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python; do \
+	$$name -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$name && break; done)
+
+.PHONY: help demo test test-all lint format benchmark clean
+
+help:  ## Show this list.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: $(VENV)/.demo  ## Train, convert, break, diff and repair a real model.
+	$(BIN)/python cli.py demo
+
+test: $(VENV)/.all lint  ## Lint, types, layers, and every test of the core and the frameworks.
+	$(BIN)/python -m pytest
+
+test-all: test  ## Everything `make test` runs, and what needs more than the frameworks.
+
+lint: $(VENV)/.all
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --verbose >$(VENV)/layers.txt || { cat $(VENV)/layers.txt; exit 1; }
+
+format: $(VENV)/.all  ## Lay the code out as `make test` wants it.
+	$(BIN)/ruff check --quiet --fix .
+
+benchmark: $(VENV)/.all $(VENV)/.polygraphy  ## Measure against peers; prints tables, writes JSON.
+	$(BIN)/python benchmarks/cold_start.py
+	$(BIN)/python benchmarks/polygraphy_ratio.py
+
+clean:  ## Remove the environments and everything that was built.
+	rm -rf $(VENV) benchmarks/.venv-polygraphy benchmarks/.cache build *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian's python3 has no ensurepip unless python3-venv is installed: its own pip fills in.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "pivotfix needs Python 3.11 or newer, and none was found:" \
+		"install it, or name it with make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV) \
+		&& $(PYTHON) -m venv --without-pip $(VENV) \
+		&& $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+
+$(VENV)/.demo: $(PINS) | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable '.[demo]'
+	touch $@
+
+$(VENV)/.all: $(PINS) | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable '.[all,test]'
+	touch $@ $(VENV)/.demo
+
+# Polygraphy is a peer, not a dependency: it lives in an environment of its own.
+$(VENV)/.polygraphy: $(PINS) benchmarks/polygraphy-constraints.txt | $(BIN)/python
+	$(PYTHON) -m venv benchmarks/.venv-polygraphy
+	benchmarks/.venv-polygraphy/bin/python -m pip --disable-pip-version-check --quiet \
+		install --requirement benchmarks/polygraphy-constraints.txt
+	touch $@
