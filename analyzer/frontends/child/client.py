@@ -1,0 +1,234 @@
+"""The end of the pipe that pivotfix holds: start a child, ask it, outlive it."""
+
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Self
+
+import analyzer
+from analyzer.frontends.child.wire import error_from_json
+
+ENVIRONMENTS: Mapping[str, Mapping[str, str]] = {
+    "tensorflow": {
+        "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow",
+    },
+    "torch": {"CUDA_VISIBLE_DEVICES": "", "TORCH_LOGS": "-all"},
+}
+"""Settings each family needs before its import; they are the child's alone."""
+
+CHATTER = ("INFO", "WARNING", "I0", "W0", "W1", "I1", "2", "warnings.warn")
+"""How lines begin that frameworks write while all is well."""
+
+LAST_WORDS = 4096
+"""Bytes of the child's log that are searched for its last useful line: some 40 lines."""
+
+GRACE_SECONDS = 5.0
+"""A child that was killed is gone at once; this only bounds the wait for the kernel."""
+
+
+class ChildDied(Exception):  # noqa: N818  # it is an event of the child, not an error of ours
+    """The child is gone, or was ended because it did not answer."""
+
+
+class Child:
+    """One framework in one process, asked one thing at a time.
+
+    Attributes:
+        family: ``tensorflow`` or ``torch``.
+        folder: A private folder for what passes between us; gone with the child.
+    """
+
+    def __init__(self, family: str) -> None:
+        self.family = family
+        self.folder = Path(tempfile.mkdtemp(prefix="pivotfix-"))
+        self._lock = threading.Lock()
+        self._forgotten: deque[int] = deque()
+        self._models = 0
+        asked, self._asking = os.pipe()
+        self._answers, answering = os.pipe()
+        self._process = _spawn(family, self.folder, asked, answering)
+        os.close(asked)
+        os.close(answering)
+        ends = (self._asking, self._answers)
+        self._end = weakref.finalize(self, _end, self._process, self.folder, ends)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still answers."""
+        return self._end.alive and self._process.poll() is None
+
+    def new_model(self) -> int:
+        """Return a number that no other model of this child has."""
+        with self._lock:
+            self._models += 1
+            return self._models
+
+    def forget(self, model: int) -> None:
+        """Let a model go with the next request; safe at any moment, also in a finalizer."""
+        self._forgotten.append(model)
+
+    def ask(self, call: str, *, seconds: float, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401  # what JSON holds
+        """Return the child's answer.
+
+        Args:
+            call: ``load`` or ``run``.
+            seconds: How long to wait before it counts as hung.
+            arguments: What the call takes.
+
+        Raises:
+            PivotfixError: The child says so.
+            ChildDied: It crashed, ran out of memory or did not answer in time.
+        """
+        with self._lock:
+            request = {"call": call, "forget": self._taken(), **arguments}
+            answer = self._exchange(json.dumps(request).encode() + b"\n", seconds)
+        if "error" in answer:
+            raise error_from_json(answer["error"])
+        return answer
+
+    def close(self) -> None:
+        """End the child and remove its folder."""
+        self._end()
+
+    def _taken(self) -> list[int]:
+        return [self._forgotten.popleft() for _ in range(len(self._forgotten))]
+
+    def _exchange(self, request: bytes, seconds: float) -> dict[str, Any]:
+        try:
+            os.write(self._asking, request)
+            line = self._line(seconds)
+        except BrokenPipeError as surprise:
+            raise ChildDied(self._epitaph()) from surprise
+        except KeyboardInterrupt:
+            self.close()  # its answer would be taken for the next one's
+            raise
+        return json.loads(line)  # type: ignore[no-any-return]  # a line of ours
+
+    def _line(self, seconds: float) -> bytes:
+        """Return the next whole line."""
+        line = b""
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._answers, selectors.EVENT_READ)
+            while not line.endswith(b"\n"):
+                if not waiting.select(seconds):
+                    self.close()
+                    raise ChildDied(f"did not answer within {seconds:.0f} s")
+                piece = os.read(self._answers, 1 << 16)
+                if not piece:
+                    raise ChildDied(self._epitaph())
+                line += piece
+        return line
+
+    def _epitaph(self) -> str:
+        """Return how the child ended, with its last useful words."""
+        status = self._process.wait(GRACE_SECONDS)
+        words = last_words(self.folder / "log")
+        self.close()
+        how = f"ended with status {status}"
+        if status < 0:
+            name = signal.Signals(-status).name
+            how = f"crashed ({name})" if name != "SIGKILL" else "was killed, out of memory perhaps"
+        return f"{how}: {words}" if words else how
+
+
+def _spawn(family: str, folder: Path, asked: int, answering: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "analyzer.frontends.child"]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(  # noqa: S603  # our own module
+            [*command, family, str(asked), str(answering), str(folder)],
+            pass_fds=(asked, answering), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env=environment(family), start_new_session=True,  # Ctrl-C is ours to pass on
+        )
+
+
+def environment(family: str) -> dict[str, str]:
+    """Return the environment of a child of this family, in which our package is found."""
+    home = str(Path(next(iter(analyzer.__path__))).resolve().parent)
+    known = os.environ.get("PYTHONPATH", "")
+    found = {} if home == sysconfig.get_path("purelib") else {
+        "PYTHONPATH": os.pathsep.join(filter(None, (known, home)))
+    }
+    return {**os.environ, **ENVIRONMENTS[family], **found}
+
+
+def last_words(log: Path) -> str:
+    """Return the last line of a log that says something, or nothing."""
+    content = log.read_bytes()[-LAST_WORDS:].decode("utf-8", "replace")
+    lines = (line.strip() for line in reversed(content.splitlines()))
+    return next((line for line in lines if line and not line.startswith(CHATTER)), "")
+
+
+def _end(process: subprocess.Popen[bytes], folder: Path, ends: tuple[int, int]) -> None:
+    """Kill a child with all it started, and remove what it left."""
+    for end in ends:
+        os.close(end)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(GRACE_SECONDS)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class WarmChildren:
+    """Children that outlive their first model, one per family, restarted when they die."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._children: dict[str, Child] = {}
+
+    def child(self, family: str) -> Child:
+        """Return the living child of a family."""
+        with self._lock:
+            child = self._children.get(family)
+            if child is None or not child.alive:
+                child = self._children[family] = Child(family)
+            return child
+
+    def close(self) -> None:
+        """End them all."""
+        for child in self._children.values():
+            child.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        """End them all."""
+        self.close()
+
+
+_warm: ContextVar[WarmChildren | None] = ContextVar("warm children", default=None)
+
+
+@contextmanager
+def warm_children() -> Iterator[WarmChildren]:
+    """Let every model loaded in this context share one child per family.
+
+    A framework's import takes seconds; who loads hundreds of models pays it once. Models
+    of one child run one after another, and share its fate.
+    """
+    with WarmChildren() as children:
+        token = _warm.set(children)
+        try:
+            yield children
+        finally:
+            _warm.reset(token)
+
+
+def child_of(family: str) -> Child:
+    """Return a child for one model: a new one, or the warm one of this context."""
+    children = _warm.get()
+    return Child(family) if children is None else children.child(family)

@@ -1,0 +1,88 @@
+"""Keras models, in the child: Keras loads and runs them, tf2onnx converts them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import tensorflow as tf
+import tf2onnx
+
+from analyzer.core.errors import LoadError
+from analyzer.core.types import Feeds
+from analyzer.frontends.child.handlers import (
+    OPSET,
+    batch_norms_kept,
+    keep_batch_norms_unfolded,
+)
+from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.naming import io_names, renamed
+from analyzer.frontends.child.tracing import layers_of_tensors, layers_recorded
+
+
+def load(path: str, *, trust_code: bool) -> Loaded:
+    """Return a Keras model with its pivot.
+
+    Args:
+        path: A ``.keras`` or ``.h5`` file.
+        trust_code: Whether Lambda layers may run.
+
+    Raises:
+        LoadError: The model declares no inputs.
+    """
+    model = keras.saving.load_model(path, compile=False, safe_mode=not trust_code)
+    if not getattr(model, "inputs", None):
+        raise LoadError(
+            f"{path} is a {type(model).__name__} that declares no inputs",
+            hint="call the model once on real inputs, then save it again",
+        )
+    with batch_norms_kept(), layers_recorded(model) as recorded:
+        keep_batch_norms_unfolded()
+        pivot = _convert(model)
+    layers = layers_of_tensors(pivot, recorded)
+    _, given = io_names(pivot)
+    own = {f"input_{place}": tensor.name for place, tensor in enumerate(model.inputs)}
+    pivot, names = renamed(pivot, own | dict(zip(given, model.output_names, strict=True)))
+    inputs = [names.get(old, old) for old in own]
+    return Loaded(
+        pivot,
+        lambda feeds: _run(model, feeds, inputs, io_names(pivot)[1]),
+        {names.get(tensor, tensor): layer for tensor, layer in layers.items()},
+    )
+
+
+def _run(
+    model: Any, feeds: Feeds, inputs: Sequence[str], outputs: Sequence[str]  # noqa: ANN401  # a Keras model
+) -> Feeds:
+    results = called(model, [tf.constant(feeds[name]) for name in inputs])
+    arrays = [np.asarray(result) for result in keras.tree.flatten(results)]
+    return dict(zip(outputs, arrays, strict=True))
+
+
+def _convert(model: Any) -> onnx.ModelProto:  # noqa: ANN401  # a Keras model
+    """Return the model as ONNX; its first axes stay dynamic where Keras has None."""
+    signature = [
+        tf.TensorSpec(tensor.shape, tensor.dtype, name=f"input_{place}")
+        for place, tensor in enumerate(model.inputs)
+    ]
+
+    def call(*tensors: tf.Tensor) -> list[tf.Tensor]:
+        return keras.tree.flatten(called(model, tensors))  # type: ignore[no-any-return]
+
+    traced = tf.function(call, input_signature=signature, autograph=False)
+    pivot, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
+    return pivot  # type: ignore[no-any-return]
+
+
+def called(model: Any, tensors: Sequence[Any]) -> Any:  # noqa: ANN401  # whatever the model gives
+    """Return what the model gives for its inputs, in the structure it was built with.
+
+    Args:
+        model: A Keras model.
+        tensors: One tensor per input, in the order of ``model.inputs``.
+    """
+    structure = getattr(model, "_inputs_struct", None)
+    if structure is None:
+        return model(tensors[0] if len(tensors) == 1 else list(tensors), training=False)
+    return model(keras.tree.pack_sequence_as(structure, list(tensors)), training=False)

@@ -1,0 +1,112 @@
+"""TFLite models, in the child: LiteRT runs them, tf2onnx converts them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tf2onnx
+from ai_edge_litert.interpreter import Interpreter
+
+from analyzer.core.errors import RunError
+from analyzer.core.types import Array, Feeds
+from analyzer.frontends.child import flatbuffer, handlers
+from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.naming import io_names
+from analyzer.frontends.child.scopes import layers
+
+def load(path: str, *, trust_code: bool) -> Loaded:
+    """Return a TFLite model with its pivot, whose tensors keep the flatbuffer's names.
+
+    Args:
+        path: A ``.tflite`` file.
+        trust_code: Of no effect: a flatbuffer carries no code.
+
+    Raises:
+        LoadError: The flatbuffer is damaged.
+    """
+    del trust_code
+    tree = flatbuffer.read(path)
+    pivot, _ = tf2onnx.convert.from_tflite(path, opset=handlers.OPSET)
+    inputs, outputs = io_names(pivot)
+    native = Native(path, inputs, outputs)
+    return Loaded(pivot, native, layers(pivot), tuple(_notes(tree)))
+
+
+class Native:
+    """The model in the LiteRT interpreter, on the CPU, with its default kernels."""
+
+    def __init__(self, path: str, inputs: list[str], outputs: list[str]) -> None:
+        self._path = path
+        self._names = inputs, outputs
+        self._interpreter: Any = None
+
+    def __call__(self, feeds: Feeds) -> Feeds:
+        """Return the outputs of one sample, by pivot name.
+
+        Args:
+            feeds: One array per input, in the dtype the model declares; quantized inputs
+                take the quantized integers.
+
+        Raises:
+            RunError: The interpreter does not load the model or refuses the sample.
+        """
+        inputs, outputs = self._names
+        self._interpreter = self._interpreter or self._opened()
+        for name, place in zip(inputs, self._interpreter.get_input_details(), strict=True):
+            self._resize(place, feeds[name])
+        self._interpreter.allocate_tensors()
+        for name, place in zip(inputs, self._interpreter.get_input_details(), strict=True):
+            self._interpreter.set_tensor(place["index"], np.ascontiguousarray(feeds[name]))
+        self._interpreter.invoke()
+        results = (
+            self._interpreter.get_tensor(place["index"])
+            for place in self._interpreter.get_output_details()
+        )
+        return dict(zip(outputs, results, strict=True))
+
+    def _opened(self) -> Any:  # noqa: ANN401  # LiteRT's interpreter is untyped
+        try:
+            interpreter = Interpreter(model_path=self._path)
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as surprise:
+            said = str(surprise).strip().splitlines()[0]
+            raise RunError(
+                f"{self._path} does not load in the LiteRT interpreter ({said})",
+                hint="convert the model again, or open it in Netron at that operator",
+                loading=True,
+            ) from surprise
+        return interpreter
+
+    def _resize(self, place: dict[str, Any], value: Array) -> None:
+        if tuple(place["shape"]) == value.shape:
+            return
+        declared = tuple(place["shape_signature"])
+        fixed = zip(declared, value.shape, strict=False)
+        if len(declared) != value.ndim or any(size not in {-1, own} for size, own in fixed):
+            raise RunError(
+                f"{self._path} takes {place['name']} as {declared}, not {value.shape}",
+                hint="feed the declared shape; -1 is free",
+            )
+        self._interpreter.resize_tensor_input(place["index"], value.shape)
+
+
+def _notes(tree: Any) -> Iterator[str]:  # noqa: ANN401  # the generated object tree
+    """Yield what a reader must know of how faithfully tf2onnx renders quantized models."""
+    graph = tree.subgraphs[0]
+    quantized = {
+        index for index, tensor in enumerate(graph.tensors)
+        if tensor.quantization is not None and tensor.quantization.scale is not None
+    }
+    if not quantized:
+        return
+    if any(_writes(operator, quantized) for operator in graph.operators):
+        yield "The model is quantized: the pivot computes in float between quantized values."
+        return
+    yield (
+        "Only weights are quantized: the runtime quantizes activations on the fly where the "
+        "pivot computes in float, so weights are exact and activations are close."
+    )
+
+
+def _writes(operator: Any, tensors: set[int]) -> bool:  # noqa: ANN401  # the generated object tree
+    return any(index in tensors for index in operator.outputs)

@@ -1,0 +1,130 @@
+"""What tf2onnx lacks or does by default that a pivot must not have."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import sqrt
+from typing import Any
+
+import keras.src.backend
+import numpy as np
+import tensorflow as tf
+import tf2onnx
+from tf2onnx.handler import tf_op, tfl_op
+from tf2onnx.optimizer import back_to_back_optimizer
+
+OPSET = 18
+"""The newest opset that tf2onnx writes."""
+
+IMAGE_RANK = 4
+"""FusedBatchNormV3 takes [N, H, W, C] only; other ranks keep Keras's own arithmetic."""
+
+
+@tf_op("Erfc")
+class Erfc:
+    """``1 - Erf(x)``: without it, tf2onnx writes an Erfc operator that no runtime knows."""
+
+    @classmethod
+    def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:  # noqa: ANN401  # tf2onnx's own types
+        """Replace the node with ONNX operators of opset 9."""
+        spell_out(ctx, node, (("Erf", (0, None)), ("Sub", (np.float32(1), None))))
+
+
+@tfl_op(["TFL_GELU"])
+class TflGelu:
+    """``0.5 x (1 + Erf(x / sqrt 2))``, the exact form; the tanh form where the file says so."""
+
+    @classmethod
+    def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:  # noqa: ANN401  # tf2onnx's own types
+        """Replace the node with ONNX operators of opset 9."""
+        approximate = bool(node.get_attr_value("approximate", False))
+        spell_out(ctx, node, TANH_GELU if approximate else EXACT_GELU)
+
+
+Step = tuple[str, tuple[Any, ...]]
+
+EXACT_GELU: Sequence[Step] = (
+    ("Mul", (0, np.float32(1 / sqrt(2)))),
+    ("Erf", (None,)),
+    ("Add", (None, np.float32(1))),
+    ("Mul", (0, None)),
+    ("Mul", (None, np.float32(0.5))),
+)
+"""Operators in order; 0 is the node's own input, None the step before, a float a constant."""
+
+TANH_GELU: Sequence[Step] = (
+    ("Mul", (0, 0)),
+    ("Mul", (None, np.float32(0.044715))),
+    ("Add", (None, np.float32(1))),
+    ("Mul", (0, None)),
+    ("Mul", (None, np.float32(sqrt(2 / np.pi)))),
+    ("Tanh", (None,)),
+    ("Add", (None, np.float32(1))),
+    ("Mul", (0, None)),
+    ("Mul", (None, np.float32(0.5))),
+)
+"""The approximation of Hendrycks and Gimpel, as TFLite computes it."""
+
+
+def spell_out(ctx: Any, node: Any, steps: Sequence[Step]) -> None:  # noqa: ANN401  # tf2onnx's own types
+    """Replace a one-input node of a tf2onnx graph with a chain of ONNX operators.
+
+    Args:
+        ctx: The graph.
+        node: The node; its name and output go to the last operator.
+        steps: The chain, as `EXACT_GELU` writes it.
+    """
+    given, result, name = node.input[0], node.output[0], node.name
+    kind = {"dtypes": [ctx.get_dtype(result)], "shapes": [ctx.get_shape(result)]}
+    ctx.remove_node(name)
+    before = given
+    for place, (op, operands) in enumerate(steps):
+        last = {"name": name, "outputs": [result]} if place == len(steps) - 1 else {}
+        reads = [_operand(ctx, name, operand, (given, before)) for operand in operands]
+        before = ctx.make_node(op, reads, **last, **kind).output[0]
+
+
+def _operand(ctx: Any, name: str, operand: Any, tensors: tuple[str, str]) -> str:  # noqa: ANN401  # tf2onnx's own types
+    given, before = tensors
+    if operand is None:
+        return before
+    if isinstance(operand, np.float32):
+        return str(ctx.make_const(tf2onnx.utils.make_name(name), operand).output[0])
+    return given
+
+
+@contextmanager
+def batch_norms_kept() -> Iterator[None]:
+    """Let batch normalisation be traced as the one operator it is.
+
+    Keras spells it out as arithmetic, which tf2onnx then folds into the weights beside it:
+    no variable of the user's would stand in the pivot as it is.
+    """
+    backend = keras.src.backend.nn
+    original = backend.batch_normalization
+
+    def fused(x: Any, mean: Any, variance: Any, axis: int, *rest: Any, **options: Any) -> Any:  # noqa: ANN401  # TensorFlow's own types
+        if len(x.shape) != IMAGE_RANK or axis not in {-1, IMAGE_RANK - 1} or x.dtype != tf.float32:
+            return original(x, mean, variance, axis, *rest, **options)
+        return _fused(x, mean, variance, *rest, **options)
+
+    backend.batch_normalization = fused
+    try:
+        yield
+    finally:
+        backend.batch_normalization = original
+
+
+def _fused(
+    x: Any, mean: Any, variance: Any, offset: Any = None, scale: Any = None, epsilon: float = 1e-3  # noqa: ANN401  # TensorFlow's own types
+) -> Any:
+    return tf.raw_ops.FusedBatchNormV3(
+        x=x,
+        scale=tf.ones_like(mean) if scale is None else scale,
+        offset=tf.zeros_like(mean) if offset is None else offset,
+        mean=mean, variance=variance, epsilon=epsilon, is_training=False,
+    )[0]
+
+
+def keep_batch_norms_unfolded() -> None:
+    """Stop tf2onnx from folding BatchNormalization into the Conv before it."""
+    back_to_back_optimizer._func_map.pop(("Conv", "BatchNormalization"), None)  # noqa: SLF001  # it has no switch

@@ -1,0 +1,74 @@
+"""Keras layer names read from the tensor names that a TFLite file keeps."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import onnx
+
+DERIVED = re.compile(r"(:\d+|__\d+|_prequant|_Gemm|_Concat|_dequant)$")
+"""What tf2onnx appends to a flatbuffer name for the tensors and nodes it makes of it."""
+
+CALL_SUFFIX = re.compile(r"_\d+$")
+"""What Keras 3 appends to the scope of every layer, since it traces a model more than once."""
+
+WRAPPERS = frozenset({"StatefulPartitionedCall", "PartitionedCall"})
+
+COMPUTING = frozenset({
+    "convolution", "depthwise", "Conv2D", "conv2d", "DepthwiseConv2dNative",
+    "DepthwiseConv2D", "conv2d_transpose", "conv_transpose", "MatMul", "Tensordot", "BiasAdd",
+    "separable_conv2d", "Conv3D", "Einsum", "einsum",
+})
+"""Operations that own weights: of several layers fused into one, theirs is the one to name."""
+
+ACTIVATIONS = frozenset({"Relu", "Relu6", "LeakyRelu", "Elu", "Tanh", "Sigmoid", "Clip"})
+
+
+def layers(model: onnx.ModelProto) -> dict[str, tuple[str, str | None]]:
+    """Return the layer of each pivot tensor whose flatbuffer name tells it.
+
+    A fused activation stands behind the tensor that bears both names: the operator's own
+    output goes to the layer that holds the weights, the activation after it to its own.
+
+    Args:
+        model: The pivot, whose tensors bear the flatbuffer's names.
+    """
+    nodes = model.graph.node
+    names = {name for node in nodes for name in (*node.input, *node.output) if name}
+    repeated = _suffixed(names)
+    found = {name: _layer(name, repeated, COMPUTING) for name in names}
+    for node in nodes:
+        origin = next((name for name in node.input if "/" in name), "")
+        if node.op_type in ACTIVATION_OPS and node.output and not found.get(node.output[0]):
+            found[node.output[0]] = _layer(origin, repeated, ACTIVATIONS)
+    return {name: (layer, None) for name, layer in found.items() if layer}
+
+
+ACTIVATION_OPS = frozenset({"Relu", "Clip", "Min", "Max", "Tanh"})
+"""How tf2onnx writes an activation that the flatbuffer fuses into an operator."""
+
+
+def _parts(name: str) -> Iterator[Sequence[str]]:
+    """Yield the scopes of each operation that a fused tensor is named after."""
+    while DERIVED.search(name):
+        name = DERIVED.sub("", name)
+    for part in name.split(";"):
+        scopes = [scope for scope in part.split("/") if scope not in WRAPPERS]
+        if len(scopes) > 1:
+            yield scopes
+
+
+def _suffixed(names: set[str]) -> bool:
+    """Return whether every layer scope bears a call suffix, as Keras 3 writes them all."""
+    scopes = [part for name in names for part in _parts(name)]
+    layered = [part[:2] for part in scopes if len(part) > 2]  # noqa: PLR2004  # model, layer, operation
+    return bool(layered) and all(CALL_SUFFIX.search(own) for part in layered for own in part)
+
+
+def _layer(name: str, repeated: bool, wanted: frozenset[str]) -> str | None:  # noqa: FBT001  # a fact of the file
+    """Return the layer of the first operation of a wanted kind, else of the first."""
+    parts = list(_parts(name))
+    if not parts:
+        return None
+    chosen = next((part for part in parts if wanted & set(part)), parts[0])
+    scope = chosen[1] if len(chosen) > 2 else chosen[0]  # noqa: PLR2004  # model, layer, operation
+    return CALL_SUFFIX.sub("", scope) if repeated else scope

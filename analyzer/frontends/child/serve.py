@@ -1,0 +1,144 @@
+"""The child's loop: read a request, let the framework answer it, write the reply."""
+
+import json
+import os
+import queue
+import resource
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from analyzer.core.errors import LoadError, PivotfixError, RunError
+from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.wire import error_as_json, read_arrays, write_arrays
+
+EXTERNAL_FROM = 1 << 30
+"""Bytes from which weights are written beside the pivot: protobuf ends at 2 GiB."""
+
+SURPRISE_LENGTH = 300
+"""Characters of a framework's complaint that are passed on; some print whole graphs."""
+
+Load = Callable[..., Loaded]
+
+
+def serve(family: str, asked: int, answering: int, folder: Path) -> None:
+    """Answer requests until the pipe closes.
+
+    Args:
+        family: ``tensorflow`` or ``torch``.
+        asked: Descriptor that requests are read from.
+        answering: Descriptor that replies are written to.
+        folder: The private folder; removed when the other end goes away.
+    """
+    _bound_resources()
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(asked, requests, folder), daemon=True).start()
+    models: dict[int, Loaded] = {}
+    while True:
+        request = requests.get()
+        for forgotten in request["forget"]:
+            models.pop(forgotten, None)
+            shutil.rmtree(folder / str(forgotten), ignore_errors=True)
+        reply = json.dumps(_answer(family, request, models, folder)) + "\n"
+        with os.fdopen(os.dup(answering), "wb") as end:
+            end.write(reply.encode())
+
+
+def _bound_resources() -> None:
+    """Leave no core file, and fail a senseless allocation instead of the machine."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    _, ceiling = resource.getrlimit(resource.RLIMIT_DATA)
+    if ceiling in {resource.RLIM_INFINITY, -1} or ceiling > memory:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, ceiling))
+
+
+def _listen(asked: int, requests: "queue.SimpleQueue[dict[str, Any]]", folder: Path) -> None:
+    """Pass requests on; when the other end is gone, go too, whatever is being computed."""
+    with os.fdopen(asked, "rb") as lines:
+        for line in lines:
+            requests.put(json.loads(line))
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
+
+
+def _answer(
+    family: str, request: Mapping[str, Any], models: dict[int, Loaded], folder: Path
+) -> dict[str, Any]:
+    calls = {"load": _load, "run": _run}
+    try:
+        return calls[request["call"]](request, models, folder)
+    except PivotfixError as error:
+        return {"error": error_as_json(error)}
+    except ImportError as surprise:
+        return {"error": error_as_json(_missing(family, surprise))}
+    except MemoryError:
+        return {"error": error_as_json(_refusal(request, "out of memory"))}
+    except Exception as surprise:  # noqa: BLE001  # a framework may raise anything at all
+        return {"error": error_as_json(_refusal(request, one_line(surprise)))}
+
+
+def _missing(family: str, surprise: ImportError) -> LoadError:
+    return LoadError(
+        f"{family} cannot be imported ({one_line(surprise)})",
+        hint=f"pip install 'pivotfix[{family}]'",
+    )
+
+
+def _refusal(request: Mapping[str, Any], surprise: str) -> PivotfixError:
+    path = request["path"]
+    if request["call"] == "run":
+        return RunError(
+            f"{path} does not run in its own framework ({surprise})",
+            hint="run it there by hand with the same inputs",
+        )
+    return LoadError(
+        f"{path} cannot be read by its own framework ({surprise})",
+        hint="check that the file is whole and loads there",
+    )
+
+
+def one_line(surprise: BaseException) -> str:
+    """Return an exception as one short line: its kind, and the first line it says."""
+    lines = [line.strip() for line in str(surprise).splitlines() if line.strip()]
+    said = f"{type(surprise).__name__}: {lines[0]}" if lines else type(surprise).__name__
+    return said if len(said) <= SURPRISE_LENGTH else said[:SURPRISE_LENGTH] + " …"
+
+
+def _load(
+    request: Mapping[str, Any], models: dict[int, Loaded], folder: Path
+) -> dict[str, Any]:
+    importer: Load = import_module(request["importer"]).load
+    loaded = importer(request["path"], trust_code=request["trust_code"])
+    key = request["model"]
+    pivot = folder / str(key) / "pivot.onnx"
+    pivot.parent.mkdir()
+    _save(loaded.model, pivot)
+    models[key] = loaded
+    loaded.model.graph.ClearField("initializer")  # the file has them; only names serve here
+    return {"layers": dict(loaded.layers), "notes": list(loaded.notes), "pivot": str(pivot)}
+
+
+def _save(model: onnx.ModelProto, pivot: Path) -> None:
+    weights = sum(tensor.ByteSize() for tensor in model.graph.initializer)
+    if weights < EXTERNAL_FROM:
+        onnx.save_model(model, pivot)
+        return
+    onnx.save_model(
+        model, pivot, save_as_external_data=True, location="pivot.weights", size_threshold=1024
+    )
+
+
+def _run(
+    request: Mapping[str, Any], models: dict[int, Loaded], folder: Path
+) -> dict[str, Any]:
+    loaded = models[request["model"]]
+    place = folder / str(request["model"])
+    results = loaded.run(read_arrays(place / "feeds.npz", request["inputs"]))
+    write_arrays(place / "results.npz", (results[name] for name in request["outputs"]))
+    return {}

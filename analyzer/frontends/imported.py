@@ -1,0 +1,185 @@
+"""Pivots of the frameworks that run in a child process."""
+
+import threading
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from analyzer.core.errors import LoadError, RunError
+from analyzer.core.tensors import dtype_name
+from analyzer.core.types import Feeds, NativeLayer, Pivot, TensorSpec
+from analyzer.frontends.base import digest
+from analyzer.frontends.child.client import Child, ChildDied, child_of
+from analyzer.frontends.child.wire import read_arrays, write_arrays
+from analyzer.runtime.session import open_session
+from analyzer.runtime.skeleton import read_skeleton
+
+LOAD_SECONDS = 600.0
+"""A deep network's import was seen to take 90 s on a busy pair of cores; a hang takes forever."""
+
+RUN_SECONDS = 300.0
+"""One sample of the largest networks takes seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """How one kind of file becomes a pivot.
+
+    Attributes:
+        framework: ``keras``, ``tflite`` or ``torch``.
+        family: The child it runs in, ``tensorflow`` or ``torch``.
+        module: The module in the child, with a function ``load``.
+        tool: The converter that does the work, as its users call it.
+        needs: The packages that must be there.
+        extra: The extras that bring them, as pip takes them.
+    """
+
+    framework: str
+    family: str
+    module: str
+    tool: str
+    needs: tuple[str, ...]
+    extra: str
+
+
+class NativeModel:
+    """The model in its own framework, in the child; called with one sample."""
+
+    def __init__(
+        self, child: Child, key: int, path: str, names: tuple[list[str], list[str]]
+    ) -> None:
+        self._child = child
+        self._path = path
+        self._key = key
+        self._inputs, self._outputs = names
+        self._folder = child.folder / str(key)
+        self._turn = threading.Lock()
+        weakref.finalize(self, child.forget, key)
+
+    def __call__(self, feeds: Feeds) -> Feeds:
+        """Return the outputs of one sample, by pivot name.
+
+        Args:
+            feeds: One array per pivot input, of the input's dtype and shape.
+
+        Raises:
+            RunError: The framework refuses the sample, or dies of it.
+        """
+        missing = [name for name in self._inputs if name not in feeds]
+        if missing:
+            raise RunError(
+                f"{self._path} takes an input {missing[0]}, which is not fed",
+                hint=f"feed {', '.join(self._inputs)}",
+            )
+        with self._turn:
+            return self._run(feeds)
+
+    def _run(self, feeds: Feeds) -> Feeds:
+        try:
+            write_arrays(self._folder / "feeds.npz", (feeds[name] for name in self._inputs))
+            self._child.ask(
+                "run", seconds=RUN_SECONDS, path=self._path, model=self._key,
+                inputs=self._inputs, outputs=self._outputs,
+            )
+        except (ChildDied, FileNotFoundError) as surprise:  # the folder goes with the child
+            raise RunError(
+                f"{self._path}: its framework {surprise} while it ran a sample",
+                hint="run it there by hand with the same inputs",
+            ) from surprise
+        return read_arrays(self._folder / "results.npz", self._outputs)
+
+
+def load(path: str, file: Path, importer: Importer, *, trust_code: bool) -> Pivot:
+    """Return the pivot that an importer makes of a file.
+
+    Args:
+        path: As the user gave it.
+        file: The file behind it.
+        importer: Who reads it.
+        trust_code: Whether code that comes with the model may run.
+
+    Raises:
+        LoadError: The file is broken, a package is missing, or the importer failed.
+    """
+    require(path, importer)
+    child = child_of(importer.family)
+    key = child.new_model()
+    try:
+        answer = child.ask(
+            "load", seconds=LOAD_SECONDS, path=path, model=key,
+            importer=importer.module, trust_code=trust_code,
+        )
+    except ChildDied as surprise:
+        raise LoadError(
+            f"{path}: the {importer.framework} import {surprise}",
+            hint="check that the file is whole and loads in its own framework",
+        ) from surprise
+    return _pivot(path, file, importer, (child, key, answer))
+
+
+def require(path: str, importer: Importer) -> None:
+    """Refuse a file whose importer needs a package that is not installed.
+
+    Raises:
+        LoadError: With the pip line that installs it.
+    """
+    missing = [package for package in importer.needs if find_spec(package) is None]
+    if missing:
+        raise LoadError(
+            f"{path} needs {' and '.join(missing)} to be imported, not installed here",
+            hint=f"pip install 'pivotfix[{importer.extra}]'",
+        )
+
+
+def _pivot(
+    path: str, file: Path, importer: Importer, imported: tuple[Child, int, Mapping[str, Any]]
+) -> Pivot:
+    child, key, answer = imported
+    written = Path(answer["pivot"])
+    model = read_skeleton(written)
+    _refuse_unloadable(path, model, written.parent, importer)
+    constant = {tensor.name for tensor in model.graph.initializer}
+    inputs = specs(value for value in model.graph.input if value.name not in constant)
+    outputs = specs(model.graph.output)
+    names = [spec.name for spec in inputs], [spec.name for spec in outputs]
+    return Pivot(
+        model, written.parent, file, importer.framework, inputs, outputs,
+        {tensor: NativeLayer(*layer) for tensor, layer in answer["layers"].items()},
+        digest(file), NativeModel(child, key, path, names), tuple(answer["notes"]),
+    )
+
+
+def _refuse_unloadable(
+    path: str, model: onnx.ModelProto, folder: Path, importer: Importer
+) -> None:
+    """Raise where ONNX Runtime will not load the pivot: some converters exit well and write junk."""
+    try:
+        open_session(model, folder)
+    except RunError as surprise:
+        operator = f" at operator {surprise.node}" if surprise.node else ""
+        raise LoadError(
+            f"{path}: {importer.tool} made a pivot that does not load{operator}: "
+            f"{surprise.problem}",
+            hint=f"this is {importer.tool}'s fault, not the model's: try its newest release",
+        ) from surprise
+
+
+def specs(values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:
+    """Return declared inputs or outputs, in order."""
+    return tuple(_spec(value) for value in values)
+
+
+def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
+    declared = value.type.tensor_type
+    if not declared.HasField("shape"):
+        return TensorSpec(value.name, dtype_name(declared.elem_type), None)
+    sizes = tuple(
+        dim.dim_value if dim.HasField("dim_value") else (dim.dim_param or None)
+        for dim in declared.shape.dim
+    )
+    return TensorSpec(value.name, dtype_name(declared.elem_type), sizes)

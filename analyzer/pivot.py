@@ -1,0 +1,67 @@
+"""Any model file as a `Pivot`, and how faithful that pivot is to the file's own runtime."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analyzer.core.types import Feeds, Pivot
+from analyzer.frontends.base import find_frontend
+from analyzer.runtime.metrics import relative_error
+from analyzer.runtime.noise import noise_floor
+from analyzer.runtime.session import open_session
+
+FLOOR_PROBES = 2
+"""Probes the floor is measured on: each costs several runs, and rounding varies little."""
+
+HALF_UNIT = float(np.finfo(np.float16).eps)
+SINGLE_UNIT = float(np.finfo(np.float32).eps)
+
+
+def load(path: str, *, trust_code: bool) -> Pivot:
+    """Return a model in ONNX form, with everything needed to run it here and natively.
+
+    Args:
+        path: A model file, or ``file.py:factory``.
+        trust_code: Whether code that comes with the model may run.
+
+    Raises:
+        LoadError: The file is missing or broken, or nothing installed reads it.
+        UsageError: The model runs the user's code, which was not allowed.
+    """
+    return find_frontend(path).load(path, trust_code=trust_code)
+
+
+def fidelity_gap(pivot: Pivot, probes: Sequence[Feeds]) -> tuple[float, float]:
+    """Return how far a pivot is from its native runtime, and what rounding alone can do.
+
+    For an ``.onnx`` file the native runtime is ONNX Runtime with its optimizer, and the gap
+    is the optimizer's.
+
+    Args:
+        pivot: The model.
+        probes: Samples by pivot input name, dtypes and shapes as the inputs declare.
+
+    Returns:
+        The largest relative deviation of any output on any probe, and the largest relative
+        deviation that a unit in the last place of the inputs and weights makes of an output.
+
+    Raises:
+        RunError: One of the two runtimes refuses a probe.
+    """
+    session = open_session(pivot.model, pivot.folder)
+    names = [output.name for output in pivot.outputs]
+    gap = 0.0
+    for feeds in probes:
+        observed, expected = session.run(feeds, names), pivot.run_native(feeds)
+        errors = [relative_error(observed[name], expected[name]) for name in names]
+        gap = max([gap, *errors])
+    floors = noise_floor(
+        pivot.model, pivot.folder, probes[:FLOOR_PROBES], names, unit=_unit(pivot), seed=0
+    )
+    return gap, max(floors.values(), default=0.0)
+
+
+def _unit(pivot: Pivot) -> float:
+    """Return the relative spacing of the coarsest float the model computes with."""
+    halves = any(spec.dtype == "float16" for spec in (*pivot.inputs, *pivot.outputs))
+    return HALF_UNIT if halves else SINGLE_UNIT
