@@ -1,0 +1,93 @@
+"""The edits that give a target node what its source node has."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from analyzer.core.settings import setting_dtype
+from analyzer.core.spelling import lost_settings, replacement
+from analyzer.core.types import (
+    Array,
+    Aspect,
+    Difference,
+    Edit,
+    Node,
+    ReplaceRegion,
+    SetAttribute,
+    SetConstant,
+)
+
+SEMANTICS = "semantics"
+"""Field of a difference in what the same attribute means under two opsets."""
+
+
+def undone(difference: Difference) -> tuple[Edit, ...]:
+    """Return the edits that make the target take the source's value of this one field.
+
+    Args:
+        difference: What a pair of nodes disagrees on.
+
+    Returns:
+        Edits on the target's node; empty where the field cannot be changed alone.
+    """
+    node = difference.target_node
+    if node is None:
+        return ()
+    if difference.aspect is Aspect.OPERATOR or difference.field == SEMANTICS:
+        return respelled(difference)
+    if isinstance(difference.source, np.ndarray) and difference.aspect is Aspect.WEIGHT:
+        return (SetConstant(node.name, difference.slot, difference.source),)
+    if difference.slot >= 0 and difference.source is not None:
+        return (SetConstant(node.name, difference.slot, _constant(node, difference)),)
+    if difference.aspect in {Aspect.ATTRIBUTE, Aspect.DTYPE}:
+        return _attribute(node, difference)
+    return ()
+
+
+def respelled(difference: Difference) -> tuple[ReplaceRegion, ...]:
+    """Return the edit that lets the source's operator stand in the target node's place.
+
+    Args:
+        difference: Two nodes of the same inputs and outputs. For `SEMANTICS`, its source is
+            the axis in the target's layout, and the rank.
+
+    Returns:
+        One edit, or none where the target's opset has no spelling for the source's operator.
+    """
+    source, target = difference.source_node, difference.target_node
+    if source is None or target is None or len(source.outputs) < len(target.outputs):
+        return ()
+    rank = None
+    if difference.field == SEMANTICS:
+        if not isinstance(difference.source, tuple) or not difference.source:
+            return ()
+        axis, rank = (int(number) for number in difference.source)
+        source = replace(source, attributes={**source.attributes, "axis": axis})
+    graph = replacement(source, target, rank=rank)
+    return () if graph is None else (ReplaceRegion((target.name,), graph, target.opset),)
+
+
+def _attribute(node: Node, difference: Difference) -> tuple[Edit, ...]:
+    if difference.field in lost_settings(_with(node, difference), node.opset):
+        return respelled(difference)
+    edit = SetAttribute(node.name, difference.field, difference.source)
+    if difference.field != "pads" or node.attributes.get("auto_pad", "NOTSET") == "NOTSET":
+        return (edit,)
+    return (SetAttribute(node.name, "auto_pad", "NOTSET"), edit)
+
+
+def _with(node: Node, difference: Difference) -> Node:
+    """Return the source's node in the target's place, to see whether its opset can say it."""
+    source = difference.source_node
+    if source is None or source.op != node.op or difference.source is None:
+        return node
+    return replace(source, attributes={difference.field: difference.source}, constants={})
+
+
+def _constant(node: Node, difference: Difference) -> Array:
+    dtype = setting_dtype(node, difference.slot)
+    present = node.constants.get(difference.slot)
+    value = np.asarray(difference.source, dtype=dtype)
+    if present is not None and present.size == value.size:
+        return value.reshape(present.shape)
+    return value

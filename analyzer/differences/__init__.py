@@ -1,0 +1,47 @@
+"""What a pair of nodes disagrees on before anything is run; a difference is not yet a fault."""
+
+from collections.abc import Sequence
+
+from analyzer.core.changes import undone
+from analyzer.core.types import Difference, Pair, TensorPair
+from analyzer.differences.attributes import compare_attributes
+from analyzer.differences.dtypes import compare_dtypes
+from analyzer.differences.layout import Layouts, Shapes
+from analyzer.differences.operators import compare_operators, couples
+from analyzer.differences.shapes import compare_shapes
+from analyzer.differences.undo import undo
+from analyzer.differences.weights import compare_weights
+
+__all__ = ["compare", "couples", "undo", "undone"]
+
+NO_SHAPES: Shapes = {}
+
+
+def compare(
+    pair: Pair,
+    edges: Sequence[TensorPair],
+    *,
+    source_shapes: Shapes = NO_SHAPES,
+    target_shapes: Shapes = NO_SHAPES,
+) -> tuple[Difference, ...]:
+    """Return what the two sides of a pair disagree on, spelling and layout aside.
+
+    Args:
+        pair: Nodes of one macro operator on either side, in topological order.
+        edges: Tensors around the pair that hold the same values, with their layouts.
+        source_shapes: Shape of each source tensor that was seen, by name; with shapes, fewer
+            spellings are mistaken for differences.
+        target_shapes: Shape of each target tensor that was seen, by name.
+
+    Returns:
+        Differences whose source value is what the target would have to take: in its own
+        layout, dtype and opset. `cure` is left untested.
+    """
+    layouts = Layouts(pair, edges, source_shapes, target_shapes)
+    return (
+        *compare_operators(pair),
+        *compare_attributes(layouts),
+        *compare_shapes(layouts),
+        *compare_dtypes(pair),
+        *compare_weights(layouts),
+    )
