@@ -1,0 +1,1 @@
+"""Models run here: read without copying their weights, whole or cut into regions."""

@@ -1,0 +1,90 @@
+"""The isolation run: every cut of a model fed at once, so that each error seen is local."""
+
+from collections.abc import Mapping
+
+import onnx
+
+from analyzer.core.types import Array, Feeds
+from analyzer.runtime.dump import computed
+from analyzer.runtime.value_types import type_of
+
+FED = "#fed"
+"""Ends the name of the input that stands for a cut tensor whose producer is also kept."""
+
+
+def isolate(model: onnx.ModelProto, cuts: Feeds) -> onnx.ModelProto:
+    """Return a model in which whoever reads a cut tensor gets the caller's value.
+
+    Args:
+        model: The whole model.
+        cuts: A value for each cut tensor, for its type.
+
+    Returns:
+        A model with one more graph input per computed cut, named by `fed_name`, that every
+        reader of the tensor reads, subgraphs included. The producer of a cut still gives
+        the tensor under its own name, and every computed tensor is an output, untyped. A
+        cut that is one of the model's inputs stays that input.
+    """
+    isolated = onnx.ModelProto()
+    isolated.CopyFrom(model)
+    graph = isolated.graph
+    given = set(computed(graph))
+    names = {name: fed_name(name) for name in cuts if name in given}
+    for node in graph.node:
+        rename_reads(node, names)
+    types = {fed: type_of(cuts[name]) for name, fed in names.items()}
+    graph.input.extend(
+        onnx.ValueInfoProto(name=fed, type=kind) for fed, kind in types.items()
+    )
+    outputs = dict.fromkeys((*(value.name for value in graph.output), *computed(graph)))
+    del graph.value_info[:]
+    del graph.output[:]
+    graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
+    return isolated
+
+
+def isolation_feeds(cuts: Feeds, feeds: Feeds) -> dict[str, Array]:
+    """Return one sample for an isolated model.
+
+    Args:
+        cuts: Array by cut tensor.
+        feeds: Array by input name of the model.
+
+    Returns:
+        Array by input name; a cut input takes the cut's value.
+    """
+    fed = {fed_name(name): array for name, array in cuts.items()}
+    return {**feeds, **cuts, **fed}
+
+
+def fed_name(name: str) -> str:
+    """Return the name of the graph input that stands for a cut tensor."""
+    return name + FED
+
+
+def rename_reads(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
+    """Let a node of our own copy, its subgraphs included, read other tensors.
+
+    Args:
+        node: The node; it is changed.
+        names: New name by old name.
+    """
+    for slot, name in enumerate(node.input):
+        if name in names:
+            node.input[slot] = names[name]
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            _rename_inside(attribute.g, names)
+        for graph in attribute.graphs:
+            _rename_inside(graph, names)
+
+
+def _rename_inside(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Let a subgraph read other outer tensors, except under names it gives itself."""
+    own = {value.name for value in (*graph.input, *graph.initializer)}
+    own.update(name for node in graph.node for name in node.output)
+    outer = {old: new for old, new in names.items() if old not in own}
+    for node in graph.node:
+        rename_reads(node, outer)
+    for value in graph.output:
+        value.name = outer.get(value.name, value.name)

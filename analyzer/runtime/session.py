@@ -1,0 +1,239 @@
+"""Models run in ONNX Runtime; the only file of ours that knows it.
+
+Weights stay in the user's file: the runtime gets the skeleton as bytes, and the folder
+that its external locations are relative to.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from analyzer.core.errors import RunError
+from analyzer.core.graph import node_name
+from analyzer.core.types import Array, Feeds
+from analyzer.runtime.refusal import guilty_node, newest_ir, newest_opset, sentence
+
+MAX_THREADS = 8
+"""More threads only fight each other over one sample's operators."""
+
+UNFETCHABLE = ("bfloat16", "int4", "float4", "int2", "uint4", "uint2")
+"""Element types that ONNX Runtime cannot give to NumPy."""
+
+SILENT = 4
+"""ONNX Runtime's severity "fatal": what it has to say reaches the user as a `RunError`."""
+
+
+class Session:
+    """A model that ONNX Runtime has accepted.
+
+    Args:
+        native: The runtime's own session.
+        model: What was loaded, to find the node that a failure is about.
+    """
+
+    __slots__ = ("_model", "_native", "input_names", "output_names")
+
+    def __init__(self, native: Any, model: onnx.ModelProto) -> None:  # noqa: ANN401  # untyped package
+        self._native = native
+        self._model = model
+        self.input_names: tuple[str, ...] = tuple(item.name for item in native.get_inputs())
+        self.output_names: tuple[str, ...] = tuple(
+            item.name for item in native.get_outputs() if _fetchable(item.type)
+        )
+
+    def run(self, feeds: Feeds, outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        """Return what the model gives for one sample.
+
+        Args:
+            feeds: Array of the declared shape and dtype by input name; names that are no
+                input are left out.
+            outputs: Names of the outputs wanted; None: all that NumPy can hold.
+
+        Returns:
+            Array by output name; a sequence comes as an object array of arrays, and an
+            absent optional is left out.
+
+        Raises:
+            RunError: The runtime refuses the feeds, or a node fails on them.
+        """
+        wanted = list(self.output_names if outputs is None else outputs)
+        given = {
+            name: _native_value(feeds[name]) for name in self.input_names if name in feeds
+        }
+        if not wanted:
+            return {}
+        try:
+            results = self._native.run(wanted, given)
+        except _refusals() as surprise:
+            raise _run_error(surprise, self._model, loading=False) from surprise
+        pairs = zip(wanted, results, strict=True)
+        return {name: _array(value) for name, value in pairs if value is not None}
+
+
+def open_session(
+    model: onnx.ModelProto, folder: Path, *, optimize: bool = False, threads: int = 0
+) -> Session:
+    """Return a session on a model, its external weights mapped from their files.
+
+    Args:
+        model: A proto, usually a skeleton; it is not changed.
+        folder: The folder its external locations are relative to.
+        optimize: Whether the runtime may rewrite the graph; without it every node runs as
+            it is written.
+        threads: Number of threads inside an operator; 0: one per core.
+
+    Raises:
+        RunError: The runtime does not load the model.
+    """
+    named = _with_names(model)
+    try:
+        native = _native_session(named, folder, optimize=optimize, threads=threads)
+    except _refusals() as surprise:
+        if newest_ir(str(surprise)):
+            older = onnx.ModelProto()
+            older.CopyFrom(named)
+            older.ir_version = newest_ir(str(surprise))  # the opsets say what nodes mean
+            return open_session(older, folder, optimize=optimize, threads=threads)
+        raise _run_error(surprise, named, loading=True) from surprise
+    return Session(native, named)
+
+
+def unreadable_opset(
+    opsets: Iterable[onnx.OperatorSetIdProto],
+) -> tuple[str, int, int] | None:
+    """Return the first domain declared newer than ONNX Runtime reads it.
+
+    Args:
+        opsets: A model's opset imports.
+
+    Returns:
+        Domain, the version declared and the newest that can be read; None where all can.
+    """
+    for entry in opsets:
+        domain = "" if entry.domain == "ai.onnx" else entry.domain
+        newest = _newest_opset(domain, entry.version)
+        if newest:
+            return domain, entry.version, newest
+    return None
+
+
+@lru_cache(maxsize=64)
+def _newest_opset(domain: str, version: int) -> int:
+    """Return the newest readable version of a domain where `version` is too new, else 0."""
+    versions = {"": 13, domain: version}
+    imports = [helper.make_opsetid(name, number) for name, number in versions.items()]
+    empty = helper.make_model(
+        helper.make_graph([], "empty", [], []),
+        opset_imports=imports,
+        ir_version=8,
+    )
+    try:
+        _native_session(empty, Path(), optimize=False, threads=1)
+    except _refusals() as surprise:
+        return newest_opset(str(surprise))
+    return 0
+
+
+def _native_session(
+    model: onnx.ModelProto, folder: Path, *, optimize: bool, threads: int
+) -> Any:  # noqa: ANN401  # untyped package
+    """Return the runtime's own session on a model."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = SILENT
+    options.intra_op_num_threads = threads or _cores()
+    options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", str(folder.absolute())
+    )
+    if not optimize:
+        level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.graph_optimization_level = level
+        options.add_session_config_entry("session.disable_prepacking", "1")
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def version() -> str:
+    """Return the version of ONNX Runtime that is installed."""
+    import onnxruntime
+
+    return str(onnxruntime.__version__)
+
+
+@lru_cache(maxsize=1)
+def _refusals() -> tuple[type[Exception], ...]:
+    """Return every exception by which the runtime refuses a model or its feeds."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as native
+
+    own = (kind for kind in vars(native).values() if isinstance(kind, type))
+    kinds = tuple(kind for kind in own if issubclass(kind, Exception))
+    return (*kinds, RuntimeError, ValueError, TypeError, MemoryError)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use, at most `MAX_THREADS`."""
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS and Windows have none
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(cores, MAX_THREADS)
+
+
+def _with_names(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model whose every node has a name, so that a refusal can say which one."""
+    taken = {node.name for node in model.graph.node}
+    if "" not in taken:
+        return model
+    named = onnx.ModelProto()
+    named.CopyFrom(model)
+    for node in named.graph.node:
+        name = node_name(node)
+        node.name = name if name not in taken else node.name  # a name twice is refused
+        taken.add(name)
+    return named
+
+
+def _run_error(surprise: Exception, model: onnx.ModelProto, *, loading: bool) -> RunError:
+    """Return ONNX Runtime's exception as an error that names the node it is about."""
+    text = str(surprise)
+    node = guilty_node(text, model.graph)
+    where = f"node {node}: " if node else ""
+    step = "load the model" if loading else "run the model"
+    return RunError(
+        f"ONNX Runtime does not {step}: {where}{sentence(text)}",
+        hint="mend that node, or convert the model again",
+        node=node,
+        loading=loading,
+    )
+
+
+def _fetchable(kind: str) -> bool:
+    """Return whether NumPy can hold a value of one of the runtime's types."""
+    return not any(element in kind for element in UNFETCHABLE)
+
+
+def _native_value(value: Array) -> Any:  # noqa: ANN401  # untyped package
+    """Return an array as the runtime takes it: a sequence goes in as a list."""
+    if value.dtype == np.object_ and value.size and isinstance(value.flat[0], np.ndarray):
+        return list(value)
+    return value
+
+
+def _array(value: Any) -> Array:  # noqa: ANN401  # untyped package
+    """Return one of the runtime's results as an array, a sequence as an object array."""
+    if isinstance(value, np.ndarray):
+        return value
+    items = value if isinstance(value, Sequence) else [value]
+    if any(isinstance(item, Mapping) for item in items):
+        return np.asarray([repr(item) for item in items], dtype=np.object_)
+    sequence = np.empty(len(items), dtype=np.object_)
+    sequence[:] = items
+    return sequence

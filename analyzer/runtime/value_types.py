@@ -1,0 +1,54 @@
+"""The ONNX types of arrays and of a model's tensors."""
+
+from collections.abc import Collection
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from analyzer.core.types import Array
+
+
+def type_of(array: Array) -> onnx.TypeProto:
+    """Return the ONNX type of an array: its element type and rank, every size left open."""
+    if array.dtype == np.object_ and array.size and isinstance(array.flat[0], np.ndarray):
+        return helper.make_sequence_type_proto(type_of(array.flat[0]))
+    text = array.dtype.kind in "OUS"
+    kind = TensorProto.STRING if text else helper.np_dtype_to_tensor_dtype(array.dtype)
+    return helper.make_tensor_type_proto(kind, [None] * array.ndim)
+
+
+def input_types(
+    model: onnx.ModelProto, names: Collection[str]
+) -> dict[str, onnx.TypeProto]:
+    """Return the type that a model declares or implies for some of its tensors.
+
+    Args:
+        model: The whole model.
+        names: Tensors asked about.
+
+    Returns:
+        Type by name, sizes left out; tensors of unknown type are left out.
+    """
+    known = _declared(model.graph)
+    if not set(names) <= known.keys():
+        known = _declared(onnx.shape_inference.infer_shapes(model).graph) | known
+    return {name: known[name] for name in names if name in known}
+
+
+def _declared(graph: onnx.GraphProto) -> dict[str, onnx.TypeProto]:
+    """Return the declared types of a graph's tensors without their sizes."""
+    values = (*graph.input, *graph.output, *graph.value_info)
+    types = {value.name: value.type for value in values if value.HasField("type")}
+    weights = {
+        tensor.name: helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
+        for tensor in graph.initializer
+    }
+    return {name: _without_shape(kind) for name, kind in (types | weights).items()}
+
+
+def _without_shape(kind: onnx.TypeProto) -> onnx.TypeProto:
+    """Return a type that leaves the rank and every size open."""
+    if not kind.HasField("tensor_type"):
+        return kind
+    return helper.make_tensor_type_proto(kind.tensor_type.elem_type, None)

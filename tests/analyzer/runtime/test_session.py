@@ -1,0 +1,144 @@
+"""A session runs what is written, and says which node it cannot run."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from analyzer.core.errors import RunError
+from analyzer.runtime.session import open_session, unreadable_opset
+
+HERE = Path()
+ONES = np.ones((2, 3), np.float32)
+
+
+def test_session_gives_every_output_by_name(chain: onnx.ModelProto) -> None:
+    """The chain doubles, then adds one."""
+    session = open_session(chain, HERE)
+
+    assert session.input_names == ("x",)
+    assert session.run({"x": ONES})["y"].tolist() == (ONES * 2 + 1).tolist()
+
+
+def test_feeds_that_are_no_input_are_left_out(chain: onnx.ModelProto) -> None:
+    """A caller may hand over more names than this model has."""
+    assert set(open_session(chain, HERE).run({"x": ONES, "z": ONES})) == {"y"}
+
+
+def test_node_with_a_wrong_type_is_named_when_loading(build: Build) -> None:
+    """The runtime's type error becomes the node's name."""
+    model = build([helper.make_node("Clip", ["c"], ["y"], name="Clip_0")], c=np.array([True]))
+
+    with pytest.raises(RunError, match="Clip_0") as caught:
+        open_session(model, HERE)
+    assert caught.value.node == "Clip_0"
+    assert caught.value.loading
+
+
+def test_unnamed_node_goes_by_its_first_output(build: Build) -> None:
+    """A node without a name is found all the same."""
+    model = build([helper.make_node("Clip", ["c"], ["y"])], c=np.array([True]))
+
+    with pytest.raises(RunError) as caught:
+        open_session(model, HERE)
+    assert caught.value.node == "y"
+
+
+def test_node_that_fails_on_a_sample_is_named(build: Build) -> None:
+    """A reshape that does not fit is found when it runs."""
+    node = helper.make_node("Reshape", ["x", "to"], ["y"], name="flat")
+    session = open_session(build([node], to=np.int64([7, 7])), HERE)
+
+    with pytest.raises(RunError, match="flat") as caught:
+        session.run({"x": ONES})
+    assert caught.value.node == "flat"
+    assert not caught.value.loading
+
+
+def test_words_of_the_runtime_lose_its_build_paths(build: Build) -> None:
+    """No path of the runtime's own build reaches the user."""
+    node = helper.make_node("Reshape", ["x", "to"], ["y"], name="flat")
+    session = open_session(build([node], to=np.int64([7, 7])), HERE)
+
+    with pytest.raises(RunError) as caught:
+        session.run({"x": ONES})
+    assert "onnxruntime_src" not in str(caught.value)
+    assert "requested shape:{7,7}" in str(caught.value)
+
+
+def test_reader_of_a_tensor_nobody_gives_is_named(build: Build) -> None:
+    """A dangling input names the node that reads it."""
+    model = build([helper.make_node("Add", ["x", "gone"], ["y"], name="sum")])
+
+    with pytest.raises(RunError) as caught:
+        open_session(model, HERE)
+    assert caught.value.node == "sum"
+
+
+def test_newer_ir_version_is_read_as_the_newest_known(chain: onnx.ModelProto) -> None:
+    """The envelope's version alone stops nobody, and the caller's model keeps it."""
+    chain.ir_version = 99
+
+    assert open_session(chain, HERE).run({"x": ONES})["y"][0, 0] == 3.0
+    assert chain.ir_version == 99
+
+
+def test_missing_feed_is_a_run_error(chain: onnx.ModelProto) -> None:
+    """An input without a value is the caller's surprise, not a traceback."""
+    with pytest.raises(RunError, match="x"):
+        open_session(chain, HERE).run({})
+
+
+def test_sequence_comes_as_an_array_of_arrays(build: Build) -> None:
+    """A sequence output does not break the run."""
+    nodes = [helper.make_node("SequenceConstruct", ["x", "x"], ["y"], name="pair")]
+    pair = open_session(build(nodes), HERE).run({"x": ONES})["y"]
+
+    assert pair.shape == (2,)
+    assert pair[1].tolist() == ONES.tolist()
+
+
+def test_output_that_numpy_cannot_hold_is_left_out(build: Build) -> None:
+    """A bfloat16 tensor is not fetched; the rest is."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["half"], name="narrow", to=TensorProto.BFLOAT16),
+        helper.make_node("Cast", ["half"], ["y"], name="widen", to=TensorProto.FLOAT),
+    ]
+    session = open_session(build(nodes, outputs=("half", "y")), HERE)
+
+    assert set(session.run({"x": ONES})) == {"y"}
+
+
+def test_weights_are_read_from_a_file_in_a_subfolder(tmp_path: Path) -> None:
+    """External locations are relative to the folder that is given."""
+    (tmp_path / "weights").mkdir()
+    np.float32([5.0]).tofile(tmp_path / "weights" / "w.bin")
+    weight = onnx.TensorProto(
+        name="w", data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL
+    )
+    weight.external_data.add(key="location", value="weights/w.bin")
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["x", "w"], ["y"])], "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None])],
+        [onnx.ValueInfoProto(name="y")], [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+    assert open_session(model, tmp_path).run({"x": np.float32([2.0])})["y"] == 10.0
+
+
+def test_opset_of_the_future_is_known_to_be_unreadable() -> None:
+    """The domain, its version and the newest readable one are told."""
+    domain, declared, newest = unreadable_opset([helper.make_opsetid("", 999)])
+
+    assert (domain, declared) == ("", 999)
+    assert 20 <= newest < 999
+
+
+def test_custom_domain_is_not_judged() -> None:
+    """Nobody knows how new a stranger's domain may be."""
+    imports = [helper.make_opsetid("", 18), helper.make_opsetid("my.own", 999)]
+
+    assert unreadable_opset(imports) is None
