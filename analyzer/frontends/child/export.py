@@ -1,0 +1,101 @@
+"""A torch program as ONNX, with the module and code line behind each tensor."""
+
+import ast
+import re
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch.utils import _pytree as pytree
+
+from analyzer.core.types import Array, Feeds
+from analyzer.frontends.child.naming import io_names
+
+OPSET = 18
+"""The same as the other importers', so that a difference of opsets is never ours."""
+
+SCOPES = "pkg.torch.onnx.name_scopes"
+TRACE = "pkg.torch.onnx.stack_trace"
+FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+
+Layers = dict[str, tuple[str, str | None]]
+
+
+def pivot_of(program: Any) -> tuple[onnx.ModelProto, Layers]:  # noqa: ANN401  # torch's ExportedProgram
+    """Return a program in ONNX form, and the module behind each of its tensors.
+
+    The exporter's optimizer stays off: it keeps the names of weights and changes their
+    values. Absolute paths in the metadata become file names.
+
+    Args:
+        program: A `torch.export.ExportedProgram`.
+    """
+    exported = torch.onnx.export(
+        program, (), dynamo=True, optimize=False, opset_version=OPSET, verbose=False
+    )
+    pivot: onnx.ModelProto = exported.model_proto
+    layers: Layers = {}
+    for node in pivot.graph.node:
+        notes = {entry.key: entry.value for entry in node.metadata_props}
+        module = _module(notes.get(SCOPES, ""))
+        if module:
+            found = module, _location(notes.get(TRACE, ""))
+            layers |= dict.fromkeys(filter(None, node.output), found)
+        for entry in node.metadata_props:
+            entry.value = FRAME.sub(_basename, entry.value)
+    return pivot, layers
+
+
+def _module(scopes: str) -> str:
+    """Return the deepest module path of a node's scopes, whose last entry is the node."""
+    paths = ast.literal_eval(scopes) if scopes else []
+    return str(paths[-2]) if len(paths) > 1 else ""
+
+
+def _location(trace: str) -> str | None:
+    """Return the user's own line: the first frame, since the deeper ones are torch's."""
+    frame = FRAME.search(trace)
+    return f"{PurePath(frame['file']).name}:{frame['line']}" if frame else None
+
+
+def _basename(frame: re.Match[str]) -> str:
+    return f'File "{PurePath(frame["file"]).name}", line {frame["line"]}'
+
+
+def flat_call(
+    program: Any, module: Callable[..., Any], pivot: onnx.ModelProto  # noqa: ANN401  # torch's ExportedProgram
+) -> Callable[[Feeds], Feeds]:
+    """Return a function that runs a module with arrays by pivot name.
+
+    Args:
+        program: The `torch.export.ExportedProgram`, which knows the structure of the inputs.
+        module: What runs; it takes what the program takes.
+        pivot: Its ONNX form, whose names are used.
+    """
+    structure = program.call_spec.in_spec
+    slots = program.graph_signature.user_inputs
+    _, outputs = io_names(pivot)
+
+    def run(feeds: Feeds) -> Feeds:
+        flat = [_tensor(feeds[slot]) if slot in feeds else slot for slot in slots]
+        positional, named = pytree.tree_unflatten(flat, structure)
+        with torch.no_grad():
+            results = pytree.tree_leaves(module(*positional, **named))
+        arrays = (_array(result) for result in results if result is not None)
+        return dict(zip(outputs, arrays, strict=True))
+
+    return run
+
+
+def _tensor(value: Array) -> Any:  # noqa: ANN401  # torch's Tensor
+    return torch.from_numpy(np.array(value))
+
+
+def _array(value: Any) -> Array:  # noqa: ANN401  # a tensor or a number
+    if not isinstance(value, torch.Tensor):
+        return np.asarray(value)
+    whole = value.detach().cpu()
+    return np.asarray(whole.float() if whole.dtype == torch.bfloat16 else whole)

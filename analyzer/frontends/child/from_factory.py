@@ -1,0 +1,109 @@
+"""Modules that the user's own function builds, in the child."""
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from analyzer.core.errors import LoadError
+from analyzer.frontends.child.export import flat_call, pivot_of
+from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.serve import one_line
+
+FORM_HINT = "return (module, example_inputs); the inputs are a tuple, or a dict by name"
+
+LARGEST_BATCH = 1024
+
+
+def load(path: str, *, trust_code: bool) -> Loaded:
+    """Return the module that a factory builds, with its pivot.
+
+    Args:
+        path: ``file.py:factory``.
+        trust_code: True; the caller refuses without it.
+
+    Raises:
+        LoadError: The file does not run, or its factory gives something else.
+    """
+    del trust_code
+    module, positional, named = _built(path)
+    module.eval()
+    with torch.no_grad():
+        program, note = _exported(module, positional, named)
+    pivot, layers = pivot_of(program)
+    return Loaded(pivot, flat_call(program, module, pivot), layers, note)
+
+
+def _built(path: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """Return a factory's module and its example inputs, by position and by name."""
+    file, _, name = path.rpartition(":")
+    factory = getattr(_imported(path, file), name, None)
+    if not callable(factory):
+        raise LoadError(f"{file} has no function {name}", hint=f"define {name}() in it")
+    try:
+        result = factory()
+    except Exception as surprise:  # noqa: BLE001  # the user's code may raise anything
+        raise _failed(path, surprise) from surprise
+    match result:
+        case (torch.nn.Module() as module, Mapping() as named):
+            return module, (), dict(named)
+        case (torch.nn.Module() as module, tuple() | list() as positional):
+            return module, tuple(positional), {}
+        case (torch.nn.Module() as module, torch.Tensor() as single):
+            return module, (single,), {}
+    raise LoadError(
+        f"{path} returns a {type(result).__name__}, not a module and example inputs",
+        hint=FORM_HINT,
+    )
+
+
+def _imported(path: str, file: str) -> Any:  # noqa: ANN401  # a module of the user's
+    sys.path.insert(0, str(Path(file).resolve().parent))
+    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    if spec is None or spec.loader is None:
+        raise LoadError(f"{file} cannot be imported", hint="name a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as surprise:  # noqa: BLE001  # the user's code may raise anything
+        raise _failed(path, surprise) from surprise
+    return module
+
+
+def _failed(path: str, surprise: Exception) -> LoadError:
+    return LoadError(
+        f"{path} fails with {one_line(surprise)}", hint="run the file by itself first"
+    )
+
+
+def _exported(
+    module: Any, positional: tuple[Any, ...], named: dict[str, Any]  # noqa: ANN401  # a torch module
+) -> tuple[Any, tuple[str, ...]]:
+    """Return the exported program, its batch dynamic where the module allows it."""
+    batch = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
+    first, second = (_with_batch(positional), _with_batch(named)) 
+    shapes = pytree.tree_map(
+        lambda leaf: {0: batch} if isinstance(leaf, torch.Tensor) and leaf.ndim else None,
+        (first, second),
+    )
+    by_name = (*shapes[0],) if not named else shapes[1]
+    try:
+        program = torch.export.export(module, first, second, dynamic_shapes=by_name)
+    except Exception as surprise:  # noqa: BLE001  # whatever it was, the static export decides
+        note = f"The batch size is fixed: a dynamic one fails with {one_line(surprise)}."
+        return torch.export.export(module, positional, named), (note,)
+    return program, ()
+
+
+def _with_batch(inputs: Any) -> Any:  # noqa: ANN401  # a tree of tensors
+    """Return inputs with two samples where they have one, which torch would take for fixed."""
+    return pytree.tree_map(
+        lambda leaf: torch.cat([leaf, leaf])
+        if isinstance(leaf, torch.Tensor) and leaf.ndim and len(leaf) == 1 else leaf,
+        inputs,
+    )
