@@ -1,0 +1,236 @@
+"""Whether a parsed ONNX file can be what its writer meant: bytes that happen to parse cannot.
+
+What is refused here is a damaged file. A sound file that a runtime does not load or run is no
+error but a finding, and passes.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from math import prod
+from pathlib import Path
+
+import onnx
+from onnx import AttributeProto, TensorProto, helper
+
+from analyzer.core.errors import LoadError
+from analyzer.core.graph import node_name, reads
+from analyzer.core.tensors import external_location, is_external
+
+BITS = {
+    TensorProto.INT4: 4, TensorProto.UINT4: 4, TensorProto.FLOAT4E2M1: 4,
+    TensorProto.INT2: 2, TensorProto.UINT2: 2,
+}
+"""Bits of the element types that share a byte."""
+
+PARTS = {TensorProto.COMPLEX64: 2, TensorProto.COMPLEX128: 2}
+"""Numbers that one element is stored as, where it is not one."""
+
+LARGEST_INPUT = 1 << 28
+"""Elements of an input above which its declared sizes are a damage: a gigabyte of float32."""
+
+DAMAGED = "download or convert the model again"
+
+
+def check(model: onnx.ModelProto, path: Path) -> None:
+    """Refuse a model that can only be a damaged file.
+
+    Args:
+        model: The model, its weights embedded or external.
+        path: The file it was read from; external locations are relative to its folder.
+
+    Raises:
+        LoadError: Its names are no text, its weights do not fill their shapes or cannot be
+            reached, its attributes have no type, or its graph is empty or has a cycle.
+    """
+    if not model.graph.node and not model.graph.output:
+        raise LoadError(f"{path} parses but holds no graph", hint=DAMAGED)
+    if not model.opset_import:
+        raise LoadError(f"{path} declares no opset, so its operators mean nothing",
+                        hint=DAMAGED)
+    if not all(isinstance(name, str) for name in _names(model)):
+        raise LoadError(f"{path} has a name that is no text", hint=DAMAGED)
+    for nodes in node_lists(model):
+        _check_attributes(nodes, path)
+        _check_order(nodes, path)
+    for tensor in tensors(model):
+        _check_tensor(tensor, path)
+    for value in model.graph.input:
+        _check_input(value, path)
+
+
+def graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto]:
+    """Yield the main graph and every subgraph inside it or inside a function."""
+    pending = [model.graph]
+    pending.extend(chain.from_iterable(map(_subgraphs, model.functions)))
+    while pending:
+        graph = pending.pop()
+        yield graph
+        pending.extend(_subgraphs(graph))
+
+
+def _subgraphs(owner: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.GraphProto]:
+    """Yield the graphs that are attributes of some nodes."""
+    for node in owner.node:
+        for attribute in node.attribute:
+            yield from attribute.graphs
+            if attribute.HasField("g"):
+                yield attribute.g
+
+
+def node_lists(model: onnx.ModelProto) -> Iterator[Iterable[onnx.NodeProto]]:
+    """Yield the nodes of each graph, subgraph and function."""
+    yield from (graph.node for graph in graphs(model))
+    yield from (function.node for function in model.functions)
+
+
+def tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Yield every weight: initializers and attributes, those of subgraphs included."""
+    for graph in graphs(model):
+        yield from graph.initializer
+        for sparse in graph.sparse_initializer:
+            yield from (sparse.values, sparse.indices)
+    for node in chain.from_iterable(node_lists(model)):
+        for attribute in node.attribute:
+            yield from attribute.tensors
+            if attribute.HasField("t"):
+                yield attribute.t
+
+
+def _names(model: onnx.ModelProto) -> Iterator[object]:
+    """Yield every name that stages go by; protobuf gives bytes for what is no UTF-8."""
+    yield from (entry.domain for entry in model.opset_import)
+    for graph in graphs(model):
+        yield from (tensor.name for tensor in graph.initializer)
+        for value in chain(graph.input, graph.output, graph.value_info):
+            yield value.name
+            yield from (size.dim_param for size in value.type.tensor_type.shape.dim)
+    for node in chain.from_iterable(node_lists(model)):
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+
+
+def _check_attributes(nodes: Iterable[onnx.NodeProto], path: Path) -> None:
+    """Refuse attributes without a type, and Constant nodes that give nothing."""
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.UNDEFINED:
+                raise LoadError(
+                    f"{path}: attribute {attribute.name} of node {node_name(node)} has no type",
+                    hint=DAMAGED,
+                )
+        if node.op_type == "Constant" and not (node.output and node.output[0]):
+            raise LoadError(f"{path}: a Constant node has no output", hint=DAMAGED)
+
+
+def _check_order(nodes: Iterable[onnx.NodeProto], path: Path) -> None:
+    """Refuse nodes that wait for each other; merely unsorted ones pass."""
+    waiting = list(nodes)
+    givers = {name: place for place, node in enumerate(waiting) for name in node.output if name}
+    before = [{givers[name] for name in reads(node) if name in givers} for node in waiting]
+    after: list[list[int]] = [[] for _ in waiting]
+    for place, sources in enumerate(before):
+        for source in sources:
+            after[source].append(place)
+    missing = [len(sources) for sources in before]
+    ready = [place for place, count in enumerate(missing) if not count]
+    while ready:
+        for place in after[ready.pop()]:
+            missing[place] -= 1
+            if not missing[place]:
+                ready.append(place)
+    stuck = {place for place, count in enumerate(missing) if count}
+    if not stuck:
+        return
+    name = node_name(waiting[_on_cycle(before, stuck)])
+    raise LoadError(
+        f"{path}: its graph has a cycle, through node {name}",
+        hint="an ONNX graph computes forwards only; " + DAMAGED,
+    )
+
+
+def _on_cycle(before: list[set[int]], stuck: set[int]) -> int:
+    """Return a node of a cycle: whoever walks backwards among the stuck ones ends in one."""
+    place, seen = min(stuck), set[int]()
+    while place not in seen:
+        seen.add(place)
+        place = min(before[place] & stuck)
+    return place
+
+
+def _check_tensor(tensor: onnx.TensorProto, path: Path) -> None:
+    """Refuse a weight whose values do not fill its shape or cannot be reached."""
+    whose = f"{path}: initializer {tensor.name or '(unnamed)'}"
+    if tensor.data_type not in helper.get_all_tensor_dtypes():
+        raise LoadError(f"{whose} has the unknown element type {tensor.data_type}",
+                        hint=DAMAGED)
+    if any(size < 0 for size in tensor.dims):
+        raise LoadError(f"{whose} has the shape {list(tensor.dims)}", hint=DAMAGED)
+    if is_external(tensor):
+        _check_external(tensor, path, whose)
+        return
+    count = prod(tensor.dims)
+    if tensor.HasField("raw_data"):
+        got, want, unit = len(tensor.raw_data), byte_size(tensor.data_type, count), "bytes"
+    else:
+        field = helper.tensor_dtype_to_field(tensor.data_type)
+        got, want, unit = len(getattr(tensor, field)), _entries(tensor.data_type, count), "values"
+    if got != want:
+        raise LoadError(
+            f"{whose} of shape {list(tensor.dims)} wants {want} {unit} and has {got}",
+            hint=DAMAGED,
+        )
+
+
+def byte_size(kind: int, count: int) -> int:
+    """Return how many bytes a number of elements of an ONNX element type takes."""
+    bits = BITS.get(kind) or 8 * helper.tensor_dtype_to_np_dtype(kind).itemsize
+    return -(-count * bits // 8)
+
+
+def _entries(kind: int, count: int) -> int:
+    """Return how many entries of its own field a number of elements takes."""
+    return -(-count * BITS[kind] // 8) if kind in BITS else count * PARTS.get(kind, 1)
+
+
+def _check_external(tensor: onnx.TensorProto, path: Path, whose: str) -> None:
+    """Refuse external values that are outside the model's folder, missing or too few."""
+    try:
+        location, offset, length = external_location(tensor)
+    except ValueError as surprise:
+        raise LoadError(
+            f"{whose} has an offset or length that is no number", hint=DAMAGED
+        ) from surprise
+    file = _inside(location, path, whose)
+    size = byte_size(tensor.data_type, prod(tensor.dims))
+    there = file.stat().st_size - offset
+    if offset < 0 or there < size or (length not in {-1, size}):
+        raise LoadError(
+            f"{whose} wants {size} bytes at byte {offset} of {file}, which holds"
+            f" {file.stat().st_size}",
+            hint="restore the model's external data file beside it",
+        )
+
+
+def _inside(location: str, path: Path, whose: str) -> Path:
+    """Return the file of an external location, which must lie in the model's folder."""
+    folder = path.parent
+    file = folder / location
+    outside = Path(location).is_absolute() or ".." in Path(location).parts
+    if not location or outside or not file.resolve().is_relative_to(folder.resolve()):
+        raise LoadError(
+            f"{whose} points at {location or 'no file'}, outside the model's folder",
+            hint=f"put its external data into {folder} and save the model again",
+        )
+    if not file.is_file():
+        raise LoadError(
+            f"{whose} is in {file}, and there is no such file",
+            hint="put the model's external data file back beside it",
+        )
+    return file
+
+
+def _check_input(value: onnx.ValueInfoProto, path: Path) -> None:
+    """Refuse an input that declares more elements than any sample has."""
+    sizes = [size.dim_value for size in value.type.tensor_type.shape.dim]
+    if prod(size for size in sizes if size > 0) > LARGEST_INPUT:
+        raise LoadError(f"{path}: input {value.name} declares the sizes {sizes}", hint=DAMAGED)
