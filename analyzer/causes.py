@@ -1,0 +1,79 @@
+"""The cause test: one thing of the target at a time takes the source's value.
+
+What makes a region's error vanish is its cause. Where nothing does alone, all differences are
+undone at once, and those that are needed for it are the causes together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+
+from analyzer.core.types import Difference, Fault
+from analyzer.differences import compare
+from analyzer.differences.undo import undo
+from analyzer.runtime.region import region_error
+
+MOST_TESTS = 24
+"""Differences tested in one region, at most: more of them means another structure, not a cause."""
+
+
+def tested(fault: Fault, model: onnx.ModelProto, folder: Path) -> Fault:
+    """Return the fault with the differences of its pairs, each with its cause test.
+
+    Args:
+        fault: A fault with pairs and recorded samples.
+        model: The target's proto.
+        folder: The folder of the target's weights.
+    """
+    found = [diff for pair in fault.pairs for diff in compare(pair, fault.edges)]
+    alone = [_cured(fault, model, folder, diff) for diff in found[:MOST_TESTS]]
+    if not alone or any(_explains(diff, fault) for diff in alone):
+        return replace(fault, differences=tuple(alone))
+    return replace(fault, differences=_jointly(fault, model, folder, alone))
+
+
+def _explains(difference: Difference, fault: Fault) -> bool:
+    return difference.cure is not None and difference.cure <= fault.noise_floor
+
+
+def _cured(
+    fault: Fault, model: onnx.ModelProto, folder: Path, difference: Difference
+) -> Difference:
+    return replace(difference, cure=_error_without(fault, model, folder, (difference,)))
+
+
+def _error_without(
+    fault: Fault, model: onnx.ModelProto, folder: Path, differences: Sequence[Difference]
+) -> float | None:
+    """Return the local error that is left when some differences are undone; None: cannot be."""
+    edited = model
+    for difference in differences:
+        changed = undo(edited, difference)
+        if changed is None:
+            return None
+        edited = changed
+    return region_error(edited, folder, fault.recorded, fault.target.outputs)
+
+
+def _jointly(
+    fault: Fault, model: onnx.ModelProto, folder: Path, found: Sequence[Difference]
+) -> tuple[Difference, ...]:
+    """Return the differences, those that only together cure the region marked with that cure."""
+    usable = [diff for diff in found if diff.cure is not None]
+    if len(usable) < 2:  # noqa: PLR2004 - one alone has been tested
+        return tuple(found)
+    error = _error_without(fault, model, folder, usable)
+    if error is None or error > fault.noise_floor:
+        return tuple(found)
+    needed = list(usable)
+    for diff in usable:
+        rest = [one for one in needed if one is not diff]
+        left = _error_without(fault, model, folder, rest)
+        if left is not None and left <= fault.noise_floor:
+            needed = rest
+    marks = {id(diff) for diff in needed}
+    return tuple(
+        replace(diff, cure=error, jointly=True) if id(diff) in marks else diff for diff in found
+    )

@@ -1,0 +1,126 @@
+"""From faults to findings: every rule is asked, the most confident one speaks."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from analyzer.core.options import Judge
+from analyzer.core.types import Fault, FaultClass, Finding, NativeLayer, Node, Pivot
+from analyzer.view import View
+from analyzer.view.provenance import nearest_layer
+
+UNEXPLAINED = "unexplained"
+"""The rule of a finding that no rule explains."""
+
+
+def classify(faults: Iterable[Fault], rules: Sequence[Judge]) -> tuple[Finding, ...]:
+    """Return at least one finding for each fault, in the order of the faults.
+
+    Args:
+        faults: Root faults, worst first.
+        rules: The rule book.
+    """
+    return tuple(finding for fault in faults for finding in _explained(fault, rules))
+
+
+def _explained(fault: Fault, rules: Sequence[Judge]) -> tuple[Finding, ...]:
+    """Return the best explanation, the cures of the others as its alternatives.
+
+    A region may hold several causes that only together cure it; then each has its own finding.
+    """
+    offered = sorted(
+        (finding for rule in rules for finding in rule.judge(fault)),
+        key=lambda finding: -finding.confidence,
+    )
+    if not offered:
+        return (unexplained(fault),)
+    best = [offered[0]]
+    for other in offered[1:]:
+        if _is_another_cause(other, best, fault):
+            best.append(other)
+    return tuple(_with_alternatives(finding, offered, best) for finding in best)
+
+
+def _is_another_cause(finding: Finding, best: Sequence[Finding], fault: Fault) -> bool:
+    joint = {
+        diff.target_node.name
+        for diff in fault.differences
+        if diff.jointly and diff.target_node is not None
+    }
+    named = {name for one in best for name in one.target_nodes}
+    return (
+        len(joint) > 1
+        and set(finding.target_nodes) <= joint
+        and not named & set(finding.target_nodes)
+    )
+
+
+def _with_alternatives(
+    finding: Finding, offered: Sequence[Finding], best: Sequence[Finding]
+) -> Finding:
+    others = (one for one in offered if all(one is not chosen for chosen in best))
+    fixes = [*finding.alternatives, *(one.fix for one in others if one.fix is not None)]
+    if finding.fix is None and fixes:
+        return replace(finding, fix=fixes[0], alternatives=tuple(fixes[1:]))
+    return replace(finding, alternatives=tuple(fixes))
+
+
+def unexplained(fault: Fault) -> Finding:
+    """Return a finding that says where and how much, and leaves the why open."""
+    tensors = fault.guilty or fault.target.outputs[:4]
+    nodes = [node for node in fault.target.nodes if set(node.outputs) & set(tensors)]
+    sources = fault.source.nodes
+    message = fault.problem or (
+        f"{', '.join(tensors)} deviates by {fault.local_error:.3g} of its largest value when "
+        f"fed the source's own inputs ({_ops(fault.target.nodes)} against {_ops(sources)}); "
+        f"rounding explains {fault.noise_floor:.3g}"
+    )
+    return Finding(
+        id=finding_id(UNEXPLAINED, tensors), rule=UNEXPLAINED,
+        fault_class=fault.fault_class or FaultClass.COMPUTATIONAL_GRAPH,
+        status=fault.status, where=fault.where, confidence=0.5,
+        source_nodes=tuple(node.name for node in sources[:4]),
+        target_nodes=tuple(node.name for node in nodes[:4]),
+        source_tensors=fault.source.outputs[:4], target_tensors=tensors[:4],
+        native_source=None, native_target=None, location=None,
+        local_error=fault.local_error, noise_floor=fault.noise_floor,
+        output_error=fault.output_error, affected=fault.affected, samples=fault.samples,
+        message=message, fix=None, alternatives=(), outcome=None, fault=fault,
+    )
+
+
+def finding_id(rule: str, tensors: Sequence[str]) -> str:
+    """Return an identifier that the same finding gets in every run."""
+    return hashlib.sha256("\0".join((rule, *tensors)).encode()).hexdigest()[:12]
+
+
+def _ops(nodes: Sequence[Node]) -> str:
+    return " → ".join(node.op for node in nodes[:6]) or "nothing"
+
+
+def with_layers(
+    finding: Finding, source: Pivot, target: Pivot, left: View, right: View
+) -> Finding:
+    """Return the finding with the user's own layer names, as far as they are known.
+
+    Args:
+        finding: As a rule made it.
+        source: The source's pivot.
+        target: The target's pivot.
+        left: The source's macro graph.
+        right: The target's macro graph.
+    """
+    ours = _layer(finding.source_tensors, source, left)
+    theirs = _layer(finding.target_tensors, target, right)
+    return replace(
+        finding,
+        native_source=ours.name if ours else None,
+        native_target=theirs.name if theirs else None,
+        location=ours.location if ours else None,
+    )
+
+
+def _layer(tensors: Sequence[str], pivot: Pivot, view: View) -> NativeLayer | None:
+    known = (name for name in tensors if name in view.giver)
+    found = (nearest_layer(view.giver[name], pivot, view.giver) for name in known)
+    return next((layer for layer in found if layer is not None), None)

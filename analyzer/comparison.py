@@ -1,0 +1,265 @@
+"""From two pivots and their probes to pairs and root faults."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analyzer.breakage import Runnable, breakage_faults
+from analyzer.core.options import Options, Progress
+from analyzer.core.report import InputPair, NotCompared
+from analyzer.core.types import Array, Fault, Feeds, Pivot
+from analyzer.isolation import Side, kinds, settle
+from analyzer.judge import NEGLIGIBLE, Judged, judged
+from analyzer.localize import Probe, faults, local_errors
+from analyzer.matching.ends import output_names, target_feeds
+from analyzer.matching.layouts import Layout, best_layout, layout_of, pair
+from analyzer.matching.operators import OperatorPair, operator_pairs
+from analyzer.matching.tensors import (
+    Link, Links, carried_or_none, likeliest_layout, linked, preferred_orders,
+)
+from analyzer.matching.values import SAME_VALUES
+from analyzer.runtime.dump import dump, instrument
+from analyzer.runtime.metrics import relative_error
+from analyzer.runtime.session import Session, open_session
+from analyzer.view import View, view_of
+from analyzer.view.inline import inlined
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """What comparing the values of two pivots gave.
+
+    Attributes:
+        source: The source's macro graph.
+        target: The target's macro graph.
+        links: Tensor pairs by target tensor.
+        operators: Operator pairs from weights and structure.
+        faults: Root faults and drift, worst first.
+        propagated: Tensors that deviate only because another one does.
+        gaps: Largest relative deviation of each pivot's outputs from its native runtime's.
+        missed: What could not be compared.
+    """
+
+    source: View
+    target: View
+    links: Links
+    operators: tuple[OperatorPair, ...]
+    faults: tuple[Fault, ...]
+    propagated: int
+    gaps: tuple[float, float]
+    missed: tuple[NotCompared, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bench:
+    """Everything a sample is run on: both sides, their dumping sessions, what feeds what."""
+
+    source: Side
+    target: Side
+    ours: Session
+    theirs: Session
+    inputs: tuple[InputPair, ...]
+    pivot: Pivot
+    probes: tuple[Feeds, ...]
+
+    def given(self, place: int) -> dict[str, Array]:
+        """Return the source's values of one sample."""
+        return dump(self.ours, self.probes[place])
+
+    def feeds(self, place: int) -> dict[str, Array]:
+        """Return the target's inputs of one sample."""
+        return target_feeds(self.probes[place], self.inputs, self.pivot)
+
+    def seen(self, place: int) -> dict[str, Array]:
+        """Return the target's values of one sample in an ordinary run."""
+        return dump(self.theirs, self.feeds(place))
+
+
+def compare_values(  # noqa: PLR0913 - both pivots and all that they are compared on
+    source: Pivot,
+    target: Pivot,
+    working: Runnable,
+    probes: tuple[Feeds, ...],
+    inputs: tuple[InputPair, ...],
+    native: tuple[Sequence[Feeds], Sequence[Feeds]],
+    options: Options,
+    progress: Progress,
+) -> Compared:
+    """Return the tensor pairs of two pivots and the regions where the target is wrong.
+
+    Args:
+        source: The source's pivot.
+        target: The target's pivot.
+        working: As much of the target's proto as runs.
+        probes: Samples by source input name.
+        inputs: Which target input takes which source input.
+        native: Outputs of both native runtimes, sample by sample.
+        options: Seed and tolerances.
+        progress: Told what is being done.
+    """
+    progress("matching operators", 0.0)
+    source, target = inlined(source), inlined(target)
+    left, right = view_of(source.model, source.folder), view_of(target.model, target.folder)
+    operators = operator_pairs(left, right, {pair.source: pair.target for pair in inputs})
+    bench = _Bench(
+        Side(source.model, source.folder, left), Side(working.model, target.folder, right),
+        open_session(instrument(source.model), source.folder),
+        open_session(instrument(working.model), target.folder),
+        inputs, target, probes,
+    )
+    first, firsts = bench.given(0), bench.seen(0)
+    ends = _end_links(source, target, inputs, first, firsts)
+    links = linked(left, right, first, firsts, operators, ends)
+    ordinary = [_ordinary_errors(links, first, firsts)]
+    gaps = [_gaps(first, firsts, native, 0)]
+    for place in range(1, len(probes)):
+        progress("comparing samples", place / len(probes))
+        given, seen = bench.given(place), bench.seen(place)
+        ordinary.append(_ordinary_errors(links, given, seen))
+        gaps.append(_gaps(given, seen, native, place))
+    gap = (max(ours for ours, _ in gaps), max(theirs for _, theirs in gaps))
+    result = Compared(left, right, links, operators, (), 0, gap, ())
+    if working.refusal is None and _is_clean(links, ordinary, right):
+        return result
+    found = _localized(bench, result, ends, ordinary, options, progress)
+    broken = breakage_faults(working, target, left, right, found.links, operators)
+    missed = tuple(
+        NotCompared(name, "nothing runs behind the node that stops the target")
+        for name in right.outputs
+        if working.refusal is not None and name not in found.links
+    )
+    return replace(found, faults=(*broken, *found.faults), missed=missed)
+
+
+def _is_clean(
+    links: Links,
+    errors: Sequence[Mapping[str, float]],
+    view: View,
+) -> bool:
+    """Return whether an ordinary run already shows both models to be the same everywhere.
+
+    All outputs are paired, and no pair deviates by more than rounding.
+    """
+    return (
+        all(name in links or name not in view.dynamic for name in view.outputs)
+        and all(error <= NEGLIGIBLE for sample in errors for error in sample.values())
+    )
+
+
+def _ordinary_errors(links: Links, given: Feeds, seen: Feeds) -> dict[str, float]:
+    found = {}
+    for name, link in links.items():
+        if link.tensors.source in given and name in seen:
+            value = carried_or_none(given[link.tensors.source], layout_of(link.tensors))
+            found[name] = np.inf if value is None else relative_error(seen[name], value)
+    return found
+
+
+def _gaps(
+    given: Feeds, seen: Feeds, native: tuple[Sequence[Feeds], Sequence[Feeds]], place: int
+) -> tuple[float, float]:
+    return _gap(given, native[0], place), _gap(seen, native[1], place)
+
+
+def _gap(pivot: Feeds, native: Sequence[Feeds], place: int) -> float:
+    if place >= len(native):
+        return 0.0
+    both = ((pivot[name], value) for name, value in native[place].items() if name in pivot)
+    return max((relative_error(got, want) for got, want in both), default=0.0)
+
+
+def _end_links(
+    source: Pivot, target: Pivot, inputs: Sequence[InputPair], given: Feeds, seen: Feeds
+) -> dict[str, Link]:
+    """Return the links that hold by definition: inputs, and outputs whose sizes allow it."""
+    links = {
+        both.target: Link(
+            pair(both.source, both.target, Layout(both.permutation, None), exact=True),
+            1.0, (both.why,),
+        )
+        for both in inputs
+    }
+    orders = preferred_orders(links.values())
+    for one, other in output_names(source, target):
+        if one not in given or other not in seen:
+            continue
+        close = best_layout(given[one], seen[other], orders, limit=SAME_VALUES)
+        layout = close[0] if close else likeliest_layout(given[one], seen[other], orders)
+        links[other] = Link(pair(one, other, layout, exact=close is not None), 1.0, ("output",))
+    return links
+
+
+def _localized(  # noqa: PLR0913 - see `compare_values`
+    bench: _Bench,
+    result: Compared,
+    ends: Links,
+    ordinary: Sequence[Mapping[str, float]],
+    options: Options,
+    progress: Progress,
+) -> Compared:
+    """Return the comparison with its root faults."""
+    ranked = _worst_first(ordinary, result.target.outputs)
+    place = ranked[0]
+    progress("isolating regions", 0.0)
+    given, feeds, seen = bench.given(place), bench.feeds(place), bench.seen(place)
+    settled = settle(
+        bench.source, bench.target, given, feeds, seen, result.operators, ends
+    )
+    known = kinds({**settled.seen, **seen})
+    errors: list[dict[str, float]] = []
+    fed: Feeds = {}
+    for done, number in enumerate(ranked):
+        progress("isolating regions", done / len(ranked))
+        probe = Probe(bench.given(number), bench.feeds(number))
+        local, values, _ = local_errors(bench.target, settled.links, probe, known)
+        errors.append(local)
+        fed = fed or values
+    progress("measuring noise", 0.0)
+    worst = _largest(errors)
+    partners = {name: link.tensors.source for name, link in settled.links.items()}
+    found = judged(
+        bench.source, bench.target, worst, partners, given, fed, options.seed
+    )
+    probes = [Probe(bench.given(n), bench.feeds(n)) for n in _telling(ranked, errors, found)]
+    roots = faults(
+        bench.source, bench.target, settled.links, found, errors, probes, known
+    )
+    deviating = {n for n, error in _largest(ordinary).items() if error > NEGLIGIBLE}
+    inherited = deviating - {one.name for one in found}
+    return replace(
+        result, links=settled.links, faults=roots, propagated=len(inherited) if roots else 0
+    )
+
+
+def _worst_first(
+    errors: Sequence[Mapping[str, float]], outputs: Sequence[str]
+) -> tuple[int, ...]:
+    """Return sample numbers, those whose outputs deviate most first."""
+    def damage(place: int) -> tuple[float, float]:
+        sample = errors[place]
+        at_outputs = max((sample[name] for name in outputs if name in sample), default=0.0)
+        return at_outputs, max(sample.values(), default=0.0)
+
+    return tuple(sorted(range(len(errors)), key=damage, reverse=True))
+
+
+def _largest(errors: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    worst: dict[str, float] = {}
+    for sample in errors:
+        for name, error in sample.items():
+            worst[name] = max(worst.get(name, 0.0), error)
+    return worst
+
+
+def _telling(
+    ranked: Sequence[int], errors: Sequence[Mapping[str, float]], found: Sequence[Judged]
+) -> tuple[int, ...]:
+    """Return the samples that show a fault most plainly, the plainest first."""
+    names = [one.name for one in found]
+
+    def plainness(row: int) -> float:
+        return sum(errors[row].get(name, 0.0) for name in names)
+
+    order = sorted(range(len(ranked)), key=plainness, reverse=True)
+    return tuple(ranked[row] for row in order[:3])

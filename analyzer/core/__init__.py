@@ -1,0 +1,1 @@
+"""The vocabulary every stage speaks; it imports nothing else of ours."""

@@ -1,0 +1,59 @@
+"""What a user may set, with the defaults a user gets."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from analyzer.core.types import Fault, Finding
+
+EVERY_OUTPUT = ""
+"""The key of a tolerance that is meant for every output."""
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share of it that is done, in [0, 1]."""
+
+
+def silent(stage: str, share: float) -> None:
+    """Report progress to nobody."""
+    del stage, share
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a pair is probed and judged.
+
+    Attributes:
+        samples: Number of synthetic probes.
+        seed: Seed of everything drawn.
+        inputs: The user's own inputs, a ``.npz``.
+        rtol: Relative tolerance by output name, `EVERY_OUTPUT` for all; replaces the noise floor.
+        atol: Absolute tolerance by output name, likewise.
+        val_range: Interval to draw an input from, by source input name.
+        input_shapes: Shape for an input with dynamic sizes, by source input name.
+        pairs: A JSON file of node pairs that override the matcher.
+        max_memory: Bytes the run may hold, 0 for no bound.
+        trust_code: Whether code that comes with a model may run.
+        simplify: Whether both pivots go through onnxsim first.
+    """
+
+    samples: int = 8
+    seed: int = 0
+    inputs: Path | None = None
+    rtol: Mapping[str, float] = field(default_factory=dict)
+    atol: Mapping[str, float] = field(default_factory=dict)
+    val_range: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    pairs: Path | None = None
+    max_memory: int = 0
+    trust_code: bool = False
+    simplify: bool = False
+
+
+class Judge(Protocol):
+    """A rule as the analysis sees it: it explains a fault, or says nothing."""
+
+    slug: str
+
+    def judge(self, fault: Fault) -> Sequence[Finding]:
+        """Return the findings this rule makes of a fault; empty where it knows nothing."""

@@ -1,0 +1,135 @@
+"""What a run found, as one value that every report is rendered from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from analyzer.core.types import Finding, Permutation
+
+
+class Verdict(StrEnum):
+    """The answer of a run; the first three are `diff`'s, the last three `repair`'s."""
+
+    EQUIVALENT = "equivalent"
+    DIVERGENT = "divergent"
+    INCONCLUSIVE = "inconclusive"
+    REPAIRED = "repaired"
+    IMPROVED = "improved"
+    UNREPAIRED = "unrepaired"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """One side of the pair, as the report names it.
+
+    Attributes:
+        path: As the user gave it.
+        framework: ``onnx``, ``keras``, ``tflite`` or ``torch``.
+        sha256: Digest of the artefact, hexadecimal.
+        opset: Default-domain opset of the pivot.
+        nodes: Number of nodes in the pivot.
+        fidelity_gap: Largest relative deviation of the pivot from its native runtime on the
+            probes; None where it was not measured.
+    """
+
+    path: str
+    framework: str
+    sha256: str
+    opset: int
+    nodes: int
+    fidelity_gap: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSummary:
+    """Which inputs were used: ``synthetic``, ``npz`` or ``images``, how many, which seed."""
+
+    kind: str
+    samples: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class InputPair:
+    """A source input and the target input that takes the same values, and why they belong."""
+
+    source: str
+    target: str
+    permutation: Permutation | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPair:
+    """A source output against its target output, native runtime against native runtime.
+
+    Attributes:
+        source: Output name of the source.
+        target: Output name of the target.
+        permutation: How the source's axes come to lie in the target's; None: same layout.
+        max_abs_error: Largest absolute deviation over all samples, in the output's own unit.
+        relative_error: The same over the largest magnitude of the source's output.
+        noise_floor: Relative error that rounding alone can make here.
+        within: Whether the relative error is below the floor or the user's tolerance.
+        label_disagreement: Share of samples whose arg-max differs; None where it says nothing.
+    """
+
+    source: str
+    target: str
+    permutation: Permutation | None
+    max_abs_error: float
+    relative_error: float
+    noise_floor: float
+    within: bool
+    label_disagreement: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotCompared:
+    """Something the run could not judge, and the reason."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of both models was compared: macro-node pairs, and what is left over by name."""
+
+    pairs: int
+    unpaired_source: tuple[str, ...]
+    unpaired_target: tuple[str, ...]
+    not_compared: tuple[NotCompared, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """Everything a run of `diff` or `repair` has to say.
+
+    Attributes:
+        command: ``diff`` or ``repair``.
+        verdict: The answer.
+        source: The model that is right by definition.
+        target: Its conversion.
+        probe: The inputs used.
+        inputs: Inputs, paired.
+        outputs: Outputs, paired and compared.
+        findings: The most damaging root fault first.
+        coverage: What was and was not compared.
+        propagated: Tensors that merely inherit an error.
+        timings: Seconds per stage.
+        versions: Version of each package that took part.
+    """
+
+    command: str
+    verdict: Verdict
+    source: ModelSummary
+    target: ModelSummary
+    probe: ProbeSummary
+    inputs: tuple[InputPair, ...]
+    outputs: tuple[OutputPair, ...]
+    findings: tuple[Finding, ...]
+    coverage: Coverage
+    propagated: int
+    timings: Mapping[str, float]
+    versions: Mapping[str, str]

@@ -1,0 +1,85 @@
+"""Initializers as arrays: memory-mapped where the file holds them raw, never copied."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from analyzer.core.errors import LoadError
+from analyzer.core.types import Array
+
+RAW_DTYPES = frozenset({
+    onnx.TensorProto.FLOAT, onnx.TensorProto.UINT8, onnx.TensorProto.INT8,
+    onnx.TensorProto.UINT16, onnx.TensorProto.INT16, onnx.TensorProto.INT32,
+    onnx.TensorProto.INT64, onnx.TensorProto.BOOL, onnx.TensorProto.FLOAT16,
+    onnx.TensorProto.DOUBLE, onnx.TensorProto.UINT32, onnx.TensorProto.UINT64,
+    onnx.TensorProto.COMPLEX64, onnx.TensorProto.COMPLEX128,
+})
+"""Element types whose raw bytes are a NumPy array as they stand; bfloat16, float8 and the
+four-bit types go through onnx's own reader."""
+
+
+def is_external(tensor: onnx.TensorProto) -> bool:
+    """Return whether the tensor's values stand in another file."""
+    return tensor.data_location == onnx.TensorProto.EXTERNAL
+
+
+def external_location(tensor: onnx.TensorProto) -> tuple[str, int, int]:
+    """Return the file, byte offset and byte length of an external tensor; length -1: to the end."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    return entries.get("location", ""), int(entries.get("offset", 0)), int(entries.get("length", -1))
+
+
+def dtype_name(elem_type: int) -> str:
+    """Return the NumPy dtype name of an ONNX element type, ``string`` or ``unknown``."""
+    if elem_type == onnx.TensorProto.STRING:
+        return "string"
+    try:
+        return str(onnx.helper.tensor_dtype_to_np_dtype(elem_type))
+    except (KeyError, ValueError):
+        return "unknown"
+
+
+def tensor_value(tensor: onnx.TensorProto, folder: Path) -> Array:
+    """Return the values of an initializer, memory-mapped where possible.
+
+    Args:
+        tensor: An initializer or the value of a Constant node.
+        folder: The folder external locations are relative to.
+
+    Returns:
+        An array of the tensor's own shape and dtype; read-only where it is mapped.
+
+    Raises:
+        LoadError: The external file is missing or too short.
+    """
+    if not is_external(tensor):
+        return np.asarray(numpy_helper.to_array(tensor))
+    if tensor.data_type not in RAW_DTYPES:
+        return np.asarray(numpy_helper.to_array(tensor, base_dir=str(folder)))
+    location, offset, _ = external_location(tensor)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    shape = tuple(tensor.dims)
+    count = int(np.prod(shape, dtype=np.int64))
+    whole = _mapped(folder / location)
+    size = count * dtype.itemsize
+    if offset + size > whole.size:
+        raise LoadError(
+            f"{folder / location} ends before the values of initializer {tensor.name}",
+            hint="restore the model's external data file beside it",
+        )
+    return whole[offset : offset + size].view(dtype).reshape(shape)
+
+
+@lru_cache(maxsize=64)
+def _mapped(path: Path) -> Array:
+    """Return the bytes of a file, mapped once per process: thousands of weights share it."""
+    try:
+        return np.memmap(path, dtype=np.uint8, mode="r")
+    except (OSError, ValueError) as surprise:
+        raise LoadError(
+            f"{path} holds external weights but cannot be read ({surprise})",
+            hint="put the model's external data file back beside it",
+        ) from surprise

@@ -1,0 +1,235 @@
+"""The whole analysis on one page: load, view, match, run, isolate, judge, classify."""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, entry_points, version
+
+from analyzer.breakage import runnable
+from analyzer.classify import classify, with_layers
+from analyzer.comparison import Compared, compare_values
+from analyzer.core.errors import RunError
+from analyzer.core.graph import opsets
+from analyzer.core.options import Judge, Options, Progress, silent
+from analyzer.core.report import (
+    Coverage, InputPair, ModelSummary, NotCompared, OutputPair, ProbeSummary, Report, Verdict,
+)
+from analyzer.core.types import Feeds, Finding, Pivot, TensorPair
+from analyzer.coverage import compared_share, coverage
+from analyzer.matching.ends import input_pairs, target_feeds
+from analyzer.outputs import NativeRuns, native_runs, output_floors, output_pairs
+from analyzer.outside import amplified, fidelity_findings, interface_faults
+from analyzer.pivot import load
+from analyzer.probes import draw
+from analyzer.verdict import verdict_of
+
+RULE_GROUP = "pivotfix.rules"
+"""The entry-point group under which rules are registered."""
+
+PACKAGES = ("onnx", "onnxruntime", "numpy", "networkx", "onnx-graphsurgeon")
+"""Packages whose version a report names."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """A report and what a repair needs beyond it.
+
+    Attributes:
+        report: What `diff` says.
+        source: The source's pivot.
+        target: The target's pivot.
+        probes: The samples used, by source input name.
+        inputs: Which target input takes which source input.
+        tensors: Tensor pairs that stood the isolation runs.
+    """
+
+    report: Report
+    source: Pivot
+    target: Pivot
+    probes: tuple[Feeds, ...]
+    inputs: tuple[InputPair, ...]
+    tensors: tuple[TensorPair, ...]
+
+
+def diff(
+    source: str,
+    target: str,
+    *,
+    options: Options = Options(),  # noqa: B008 - a frozen value
+    rules: Sequence[Judge] | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Return whether the target is still the source, and where and why it is not.
+
+    Args:
+        source: Path of the model that is right by definition, as a user would type it.
+        target: Path of its conversion.
+        options: How the pair is probed and judged.
+        rules: The rule book; None: every rule that is installed.
+        progress: Told what is being done.
+
+    Raises:
+        PivotfixError: A file or an option is wrong.
+    """
+    return analyse(source, target, options=options, rules=rules, progress=progress).report
+
+
+def analyse(
+    source: str,
+    target: str,
+    *,
+    options: Options = Options(),  # noqa: B008 - a frozen value
+    rules: Sequence[Judge] | None = None,
+    progress: Progress = silent,
+) -> Analysis:
+    """Return the report on a pair of files, and what a repair needs beyond it.
+
+    Args and errors are those of `diff`.
+    """
+    clock = Clock()
+    progress("loading", 0.0)
+    with clock("load"), ThreadPoolExecutor(2) as pool:
+        futures = [
+            pool.submit(load, path, trust_code=options.trust_code) for path in (source, target)
+        ]
+        left, right = (future.result() for future in futures)
+    return analyse_pivots(
+        left, right, options=options, rules=rules, progress=progress, clock=clock
+    )
+
+
+class Clock:
+    """Seconds spent in each stage of one run."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Add the time spent inside to a stage."""
+        start = time.perf_counter()
+        yield
+        spent = time.perf_counter() - start
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
+
+def analyse_pivots(
+    source: Pivot,
+    target: Pivot,
+    *,
+    options: Options = Options(),  # noqa: B008 - a frozen value
+    rules: Sequence[Judge] | None = None,
+    progress: Progress = silent,
+    clock: Clock | None = None,
+    probes: tuple[tuple[Feeds, ...], ProbeSummary] | None = None,
+) -> Analysis:
+    """Return the report on two pivots, and what a repair needs beyond it.
+
+    Args:
+        source: The source's pivot.
+        target: The target's pivot.
+        options: How the pair is probed and judged.
+        rules: The rule book; None: every rule that is installed.
+        progress: Told what is being done.
+        clock: Continued from loading.
+        probes: The samples to use; None: drawn as the options say.
+    """
+    clock = clock or Clock()
+    rules = installed_rules() if rules is None else rules
+    samples, summary = probes or draw(source, options)
+    inputs = input_pairs(source, target)
+    with clock("run natively"):
+        progress("running natively", 0.0)
+        try:
+            runs = native_runs(source, target, samples, inputs)
+        except RunError as refusal:
+            return _without_source(source, target, summary, refusal, clock)
+    with clock("compare"):
+        fed = target_feeds(samples[0], inputs, target)
+        compared = compare_values(
+            source, target, runnable(target, fed), samples, inputs,
+            (runs.source, runs.target), options, progress,
+        )
+    with clock("classify"):
+        findings = _findings(compared, source, target, rules)
+    outputs = _judged_outputs(source, target, samples, inputs, runs, options, compared)
+    share = compared_share(compared.target, compared.links)
+    findings = (
+        *interface_faults(source, target, inputs), *findings,
+        *fidelity_findings((source, target), compared.gaps, (samples[0], fed), options.seed),
+    )
+    if not findings and share == 1.0:
+        findings = tuple(amplified(outputs, len(compared.links)))
+    report = Report(
+        "diff", verdict_of(findings, outputs, share),
+        _summary(source, compared.gaps[0]), _summary(target, compared.gaps[1]),
+        summary, inputs, outputs, findings,
+        coverage(compared.source, compared.target, compared.links, compared.missed),
+        compared.propagated, clock.seconds, versions(),
+    )
+    tensors = tuple(link.tensors for link in compared.links.values())
+    return Analysis(report, source, target, samples, inputs, tensors)
+
+
+def installed_rules() -> tuple[Judge, ...]:
+    """Return every rule registered under `RULE_GROUP`."""
+    loaded = (entry.load() for entry in entry_points(group=RULE_GROUP))
+    return tuple(rule for one in loaded for rule in (one() if callable(one) else (one,)))
+
+
+def versions() -> dict[str, str]:
+    """Return the version of each package that took part."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # a package put on the path by hand has no metadata
+            found[name] = "unknown"
+    return found
+
+
+def _findings(
+    compared: Compared, source: Pivot, target: Pivot, rules: Sequence[Judge]
+) -> tuple[Finding, ...]:
+    return tuple(
+        with_layers(finding, source, target, compared.source, compared.target)
+        for finding in classify(compared.faults, rules)
+    )
+
+
+def _summary(pivot: Pivot, gap: float | None) -> ModelSummary:
+    opset = opsets(pivot.model).get("", 0)
+    nodes = len(pivot.model.graph.node)
+    return ModelSummary(str(pivot.path), pivot.framework, pivot.sha256, opset, nodes, gap)
+
+
+def _judged_outputs(  # noqa: PLR0913 - the pair, what it was run on, and what came of it
+    source: Pivot,
+    target: Pivot,
+    samples: tuple[Feeds, ...],
+    inputs: tuple[InputPair, ...],
+    runs: NativeRuns,
+    options: Options,
+    compared: Compared,
+) -> tuple[OutputPair, ...]:
+    """Return the outputs compared; their noise is measured only where they deviate at all."""
+    plain = output_pairs(source, target, runs, {}, options)
+    if all(pair.within for pair in plain) or compared.faults:
+        return plain
+    theirs = target_feeds(samples[0], inputs, target)
+    floors = output_floors(source, target, samples[0], theirs, options.seed)
+    return output_pairs(source, target, runs, floors, options)
+
+
+def _without_source(
+    source: Pivot, target: Pivot, summary: ProbeSummary, refusal: RunError, clock: Clock
+) -> Analysis:
+    """Return the report on a source that does not run: nothing can be said of its target."""
+    missed = (NotCompared(str(source.path), f"the source does not run: {refusal.problem}"),)
+    report = Report(
+        "diff", Verdict.INCONCLUSIVE, _summary(source, None), _summary(target, None), summary,
+        (), (), (), Coverage(0, (), (), missed), 0, clock.seconds, versions(),
+    )
+    return Analysis(report, source, target, (), (), ())

@@ -1,0 +1,244 @@
+"""Isolation rounds: the target cut at its paired tensors and fed the source's values there.
+
+An error there is local, so it is a root; an error seen only in the ordinary run is inherited.
+A wrong pair betrays itself: neither its own region nor any region that reads it comes out right.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from analyzer.core.errors import RunError
+from analyzer.core.types import Array, Feeds
+from analyzer.matching.layouts import layout_of
+from analyzer.matching.operators import OperatorPair, fits
+from analyzer.matching.propagate import propagate
+from analyzer.matching.tensors import Link, Links, agrees, carried_or_none, linked
+from analyzer.matching.values import is_telling
+from analyzer.regions import reached, region
+from analyzer.runtime.isolate import isolate, isolation_feeds
+from analyzer.runtime.dump import dump
+from analyzer.runtime.session import open_session
+from analyzer.view import View
+
+MAX_ROUNDS = 8
+"""Isolation runs that correct pairs, at most; inception with four faults settles in three."""
+
+TRUSTED = 0.85
+"""Confidence at which a pair stands without a run's confirmation: two independent witnesses."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """One model of a pair: its proto, the folder of its weights, its macro graph."""
+
+    model: onnx.ModelProto
+    folder: Path
+    view: View
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Isolated:
+    """What the isolation rounds leave.
+
+    Attributes:
+        links: Tensor pairs by target tensor; those that a run refuted are gone.
+        seen: What each region of the target gave, by target tensor.
+        rounds: Isolation runs made.
+    """
+
+    links: Links
+    seen: Feeds
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a cut must be for its readers to load: the target tensor's dtype and rank."""
+
+    dtype: str
+    rank: int
+
+
+def kinds(values: Feeds) -> dict[str, Kind]:
+    """Return the kind of each tensor, by name."""
+    return {name: Kind(str(value.dtype), value.ndim) for name, value in values.items()}
+
+
+def cuts(
+    links: Links, given: Feeds, view: View, known: Mapping[str, Kind]
+) -> dict[str, Array]:
+    """Return the source's values at the cut tensors, in the target's layout, by target tensor.
+
+    Args:
+        links: Tensor pairs by target tensor.
+        given: The source's values of one sample, by source tensor.
+        view: The target's macro graph; its inputs are fed, never cut.
+        known: Kind of each target tensor; a value of another rank is no cut.
+    """
+    found = {}
+    for name, link in links.items():
+        if name not in view.giver or link.tensors.source not in given:
+            continue
+        value = carried_or_none(given[link.tensors.source], layout_of(link.tensors))
+        if value is None or (name in known and known[name].rank != value.ndim):
+            continue
+        dtype = known[name].dtype if name in known else str(value.dtype)
+        found[name] = np.ascontiguousarray(value).astype(dtype, copy=False)
+    return found
+
+
+def isolation_run(target: Side, fed: Feeds, feeds: Feeds) -> Feeds:
+    """Return what every region of the target gives when it reads the source's values.
+
+    Args:
+        target: The target.
+        fed: See `cuts`.
+        feeds: The target's inputs, one sample, by name.
+
+    Raises:
+        RunError: A region does not take the source's values.
+    """
+    session = open_session(isolate(target.model, fed), target.folder)
+    return dump(session, isolation_feeds(fed, feeds)) | dict(feeds)
+
+
+def feasible(
+    target: Side, links: Links, given: Feeds, feeds: Feeds, known: Mapping[str, Kind]
+) -> tuple[Links, Feeds, Feeds]:
+    """Return the links that the target takes the source's values at, what was fed, what came.
+
+    Where a node refuses what it is fed, the pairs around it are wrong: those its region reads
+    are dropped, the unproven first, until everything runs.
+
+    Args:
+        target: The target.
+        links: Tensor pairs by target tensor.
+        given: The source's values of one sample.
+        feeds: The target's inputs of that sample.
+        known: Kind of each target tensor.
+
+    Raises:
+        RunError: A node refuses although nothing is fed to it.
+    """
+    left = dict(links)
+    while True:
+        fed = cuts(left, given, target.view, known)
+        try:
+            return left, fed, isolation_run(target, fed, feeds)
+        except RunError as refusal:
+            blamed = _around(target.view, refusal.node, fed.keys(), left)
+            if not blamed:
+                raise
+            left = {name: link for name, link in left.items() if name not in blamed}
+
+
+def _around(view: View, node: str, fed: Collection[str], links: Links) -> frozenset[str]:
+    """Return the cuts a refusing node's region reads, proven ones only where no other is."""
+    stopped = next((one for one in view.nodes if one.name == node), None)
+    if stopped is None:
+        return frozenset(fed)
+    edges = region(view, [name for name in stopped.outputs if name], fed).inputs
+    found = [name for name in edges if name in fed]
+    unproven = [name for name in found if not links[name].tensors.exact]
+    return frozenset(unproven or found)
+
+
+def settle(  # noqa: PLR0913 - both sides, their dumps, and what is known of their pairs
+    source: Side,
+    target: Side,
+    given: Feeds,
+    feeds: Feeds,
+    ordinary: Feeds,
+    operators: Sequence[OperatorPair],
+    ends: Links,
+) -> Isolated:
+    """Return the pairs that survive isolation runs, round by round.
+
+    Args:
+        source: The source.
+        target: The target.
+        given: The source's values of one sample.
+        feeds: The target's inputs of that sample.
+        ordinary: The target's values of that sample in an ordinary run.
+        operators: Operator pairs from weights and structure.
+        ends: Links of inputs and outputs, which hold by definition.
+    """
+    banned: frozenset[tuple[str, str]] = frozenset()
+    known = kinds(ordinary)
+    links = linked(source.view, target.view, given, ordinary, operators, ends)
+    for count in range(1, MAX_ROUNDS + 1):
+        taken, _, seen = feasible(target, links, given, feeds, known)
+        kept, refuted = _reviewed(target.view, taken, given, seen, ends)
+        banned |= refuted | (_ends(links) - _ends(taken))
+        grown = _grown(source.view, target.view, operators, kept)
+        healed = linked(source.view, target.view, given, seen, grown, kept, banned)
+        if count == MAX_ROUNDS or _ends(healed) == _ends(links):
+            return Isolated(taken, seen, count)
+        links = healed
+    raise AssertionError  # the loop returns
+
+
+def _ends(links: Links) -> frozenset[tuple[str, str]]:
+    return frozenset((link.tensors.source, link.tensors.target) for link in links.values())
+
+
+def _reviewed(
+    view: View, links: Links, given: Feeds, seen: Feeds, ends: Links
+) -> tuple[dict[str, Link], frozenset[tuple[str, str]]]:
+    """Return the links that stand after a run, and the pairs it refutes.
+
+    A link stands where its region gives the source's value; where a region that reads it does;
+    where weights and structure vouch for it; where it is an output of the model. Of those that
+    do not, only the first on each path are refuted: what lies behind may be right once they
+    are gone.
+    """
+    right = {
+        name for name, link in links.items()
+        if name in seen and link.tensors.source in given
+        and agrees(given[link.tensors.source], seen[name], link.tensors)
+    }
+    reads = reached(view, links.keys())
+    vouched = {
+        edge for name in right if is_telling(seen[name]) for edge in reads.get(name, ())
+    }
+    doubtful = {
+        name for name, link in links.items()
+        if name not in right and name not in vouched and name not in ends
+        and (link.score < TRUSTED or _is_elsewhere(name, link, given, seen))
+    }
+    first = {name for name in doubtful if not doubtful & reads.get(name, frozenset())}
+    refuted = frozenset((links[name].tensors.source, name) for name in first)
+    return {name: link for name, link in links.items() if name not in first}, refuted
+
+
+def _is_elsewhere(name: str, link: Link, given: Feeds, seen: Feeds) -> bool:
+    """Return whether a trusted pair cannot even be fed: sizes that no layout reconciles."""
+    source = given.get(link.tensors.source)
+    return source is None or name not in seen
+
+
+def _grown(
+    source: View, target: View, operators: Sequence[OperatorPair], links: Links
+) -> tuple[OperatorPair, ...]:
+    """Return operator pairs that follow from the links that stand, and the old ones they allow."""
+    seeds: dict[int, int] = {}
+    for link in links.values():
+        one, other = source.owner.get(link.tensors.source), target.owner.get(link.tensors.target)
+        if link.tensors.exact and one and other and one.op == other.op:
+            seeds.setdefault(one.index, other.index)
+    old = {pair.source: pair for pair in operators}
+    taken = set(seeds.values())
+    for pair in operators:
+        if pair.source not in seeds and pair.target not in taken:
+            seeds[pair.source] = pair.target
+            taken.add(pair.target)
+    grown = propagate(source, target, seeds, fits)
+    return tuple(
+        old[one] if one in old and old[one].target == other
+        else OperatorPair(one, other, ("neighbours",))
+        for one, other in sorted(grown.items())
+    )

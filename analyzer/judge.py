@@ -1,0 +1,165 @@
+"""Is a local error a fault, declared loss of precision, or noise?
+
+Every threshold comes from a measured noise floor: the error that one unit in the last place
+makes in the same region. Constants here are factors on that measurement, each with its reason.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzer.core.types import Feeds, Node, Status
+from analyzer.isolation import Side
+from analyzer.regions import region
+from analyzer.runtime.noise import noise_floor
+from analyzer.view import View
+
+ROUNDING = 16.0
+"""Local errors up to this many noise floors are rounding. One perturbation samples the error
+that another order of summation makes; over thousands of elements the largest of them lies within
+four standard deviations, and each side brings its own; the rest is a safety factor of two."""
+
+NEGLIGIBLE = 2e-6
+"""Relative local error below which nothing is measured: sixteen units in the last place of
+float32, which any reassociated sum of a few hundred terms reaches."""
+
+OUTLIER = 3.5
+"""Robust z-score (median, MAD, of log errors) above which a quantized region is not just
+quantized: Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993."""
+
+PLAIN_OUTLIER = 3.0
+"""Factor over the median a quantized region must also exceed, where all errors are alike."""
+
+FEWEST_REGIONS = 8
+"""Quantized regions below which a median says nothing."""
+
+QUANTIZATION_STEP = 0.1
+"""Local error that int8 rounding alone can reach where too few regions allow a z-score: a few
+steps of 1/255 on inputs and weights of a skewed range."""
+
+QUANTIZING_OPS = frozenset({
+    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv",
+    "QLinearMatMul", "ConvInteger", "MatMulInteger", "QLinearAdd", "QLinearMul",
+})
+
+
+NARROW_TYPES = frozenset({10, 16})
+"""TensorProto.FLOAT16 and BFLOAT16."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One target tensor whose region deviates.
+
+    Attributes:
+        name: The target tensor.
+        error: Its local error, relative to the largest magnitude of the source's value.
+        floor: The error that counts as rounding here, same unit.
+        status: A fault, or drift.
+    """
+
+    name: str
+    error: float
+    floor: float
+    status: Status
+
+
+def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
+    source: Side,
+    target: Side,
+    errors: Mapping[str, float],
+    partners: Mapping[str, str],
+    given: Feeds,
+    fed: Feeds,
+    seed: int,
+) -> tuple[Judged, ...]:
+    """Return the target tensors whose regions deviate by more than rounding, worst first.
+
+    Args:
+        source: The source.
+        target: The target.
+        errors: Largest local error over the samples, by target tensor.
+        partners: Source tensor by target tensor, for every pair.
+        given: The source's values of one sample.
+        fed: The same values at the target's cuts and inputs.
+        seed: Seed of the perturbations.
+    """
+    suspects = [name for name, error in errors.items() if error > NEGLIGIBLE]
+    if not suspects:
+        return ()
+    quantized = {n for n in suspects if is_quantized(target.view, n, fed.keys())}
+    rest = [name for name in suspects if name not in quantized]
+    floors = _floors(target, rest, fed, seed)
+    ours = _floors(source, [partners[name] for name in rest], _known(given, partners), seed)
+    found = [
+        _against_rounding(
+            name, errors[name], floors.get(name, 0.0), ours.get(partners[name], 0.0),
+            lossy=is_narrow(target.view, name, fed),
+        )
+        for name in rest
+    ]
+    found += _against_each_other({name: errors[name] for name in quantized})
+    kept = (one for one in found if one is not None)
+    return tuple(sorted(kept, key=lambda one: -one.error))
+
+
+def _known(given: Feeds, partners: Mapping[str, str]) -> Feeds:
+    names = set(partners.values())
+    return {name: value for name, value in given.items() if name in names}
+
+
+def _floors(side: Side, names: Sequence[str], known: Feeds, seed: int) -> dict[str, float]:
+    """Return the noise floor of each tensor's region, all regions perturbed in one go."""
+    wanted = [name for name in names if name in side.view.giver]
+    floors: dict[str, float] = {}
+    for name in wanted:  # one region at a time: a result may be the next region's cut
+        part = region(side.view, (name,), known.keys())
+        edges = {edge: known[edge] for edge in part.inputs if edge in known}
+        floors |= noise_floor(side.model, side.folder, [edges], [name], seed=seed)
+    return floors
+
+
+def _against_rounding(
+    name: str, error: float, floor: float, ours: float, *, lossy: bool
+) -> Judged | None:
+    limit = max(ROUNDING * max(floor, ours), NEGLIGIBLE)
+    if error > limit:
+        return Judged(name, error, limit, Status.FAULT)
+    plain = max(ROUNDING * ours, NEGLIGIBLE)
+    return Judged(name, error, limit, Status.DRIFT) if lossy and error > plain else None
+
+
+def _against_each_other(errors: Mapping[str, float]) -> list[Judged]:
+    """Return quantized regions: outliers among their own kind are faults, the rest is drift."""
+    if len(errors) < FEWEST_REGIONS:
+        limit = QUANTIZATION_STEP
+    else:
+        logs = np.log(np.maximum(list(errors.values()), NEGLIGIBLE))
+        middle = float(np.median(logs))
+        deviation = 1.4826 * float(np.median(np.abs(logs - middle)))
+        limit = float(np.exp(middle)) * max(PLAIN_OUTLIER, float(np.exp(OUTLIER * deviation)))
+    return [
+        Judged(name, error, limit, Status.FAULT if error > limit else Status.DRIFT)
+        for name, error in errors.items()
+    ]
+
+
+def is_quantized(view: View, name: str, cuts: Iterable[str]) -> bool:
+    """Return whether integers stand in for floats in the region that gives a tensor."""
+    nodes = region(view, (name,), frozenset(cuts)).nodes
+    return any(node.op in QUANTIZING_OPS for node in nodes)
+
+
+def is_narrow(view: View, name: str, fed: Feeds) -> bool:
+    """Return whether the region that gives a tensor computes with fewer bits than float32."""
+    part = region(view, (name,), frozenset(fed))
+    return any(_narrows(node) for node in part.nodes) or any(
+        fed[edge].dtype == np.float16 for edge in part.inputs if edge in fed
+    )
+
+
+def _narrows(node: Node) -> bool:
+    return any(value.dtype == np.float16 for value in node.constants.values()) or (
+        node.op == "Cast" and node.attributes.get("to") in NARROW_TYPES
+    )

@@ -1,0 +1,242 @@
+"""Root faults: regions that deviate although they are fed the source's own values."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+
+from analyzer.causes import tested
+from analyzer.core.report import NotCompared
+from analyzer.core.types import Array, Fault, Feeds, Node, Region, Sample, TensorPair
+from analyzer.isolation import Kind, Side, cuts, isolation_run
+from analyzer.judge import Judged
+from analyzer.matching.layouts import layout_of
+from analyzer.matching.tensors import Links, carried_or_none
+from analyzer.regions import node_pairs, region, unpaired
+from analyzer.runtime.metrics import relative_error
+from analyzer.view.absorb import LAYOUT_OPS
+
+RECORDED = 3
+"""Samples kept with a fault: enough for a rule to fit and to check, small enough to hold."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """One sample as both sides saw it: the source's values, and the target's inputs."""
+
+    given: Feeds
+    feeds: Feeds
+
+
+def local_errors(
+    target: Side, links: Links, probe: Probe, known: Mapping[str, Kind]
+) -> tuple[dict[str, float], Feeds, Feeds]:
+    """Return the error of each region of the target when it is fed the source's values.
+
+    Args:
+        target: The target.
+        links: Tensor pairs by target tensor.
+        probe: One sample.
+        known: Kind of each target tensor.
+
+    Returns:
+        Errors by target tensor (see `relative_error`), what was fed, and what was seen.
+    """
+    fed = cuts(links, probe.given, target.view, known)
+    seen = isolation_run(target, fed, probe.feeds)
+    errors = {
+        name: relative_error(seen[name], value) for name, value in fed.items() if name in seen
+    }
+    return errors, {**probe.feeds, **fed}, seen
+
+
+def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
+    source: Side,
+    target: Side,
+    links: Links,
+    found: Sequence[Judged],
+    errors: Sequence[Mapping[str, float]],
+    probes: Sequence[Probe],
+    known: Mapping[str, Kind],
+) -> tuple[Fault, ...]:
+    """Return one fault for each region that deviates, worst first, with all its evidence.
+
+    Args:
+        source: The source.
+        target: The target.
+        links: Tensor pairs by target tensor.
+        found: The deviating tensors.
+        errors: Local errors of each sample, by target tensor.
+        probes: The samples worth keeping, worst first.
+        known: Kind of each target tensor.
+    """
+    recorded = [_seen(target, links, probe, known) for probe in probes[:RECORDED]]
+    built = [
+        _fault(source, target, links, group, errors, recorded)
+        for group in _together(target, links, found)
+    ]
+    return tuple(sorted(built, key=lambda fault: -fault.local_error))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A probe and what an isolation run on it gave."""
+
+    probe: Probe
+    fed: Feeds
+    seen: Feeds
+
+
+def _seen(target: Side, links: Links, probe: Probe, known: Mapping[str, Kind]) -> _Seen:
+    _, fed, seen = local_errors(target, links, probe, known)
+    return _Seen(probe, fed, seen)
+
+
+def _together(
+    target: Side, links: Links, found: Sequence[Judged]
+) -> list[tuple[tuple[Judged, ...], Region]]:
+    """Return deviating tensors grouped by region: those that share a node are one fault."""
+    stops = links.keys()
+    groups: list[tuple[list[Judged], set[int]]] = []
+    for one in found:
+        nodes = {id(node) for node in region(target.view, (one.name,), stops).nodes}
+        shared = [group for group in groups if group[1] & nodes]
+        merged = ([one], nodes)
+        for group in shared:
+            merged = (group[0] + merged[0], group[1] | merged[1])
+            groups.remove(group)
+        groups.append(merged)
+    order = target.view.order
+    named = [sorted(group, key=lambda one: order[one.name]) for group, _ in groups]
+    return [
+        (tuple(group), region(target.view, [one.name for one in group], stops))
+        for group in named
+    ]
+
+
+def _fault(  # noqa: PLR0913 - see `faults`
+    source: Side,
+    target: Side,
+    links: Links,
+    group: tuple[tuple[Judged, ...], Region],
+    errors: Sequence[Mapping[str, float]],
+    recorded: Sequence[_Seen],
+) -> Fault:
+    judged, right = group
+    results = tuple(links[name].tensors for name in right.outputs)
+    ours = {link.tensors.source for link in links.values()}
+    left = region(source.view, [pair.source for pair in results], ours, loosely=True)
+    edges = _edges(links, left, right)
+    pairs = node_pairs(source.view, target.view, left, right, _known(source, target, links))
+    worst = max(judged, key=lambda one: one.error)
+    affected = sum(
+        any(sample.get(one.name, 0.0) > one.floor for one in judged) for sample in errors
+    )
+    fault = Fault(
+        left, right, edges, results, pairs, (),
+        unpaired(left, chain.from_iterable(pair.source for pair in pairs)),
+        unpaired(right, chain.from_iterable(pair.target for pair in pairs)),
+        worst.error, worst.floor, 0.0, affected, len(errors),
+        tuple(_sample(left, edges, results, one) for one in recorded), worst.status,
+    )
+    fault = tested(fault, target.model, target.folder)
+    return replace(fault, guilty=guilty(fault, target))
+
+
+def _edges(links: Links, left: Region, right: Region) -> tuple[TensorPair, ...]:
+    """Return the pairs of either region's inputs, each once."""
+    by_source = {link.tensors.source: link.tensors for link in links.values()}
+    found = [links[name].tensors for name in right.inputs if name in links]
+    named = {pair.source for pair in found}
+    found += [by_source[n] for n in left.inputs if n in by_source and n not in named]
+    return tuple(found)
+
+
+def _known(source: Side, target: Side, links: Links) -> dict[int, int]:
+    known: dict[int, int] = {}
+    for link in links.values():
+        one = source.view.owner.get(link.tensors.source)
+        other = target.view.owner.get(link.tensors.target)
+        if one and other and one.op == other.op:
+            known.setdefault(one.index, other.index)
+    return known
+
+
+def _sample(
+    left: Region, edges: Sequence[TensorPair], results: Sequence[TensorPair], one: _Seen
+) -> Sample:
+    given = one.probe.given
+    return Sample(
+        {name: given[name] for name in left.inputs if name in given},
+        {pair.source: given[pair.source] for pair in results},
+        {pair.target: one.fed[pair.target] for pair in edges if pair.target in one.fed},
+        {pair.target: _moved(given, pair) for pair in results},
+        {pair.target: one.seen[pair.target] for pair in results if pair.target in one.seen},
+    )
+
+
+def _moved(given: Feeds, pair: TensorPair) -> Array:
+    value = carried_or_none(given[pair.source], layout_of(pair))
+    return given[pair.source] if value is None else np.ascontiguousarray(value)
+
+
+def guilty(fault: Fault, target: Side) -> tuple[str, ...]:
+    """Return the target tensors at the root of a fault, at most four, most guilty first.
+
+    Outputs of nodes that the cause test blames; else of nodes that only the target has; else
+    the edge from which an operator of the source is missing; else what the region gives.
+    """
+    blamed = [
+        diff for diff in fault.differences
+        if diff.cure is not None and diff.cure <= fault.noise_floor and diff.target_node
+    ]
+    if blamed:
+        ranked = sorted(blamed, key=lambda diff: diff.cure or 0.0)
+        return _named(diff.target_node for diff in ranked if diff.target_node)
+    if fault.unpaired_target:
+        return _named(fault.unpaired_target)
+    missing = missing_edge(fault)
+    if missing:
+        return missing
+    differing = [diff.target_node for diff in fault.differences if diff.target_node]
+    return _named(differing) or fault.target.outputs[:4]
+
+
+def _named(nodes: Iterable[Node]) -> tuple[str, ...]:
+    names = (name for node in nodes for name in node.outputs if name)
+    return tuple(dict.fromkeys(names))[:4]
+
+
+def missing_edge(fault: Fault) -> tuple[str, ...]:
+    """Return the target tensor behind which nodes of the source are missing, and their reader.
+
+    Where what follows the missing nodes has a counterpart, the edge is what that counterpart
+    reads; where nothing follows, it is what the region gives.
+    """
+    if not fault.unpaired_source:
+        return ()
+    lost = {name for node in fault.unpaired_source for name in node.outputs}
+    for node in fault.source.nodes:
+        if node.op in LAYOUT_OPS and lost & set(node.inputs):
+            lost.update(node.outputs)
+    for pair in fault.pairs:
+        if any(name in lost for node in pair.source for name in node.inputs):
+            own = {name for node in pair.target for name in node.outputs}
+            reads = [
+                name for node in pair.target for name in node.inputs
+                if name and name not in own and _is_activation(name, fault)
+            ]
+            outs = [name for node in pair.target[:1] for name in node.outputs if name]
+            return tuple(dict.fromkeys((*reads, *outs)))[:4]
+    return fault.target.outputs[:4]
+
+
+def _is_activation(name: str, fault: Fault) -> bool:
+    given = {out for node in fault.target.nodes for out in node.outputs}
+    return name in given or name in fault.target.inputs
+
+
+def not_run(names: Sequence[str], why: str) -> tuple[NotCompared, ...]:
+    """Return a coverage entry for each tensor that could not be computed."""
+    return tuple(NotCompared(name, why) for name in names)

@@ -1,0 +1,1 @@
+"""Which parts of two models belong together, and why."""

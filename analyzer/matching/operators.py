@@ -1,0 +1,177 @@
+"""Operator pairs from weights, structure and names, before anything is run."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from analyzer.matching.labels import directed_labels, unique
+from analyzer.matching.propagate import propagate
+from analyzer.matching.weights import fingerprints, kernels, likeness, weight_key
+from analyzer.view import INPUT, Operator, View
+
+TRUST = {
+    "values": 0.99, "weights": 0.7, "fingerprint": 0.6, "structure before": 0.6,
+    "structure after": 0.6, "neighbours": 0.4, "names": 0.2, "position": 0.3,
+}
+"""How far one kind of evidence is believed when it stands alone; kinds are combined as
+independent witnesses. Values are as good as proof. A weight that occurs once on either side
+errs only where two layers' weights were exchanged; structure errs among sibling branches;
+names mean nothing once a converter has renamed."""
+
+
+SMALLEST_SHARE = 0.5
+"""Share of channels a kernel must have in common with its counterpart: damage to fewer than
+half of them leaves it recognisable."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorPair:
+    """Two macro operators that should compute the same, by index, and the evidence."""
+
+    source: int
+    target: int
+    reasons: tuple[str, ...]
+
+    @property
+    def score(self) -> float:
+        """Confidence in [0, 1]: one minus the chance that every witness errs."""
+        doubt = 1.0
+        for reason in self.reasons:
+            doubt *= 1.0 - TRUST[reason]
+        return 1.0 - doubt
+
+
+def operator_pairs(
+    source: View, target: View, inputs: Mapping[str, str]
+) -> tuple[OperatorPair, ...]:
+    """Return the operators that belong together by everything that needs no run.
+
+    Args:
+        source: The source's macro graph.
+        target: The target's macro graph.
+        inputs: Target input name by source input name.
+    """
+    votes: dict[tuple[int, int], set[str]] = defaultdict(set)
+    for reason, found in (
+        ("weights", _by_key(source, target, weight_key)),
+        ("fingerprint", _by_likeness(source, target)),
+        ("structure before", _by_label(source, target, forward=True)),
+        ("structure after", _by_label(source, target, forward=False)),
+        ("names", _by_name(source, target)),
+        ("position", _by_place(source, target)),
+    ):
+        for one, other in found:
+            votes[one, other].add(reason)
+    for one, other in inputs.items():
+        votes[source.owner[one].index, target.owner[other].index].add("values")
+    seeds = _consistent(votes)
+    grown = propagate(source, target, seeds, fits)
+    return tuple(
+        OperatorPair(one, other, _reasons(source, target, grown, votes, one, other))
+        for one, other in sorted(grown.items())
+    )
+
+
+def fits(one: Operator, other: Operator) -> bool:
+    """Return whether two operators can be the same: one name, and weights of the same sizes."""
+    if one.op != other.op or one.op == INPUT:
+        return False
+    left = max((value.size for value in kernels(one) if value.ndim > 1), default=0)
+    right = max((value.size for value in kernels(other) if value.ndim > 1), default=0)
+    return left == right
+
+
+def _consistent(votes: Mapping[tuple[int, int], set[str]]) -> dict[int, int]:
+    """Return one-to-one seeds: the best supported pairs first, position and names never alone."""
+    ranked = sorted(
+        ((OperatorPair(*ends, tuple(sorted(reasons))).score, ends, reasons)
+         for ends, reasons in votes.items()),
+        key=lambda row: (-row[0], row[1]),
+    )
+    seeds: dict[int, int] = {}
+    taken: set[int] = set()
+    for _, (one, other), reasons in ranked:
+        if reasons <= {"names", "position"} or one in seeds or other in taken:
+            continue
+        seeds[one] = other
+        taken.add(other)
+    return seeds
+
+
+def _reasons(  # noqa: PLR0913 - the two graphs, the pairs and the one asked about
+    source: View,
+    target: View,
+    pairs: Mapping[int, int],
+    votes: Mapping[tuple[int, int], set[str]],
+    one: int,
+    other: int,
+) -> tuple[str, ...]:
+    around = (
+        *((index, True) for index in source.graph.predecessors(one)),
+        *((index, False) for index in source.graph.successors(one)),
+    )
+    near = sum(
+        index in pairs
+        and (target.graph.has_edge(pairs[index], other) if before
+             else target.graph.has_edge(other, pairs[index]))
+        for index, before in around
+    )
+    return (*sorted(votes.get((one, other), ())), *["neighbours"] * min(near, 2))
+
+
+def _by_key(
+    source: View, target: View, key: Callable[[Operator], Hashable]
+) -> Iterator[tuple[int, int]]:
+    left = {op.index: key(op) for op in source.operators}
+    right = {op.index: key(op) for op in target.operators}
+    once = Counter(left.values())
+    others = {mark: index for index, mark in right.items()}
+    counts = Counter(right.values())
+    yield from (
+        (index, others[mark])
+        for index, mark in left.items()
+        if mark and once[mark] == counts[mark] == 1
+    )
+
+
+def _by_label(source: View, target: View, *, forward: bool) -> Iterator[tuple[int, int]]:
+    left = unique(directed_labels(source, forward=forward))
+    right = unique(directed_labels(target, forward=forward))
+    yield from ((left[mark], right[mark]) for mark in left.keys() & right.keys())
+
+
+def _by_name(source: View, target: View) -> Iterator[tuple[int, int]]:
+    for operator in source.operators:
+        for name in operator.outputs[-1:]:
+            other = target.owner.get(name)
+            if other is not None and other.op == operator.op:
+                yield operator.index, other.index
+
+
+def _by_place(source: View, target: View) -> Iterator[tuple[int, int]]:
+    """Yield pairs by their place in topological order, where both sides list the same names."""
+    left, right = source.operators, target.operators
+    if [op.op for op in left] == [op.op for op in right]:
+        yield from ((op.index, op.index) for op in left)
+
+
+def _by_likeness(source: View, target: View) -> Iterator[tuple[int, int]]:
+    """Yield pairs of kernels that are each other's only likeness."""
+    groups: dict[tuple[str, int], list[int]] = defaultdict(list)
+    marks = {op.index: fingerprints(op) for op in target.operators}
+    for op in target.operators:
+        if marks[op.index]:
+            groups[op.op, marks[op.index][0].size].append(op.index)
+    for op in source.operators:
+        own = fingerprints(op)
+        rivals = groups.get((op.op, own[0].size), ()) if own else ()
+        shares = sorted(((likeness(own, marks[index]), index) for index in rivals), reverse=True)
+        yield from ((op.index, index) for index in _only(shares))
+
+
+def _only(shares: Sequence[tuple[float, int]]) -> Iterator[int]:
+    """Yield the best of the candidates if it is like enough and no other is half as like."""
+    if not shares or shares[0][0] < SMALLEST_SHARE:
+        return
+    if len(shares) == 1 or shares[1][0] < shares[0][0] / 2:
+        yield shares[0][1]

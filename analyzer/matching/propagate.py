@@ -1,0 +1,74 @@
+"""From certain pairs to their neighbours, in the BinDiff manner."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from analyzer.matching.labels import COMMUTATIVE
+from analyzer.view import Operator, View
+
+Pairs = Mapping[int, int]
+"""Target operator index by source operator index."""
+
+Fits = Callable[[Operator, Operator], bool]
+
+
+def propagate(source: View, target: View, seeds: Pairs, fits: Fits) -> dict[int, int]:
+    """Return the seeds and every pair that follows from them along edges.
+
+    Two unpaired operators are paired when a pair of neighbours is: they are read at the same
+    place, or they are the only ones of their kind among the readers.
+
+    Args:
+        source: The source's macro graph.
+        target: The target's macro graph.
+        seeds: Certain pairs; they stay.
+        fits: Whether two operators may be paired at all.
+
+    Source:
+        Dullien and Rolles, Graph-based comparison of executable objects, SSTIC 2005.
+    """
+    pairs = dict(seeds)
+    taken = set(pairs.values())
+    waiting = list(pairs.items())
+    while waiting:
+        one, other = waiting.pop()
+        found = _beside(source, target, source.operators[one], target.operators[other])
+        for left, right in found:
+            if left.index in pairs or right.index in taken or not fits(left, right):
+                continue
+            pairs[left.index] = right.index
+            taken.add(right.index)
+            waiting.append((left.index, right.index))
+    return pairs
+
+
+def _beside(
+    source: View, target: View, one: Operator, other: Operator
+) -> Iterator[tuple[Operator, Operator]]:
+    yield from _before(source, target, one, other)
+    yield from _alone_of_their_kind(_after(source, one), _after(target, other))
+
+
+def _before(
+    source: View, target: View, one: Operator, other: Operator
+) -> Iterator[tuple[Operator, Operator]]:
+    left = [source.owner[name] for name in one.inputs if name in source.owner]
+    right = [target.owner[name] for name in other.inputs if name in target.owner]
+    if len(left) == len(right) and (len(left) == 1 or one.op not in COMMUTATIVE):
+        yield from zip(left, right, strict=True)
+    else:
+        yield from _alone_of_their_kind(left, right)
+
+
+def _after(view: View, operator: Operator) -> Sequence[Operator]:
+    return [view.operators[index] for index in view.graph.successors(operator.index)]
+
+
+def _alone_of_their_kind(
+    left: Sequence[Operator], right: Sequence[Operator]
+) -> Iterator[tuple[Operator, Operator]]:
+    kinds = Counter(op.op for op in left)
+    others = Counter(op.op for op in right)
+    for one in left:
+        if kinds[one.op] == others[one.op] == 1:
+            yield one, next(op for op in right if op.op == one.op)

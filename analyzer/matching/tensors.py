@@ -1,0 +1,219 @@
+"""Tensor pairs: what operator pairs propose, and what values confirm, correct and add."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzer.core.types import Array, Feeds, Node, Permutation, TensorPair
+from analyzer.matching.layouts import (
+    SAME, Layout, best_layout, carried, disagreement, layout_of, layouts, pair, spread,
+)
+from analyzer.matching.operators import TRUST, OperatorPair
+from analyzer.matching.values import SAME_VALUES, ValueMatch, is_telling, value_matches
+from analyzer.view import INPUT, View
+
+LOOKED_AT = 4096
+"""Elements by which the likeliest layout of two differing tensors is chosen."""
+
+
+NEAR_TIE = 0.9
+"""Factor in favour of a permutation seen elsewhere: another one must be plainly closer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A tensor pair, and how far it is believed.
+
+    Attributes:
+        tensors: The pair.
+        score: Confidence in [0, 1].
+        reasons: The evidence.
+    """
+
+    tensors: TensorPair
+    score: float
+    reasons: tuple[str, ...]
+
+
+Links = Mapping[str, Link]
+"""Links by target tensor name."""
+
+
+def proposals(
+    source: View, target: View, operators: Iterable[OperatorPair]
+) -> tuple[tuple[str, str, OperatorPair], ...]:
+    """Return the tensors that paired operators give, output by output.
+
+    Args:
+        source: The source's macro graph.
+        target: The target's macro graph.
+        operators: See `analyzer.matching.operators.operator_pairs`.
+    """
+    found = []
+    for both in operators:
+        one, other = source.operators[both.source], target.operators[both.target]
+        if one.op == INPUT:
+            found.append((one.tensors[0], other.tensors[0], both))
+        ends = _slots(one.nodes, other.nodes) or [(one.outputs[-1:], other.outputs[-1:])]
+        for left, right in ends:
+            found += [(a, b, both) for a, b in zip(left, right, strict=False)]
+    return tuple(dict.fromkeys(found))
+
+
+def _slots(
+    one: Sequence[Node], other: Sequence[Node]
+) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Return the outputs of operators that give several (TopK, Split, LSTM), slot by slot."""
+    if not one or not other or max(len(one[0].outputs), len(other[0].outputs)) == 1:
+        return []
+    both = zip(one[0].outputs, other[0].outputs, strict=False)
+    return [((left,), (right,)) for left, right in both if left and right]
+
+
+def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what is ruled out
+    source: View,
+    target: View,
+    given: Feeds,
+    seen: Feeds,
+    operators: Sequence[OperatorPair],
+    known: Links,
+    banned: frozenset[tuple[str, str]] = frozenset(),
+) -> dict[str, Link]:
+    """Return a link for each target tensor that has a counterpart.
+
+    Proposals whose values agree are certain; target tensors no proposal explains are looked
+    for among all of the source's values; what is left of the proposals is tentative.
+
+    Args:
+        source: The source's macro graph.
+        target: The target's macro graph.
+        given: The source's values of one sample.
+        seen: The target's values of the same sample, or of an isolation run on it.
+        operators: Operator pairs, the best known so far.
+        known: Links that stay.
+        banned: Pairs that a run has refuted.
+    """
+    orders = preferred_orders(known.values())
+    links = dict(known)
+    tentative: list[tuple[str, str, OperatorPair]] = []
+    for left, right, both in proposals(source, target, operators):
+        if right in links or (left, right) in banned or left not in given or right not in seen:
+            continue
+        found = best_layout(given[left], seen[right], orders, limit=SAME_VALUES)
+        if found is None:
+            tentative.append((left, right, both))
+            continue
+        reasons = (*both.reasons, *(("values",) if is_telling(seen[right]) else ()))
+        links[right] = _link(left, right, found[0], reasons, exact="values" in reasons)
+    orders = preferred_orders(links.values())
+    unknown = sorted(seen.keys() & target.order.keys() - links.keys(), key=target.order.__getitem__)
+    sources = [name for name in given if name in source.order]
+    for match in _best_matches(
+        source, target, value_matches(given, seen, unknown, sources, orders), banned
+    ):
+        links[match.target] = _link(
+            match.source, match.target, match.layout, ("values",), exact=True
+        )
+    for left, right, both in tentative:
+        if right not in links:
+            layout = likeliest_layout(given[left], seen[right], orders)
+            links[right] = _link(left, right, layout, both.reasons, exact=False)
+    return links
+
+
+def _link(
+    left: str, right: str, layout: Layout, reasons: Sequence[str], *, exact: bool
+) -> Link:
+    doubt = float(np.prod([1.0 - TRUST[reason] for reason in reasons]))
+    return Link(pair(left, right, layout, exact=exact), 1.0 - doubt, tuple(reasons))
+
+
+def _best_matches(
+    source: View,
+    target: View,
+    matches: Iterable[ValueMatch],
+    banned: frozenset[tuple[str, str]],
+) -> tuple[ValueMatch, ...]:
+    """Return one match a target tensor: same kind of operator first, then the closest.
+
+    A tensor and its copy (Identity, Relu of what is positive already) hold the same values;
+    the operator's name tells them apart.
+    """
+    best: dict[str, tuple[tuple[bool, bool, float, int], ValueMatch]] = {}
+    for match in matches:
+        if (match.source, match.target) in banned:
+            continue
+        one, other = source.owner[match.source], target.owner[match.target]
+        same_op = one.op == other.op
+        same_node = _op(source, match.source) == _op(target, match.target)
+        rank = (not same_op, not same_node, round(match.error, 4), source.order[match.source])
+        if match.target not in best or rank < best[match.target][0]:
+            best[match.target] = rank, match
+    return tuple(match for _, match in best.values())
+
+
+def _op(view: View, tensor: str) -> str:
+    return view.giver[tensor].op if tensor in view.giver else INPUT
+
+
+def preferred_orders(links: Iterable[Link]) -> tuple[Permutation, ...]:
+    """Return the permutations that links carry, the most frequent first."""
+    counts = Counter(
+        link.tensors.permutation for link in links if link.tensors.permutation is not None
+    )
+    return tuple(order for order, _ in counts.most_common())
+
+
+def likeliest_layout(
+    source: Array, target: Array, preferred: Sequence[Permutation] = ()
+) -> Layout:
+    """Return the layout under which two differing tensors differ least.
+
+    Args:
+        source: Of the source's shape.
+        target: Of the target's shape; its values may be wrong, its axes rarely are.
+        preferred: Permutations seen elsewhere, most frequent first; they win near-ties.
+
+    Returns:
+        A layout that gives the target's shape, where one exists; else the preferred
+        permutation of that rank.
+    """
+    options = list(layouts(source.shape, target.shape, preferred))
+    if not options:
+        order = next((p for p in preferred if len(p) == source.ndim == target.ndim), None)
+        return Layout(order, None)
+    if len(options) == 1 or source.dtype.kind not in "fiub":
+        return options[0]
+    return min(options, key=lambda layout: _distance(source, target, layout, preferred))
+
+
+def _distance(
+    source: Array, target: Array, layout: Layout, preferred: Sequence[Permutation]
+) -> float:
+    step = max(1, target.size // LOOKED_AT)
+    with np.errstate(all="ignore"):
+        moved = carried(source, layout).reshape(-1)[::step].astype(np.float64)
+        gap = np.abs(moved - target.reshape(-1)[::step].astype(np.float64))
+    distance = float(np.mean(gap[np.isfinite(gap)])) if np.isfinite(gap).any() else 0.0
+    known = layout.permutation in preferred if layout.permutation else not preferred
+    return distance * (NEAR_TIE if known else 1.0)
+
+
+def agrees(source: Array, target: Array, tensors: TensorPair) -> bool:
+    """Return whether two tensors hold the same values under their pair's layout."""
+    moved = carried_or_none(source, layout_of(tensors))
+    if moved is None or moved.shape != target.shape:
+        return False
+    return disagreement(moved, target, SAME, spread(target)) <= SAME_VALUES
+
+
+def carried_or_none(array: Array, layout: Layout) -> Array | None:
+    """Return the array in another layout, or None where its shape does not allow that."""
+    if layout.permutation is not None and len(layout.permutation) != array.ndim:
+        return None
+    moved = array if layout.permutation is None else array.transpose(layout.permutation)
+    if layout.shape is None:
+        return moved
+    return moved.reshape(layout.shape) if moved.size == np.prod(layout.shape) else None

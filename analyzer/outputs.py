@@ -1,0 +1,178 @@
+"""The verdict's own evidence: the native source's outputs against the native target's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzer.core.errors import RunError
+from analyzer.core.options import EVERY_OUTPUT, Options
+from analyzer.core.report import InputPair, OutputPair
+from analyzer.core.types import Array, Feeds, Pivot
+from analyzer.judge import NEGLIGIBLE, ROUNDING
+from analyzer.matching.ends import output_names, target_feeds
+from analyzer.matching.layouts import Layout, best_layout
+from analyzer.matching.tensors import carried_or_none, likeliest_layout
+from analyzer.matching.values import SAME_VALUES
+from analyzer.runtime.metrics import label_disagreement, max_abs_error, relative_error
+from analyzer.runtime.noise import noise_floor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NativeRuns:
+    """What both native runtimes gave, sample by sample, by their own output names.
+
+    Attributes:
+        source: The source's outputs.
+        target: The target's outputs; empty where it refused.
+        refusal: Why the target did not run; None where it did.
+    """
+
+    source: tuple[Feeds, ...]
+    target: tuple[Feeds, ...]
+    refusal: RunError | None
+
+
+def native_runs(
+    source: Pivot, target: Pivot, probes: Sequence[Feeds], inputs: Sequence[InputPair]
+) -> NativeRuns:
+    """Return the outputs of both models in their own runtimes.
+
+    Args:
+        source: The source; it must run.
+        target: The target; it may refuse.
+        probes: Samples by source input name.
+        inputs: Which target input takes which source input.
+
+    Raises:
+        RunError: The source does not run.
+    """
+    ours = tuple(dict(source.run_native(feeds)) for feeds in probes)
+    try:
+        theirs = tuple(
+            dict(target.run_native(target_feeds(feeds, inputs, target))) for feeds in probes
+        )
+    except RunError as refusal:
+        return NativeRuns(ours, (), refusal)
+    return NativeRuns(ours, theirs, None)
+
+
+def output_layouts(
+    names: Sequence[tuple[str, str]], ours: Feeds, theirs: Feeds
+) -> dict[tuple[str, str], Layout]:
+    """Return how each source output lies in its target output.
+
+    Args:
+        names: Output names that belong together.
+        ours: The source's outputs for one sample.
+        theirs: The target's outputs for the same sample.
+    """
+    found = {}
+    for left, right in names:
+        if left not in ours or right not in theirs:
+            continue
+        close = best_layout(ours[left], theirs[right], limit=SAME_VALUES)
+        found[left, right] = (
+            close[0] if close else likeliest_layout(ours[left], theirs[right])
+        )
+    return found
+
+
+def output_pairs(
+    source: Pivot,
+    target: Pivot,
+    runs: NativeRuns,
+    floors: Mapping[str, float],
+    options: Options,
+) -> tuple[OutputPair, ...]:
+    """Return each pair of outputs, compared over all samples.
+
+    Args:
+        source: The source.
+        target: The target.
+        runs: What both gave.
+        floors: Relative error that rounding makes in each target output.
+        options: The user's tolerances, which replace the floor of the outputs they name.
+    """
+    names = output_names(source, target)
+    if not runs.target:
+        return ()
+    layouts = output_layouts(names, runs.source[0], runs.target[0])
+    return tuple(
+        _output_pair(left, right, layouts[left, right], runs, floors, options)
+        for left, right in names
+        if (left, right) in layouts
+    )
+
+
+def _output_pair(  # noqa: PLR0913 - one row of the table
+    left: str,
+    right: str,
+    layout: Layout,
+    runs: NativeRuns,
+    floors: Mapping[str, float],
+    options: Options,
+) -> OutputPair:
+    both = [
+        (_in_layout(ours[left], layout), theirs[right])
+        for ours, theirs in zip(runs.source, runs.target, strict=True)
+    ]
+    absolute = max(max_abs_error(got, want) for want, got in both)
+    relative = max(relative_error(got, want) for want, got in both)
+    floor = floors.get(right, NEGLIGIBLE)
+    return OutputPair(
+        left, right, layout.permutation, absolute, relative, floor,
+        _is_within(right, left, both, relative <= floor, options), label_disagreement(both),
+    )
+
+
+def _in_layout(array: Array, layout: Layout) -> Array:
+    moved = carried_or_none(array, layout)
+    return array if moved is None else moved
+
+
+def _is_within(
+    right: str,
+    left: str,
+    both: Sequence[tuple[Array, Array]],
+    default: bool,  # noqa: FBT001 - the answer where the user gave no tolerance
+    options: Options,
+) -> bool:
+    rtol = _tolerance(options.rtol, right, left)
+    atol = _tolerance(options.atol, right, left)
+    if rtol is None and atol is None:
+        return default
+    return all(
+        got.shape == want.shape
+        and np.allclose(got, want, rtol=rtol or 0.0, atol=atol or 0.0, equal_nan=True)
+        for want, got in both
+    )
+
+
+def _tolerance(given: Mapping[str, float], *names: str) -> float | None:
+    return next((given[n] for n in (*names, EVERY_OUTPUT) if n in given), None)
+
+
+def output_floors(
+    source: Pivot, target: Pivot, feeds: Feeds, theirs: Feeds, seed: int
+) -> dict[str, float]:
+    """Return the relative error that rounding makes in each target output, end to end.
+
+    Args:
+        source: The source.
+        target: The target.
+        feeds: One sample by source input name.
+        theirs: The same sample by target input name.
+        seed: Seed of the perturbations.
+    """
+    names = output_names(source, target)
+    ours = noise_floor(
+        source.model, source.folder, [feeds], [left for left, _ in names], seed=seed
+    )
+    own = noise_floor(
+        target.model, target.folder, [theirs], [right for _, right in names], seed=seed
+    )
+    return {
+        right: max(ROUNDING * max(own.get(right, 0.0), ours.get(left, 0.0)), NEGLIGIBLE)
+        for left, right in names
+    }

@@ -1,0 +1,167 @@
+"""Findings that lie in no region: importers, runtimes, and the two models' interfaces."""
+
+from collections.abc import Iterator, Sequence
+
+from analyzer.classify import finding_id
+from analyzer.core.report import InputPair, OutputPair
+from analyzer.core.types import (
+    Fault, FaultClass, Feeds, Finding, Node, Pair, Pivot, Region, Status, Where,
+)
+from analyzer.judge import NEGLIGIBLE, QUANTIZING_OPS, ROUNDING
+from analyzer.matching.ends import output_names
+from analyzer.runtime.noise import noise_floor
+
+UNFAITHFUL = "unfaithful-import"
+"""The rule of a pivot whose outputs are not those of its native model."""
+
+OPTIMIZER = "runtime-optimizer"
+"""The rule of an ONNX model that its own runtime's optimizer changes."""
+
+AMPLIFIED = "amplified-rounding"
+"""The rule of outputs that differ although every region computes the same within rounding."""
+
+INTERFACE = "interface-differs"
+"""The rule of inputs or outputs that one model has and the other lacks."""
+
+
+def bare_fault(  # noqa: PLR0913 - a fault's own fields
+    fault_class: FaultClass,
+    problem: str,
+    *,
+    nodes: Sequence[Node] = (),
+    counterparts: Sequence[Node] = (),
+    guilty: Sequence[str] = (),
+    where: Where = Where.CONVERSION,
+    status: Status = Status.FAULT,
+    error: float = float("inf"),
+    floor: float = 0.0,
+    samples: int = 0,
+) -> Fault:
+    """Return a fault that no isolation run found: it stops a model before it computes.
+
+    Args:
+        fault_class: Its class.
+        problem: The sentence to report.
+        nodes: Target nodes at fault.
+        counterparts: The source's nodes that belong to them.
+        guilty: Target tensors to name.
+        where: Who made it.
+        status: What it means for the verdict.
+        error: Relative error it makes, infinite where nothing was computed.
+        floor: Relative error that rounding makes there.
+        samples: Number of samples it was seen on.
+    """
+    pairs = (Pair(tuple(counterparts), tuple(nodes), 1.0, ("name",)),) if counterparts else ()
+    return Fault(
+        _region(counterparts), _region(nodes), (), (), pairs, (), (), (), error, floor, error,
+        samples, samples, (), status, where, fault_class, problem, tuple(guilty),
+    )
+
+
+def _region(nodes: Sequence[Node]) -> Region:
+    given = {name for node in nodes for name in node.outputs}
+    reads = (name for node in nodes for name in node.inputs if name and name not in given)
+    outputs = tuple(name for node in nodes[-1:] for name in node.outputs if name)
+    return Region(tuple(nodes), tuple(dict.fromkeys(reads)), outputs)
+
+
+def _finding(rule: str, fault: Fault, confidence: float = 0.95) -> Finding:
+    tensors = fault.guilty[:4]
+    return Finding(
+        finding_id(rule, (fault.where, *tensors)), rule,
+        fault.fault_class or FaultClass.RUNTIME, fault.status, fault.where, confidence, (), (),
+        (), tensors, None, None, None, fault.local_error, fault.noise_floor,
+        fault.output_error, fault.affected, fault.samples, fault.problem, None, (), None, fault,
+    )
+
+
+def interface_faults(
+    source: Pivot, target: Pivot, inputs: Sequence[InputPair]
+) -> Iterator[Finding]:
+    """Yield a finding for inputs and outputs that have no counterpart."""
+    taken = {pair.source for pair in inputs}, {pair.target for pair in inputs}
+    lost = [spec.name for spec in source.inputs if spec.name not in taken[0]]
+    added = [spec.name for spec in target.inputs if spec.name not in taken[1]]
+    if lost or added:
+        yield _finding(INTERFACE, bare_fault(
+            FaultClass.INPUT_DIMS,
+            f"the source has {len(source.inputs)} inputs and the target {len(target.inputs)}: "
+            f"{_listed(lost, 'lacks', 'the target')}{_listed(added, 'adds', 'the target')}",
+            guilty=added,
+        ))
+    names = output_names(source, target)
+    gone = [s.name for s in source.outputs if s.name not in {one for one, _ in names}]
+    new = [s.name for s in target.outputs if s.name not in {other for _, other in names}]
+    if gone or new:
+        yield _finding(INTERFACE, bare_fault(
+            FaultClass.COMPUTATIONAL_GRAPH,
+            f"the source has {len(source.outputs)} outputs and the target "
+            f"{len(target.outputs)}: "
+            f"{_listed(gone, 'lacks', 'the target')}{_listed(new, 'adds', 'the target')}",
+            guilty=new,
+        ))
+
+
+def _listed(names: Sequence[str], verb: str, who: str) -> str:
+    return f"{who} {verb} {', '.join(names)}; " if names else ""
+
+
+def fidelity_findings(
+    pivots: tuple[Pivot, Pivot], gaps: tuple[float, float], feeds: tuple[Feeds, Feeds], seed: int
+) -> Iterator[Finding]:
+    """Yield a finding for each pivot that is not its native model.
+
+    Args:
+        pivots: Source and target.
+        gaps: Largest relative deviation of each pivot's outputs from its native runtime's.
+        feeds: One sample for each.
+        seed: Seed of the noise measurement.
+    """
+    for place, (pivot, gap) in enumerate(zip(pivots, gaps, strict=True)):
+        if gap <= NEGLIGIBLE:
+            continue
+        outputs = [spec.name for spec in pivot.outputs]
+        floors = noise_floor(pivot.model, pivot.folder, [feeds[place]], outputs, seed=seed)
+        floor = max(ROUNDING * max(floors.values(), default=0.0), NEGLIGIBLE)
+        if gap > floor:
+            yield _unfaithful(pivot, gap, floor, is_source=place == 0)
+
+
+def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> Finding:
+    quantized = any(node.op_type in QUANTIZING_OPS for node in pivot.model.graph.node)
+    side = "source" if is_source else "target"
+    plain = pivot.framework == "onnx"
+    what = (
+        f"ONNX Runtime's optimizer changes the {side} {pivot.path.name}: its optimized outputs "
+        if plain else
+        f"the pivot of the {side} {pivot.path.name} is not the {pivot.framework} model: its outputs "
+    )
+    problem = f"{what}deviate by {gap:.3g} of their largest value, rounding explains {floor:.3g}"
+    where = Where.SOURCE_IMPORT if is_source else Where.TARGET_IMPORT
+    return _finding(OPTIMIZER if plain else UNFAITHFUL, bare_fault(
+        FaultClass.RUNTIME, problem, error=gap, floor=floor,
+        where=Where.RUNTIME if plain and not is_source else where,
+        status=Status.DRIFT if quantized else Status.FAULT,
+    ))
+
+
+def amplified(outputs: Sequence[OutputPair], regions: int) -> Iterator[Finding]:
+    """Yield a finding for outputs that differ although all that makes them is the same.
+
+    Args:
+        outputs: Native outputs, compared.
+        regions: Number of tensors whose regions were each seen to be right.
+    """
+    for pair in outputs:
+        if pair.within:
+            continue
+        yield _finding(AMPLIFIED, bare_fault(
+            FaultClass.DTYPE_PRECISION,
+            f"output {pair.target} deviates by {pair.relative_error:.3g} of its largest value "
+            f"although each of {regions} regions, fed the source's values, computes the same "
+            f"within rounding: the model amplifies rounding",
+            guilty=(pair.target,), status=Status.DRIFT, error=pair.relative_error,
+            floor=pair.noise_floor,
+        ))
+
+
