@@ -21,8 +21,8 @@ def checked(file: Path) -> ZipFile:
         file: The archive.
 
     Raises:
-        LoadError: It is no zip, is cut short, a checksum fails, two members share a name, or
-            it claims to unpack to more than `EXPANSION` times its size.
+        LoadError: It is no zip, is cut short, a checksum fails, two members share a
+            name, or it claims to unpack to more than `EXPANSION` times its size.
     """
     try:
         archive = ZipFile(file)

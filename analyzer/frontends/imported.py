@@ -20,7 +20,7 @@ from analyzer.runtime.session import open_session
 from analyzer.runtime.skeleton import read_skeleton
 
 LOAD_SECONDS = 600.0
-"""A deep network's import was seen to take 90 s on a busy pair of cores; a hang takes forever."""
+"""A deep network's import takes 90 s on a busy pair of cores; a hang takes forever."""
 
 RUN_SECONDS = 300.0
 """One sample of the largest networks takes seconds."""
@@ -112,7 +112,7 @@ def load(path: str, file: Path, importer: Importer, *, trust_code: bool) -> Pivo
     try:
         answer = child.ask(
             "load", seconds=LOAD_SECONDS, path=path, model=key,
-            importer=importer.module, trust_code=trust_code,
+            importer=importer.module, trust_code=trust_code, folder=str(Path.cwd()),
         )
     except ChildDied as surprise:
         raise LoadError(
@@ -136,9 +136,11 @@ def require(path: str, importer: Importer) -> None:
         )
 
 
-def _pivot(
-    path: str, file: Path, importer: Importer, imported: tuple[Child, int, Mapping[str, Any]]
-) -> Pivot:
+Imported = tuple[Child, int, Mapping[str, Any]]
+"""The child, the model's number there, and what it answered."""
+
+
+def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Pivot:
     child, key, answer = imported
     written = Path(answer["pivot"])
     model = read_skeleton(written)
@@ -157,7 +159,7 @@ def _pivot(
 def _refuse_unloadable(
     path: str, model: onnx.ModelProto, folder: Path, importer: Importer
 ) -> None:
-    """Raise where ONNX Runtime will not load the pivot: some converters exit well and write junk."""
+    """Raise where ONNX Runtime refuses the pivot: converters exit well and write junk."""
     try:
         open_session(model, folder)
     except RunError as surprise:
@@ -165,7 +167,7 @@ def _refuse_unloadable(
         raise LoadError(
             f"{path}: {importer.tool} made a pivot that does not load{operator}: "
             f"{surprise.problem}",
-            hint=f"this is {importer.tool}'s fault, not the model's: try its newest release",
+            hint=f"the fault is {importer.tool}'s, not the model's: try its newest release",
         ) from surprise
 
 

@@ -1,8 +1,8 @@
 """What a saved torch program may say before torch, which evaluates parts of it, reads it.
 
-``torch.export.load`` runs code that a file brings along in several ways: it unpickles sample
-inputs, weights and constants, evaluates the text of symbolic sizes, calls whatever function
-of the torch package a node names, compiles guards, and pastes names into generated source.
+``torch.export.load`` runs code that a file brings along in several ways: it unpickles
+sample inputs, weights and constants, evaluates the text of symbolic sizes, calls whatever
+function of the torch package a node names, compiles guards, and pastes names into source.
 This is a filter, not a sandbox: a model that nobody vouches for belongs in a container.
 """
 
@@ -15,15 +15,18 @@ from typing import Any
 SYMBOL = re.compile(r"[a-z]{1,4}\d+")
 """How torch names symbolic sizes: ``s77``, ``u0``, ``zuf3``."""
 
-EXPRESSION_WORDS = frozenset(
-    "Symbol Integer Float Rational Half One Zero NegativeOne Add Mul Pow Max Min Mod Abs "
-    "PythonMod FloorDiv CleanDiv CeilDiv ModularIndexing Where PowByNatural FloatPow "
-    "FloatTrueDiv IntTrueDiv CeilToInt FloorToInt RoundToInt RoundDecimal TruncToInt "
-    "TruncToFloat ToFloat LShift RShift IsNonOverlappingAndDenseIndicator Eq Ne Le Lt Ge Gt "
-    "Equality Unequality LessThan StrictLessThan GreaterThan StrictGreaterThan And Or Not "
-    "Piecewise ExprCondPair Tuple true false True False positive negative nonnegative integer "
-    "real zero finite precision evaluate oo int_oo Infinity".split()
-)
+EXPRESSION_WORDS = frozenset({
+    "Symbol", "Integer", "Float", "Rational", "Half", "One", "Zero", "NegativeOne",
+    "Add", "Mul", "Pow", "Max", "Min", "Mod", "Abs", "PythonMod", "FloorDiv",
+    "CleanDiv", "CeilDiv", "ModularIndexing", "Where", "PowByNatural", "FloatPow",
+    "FloatTrueDiv", "IntTrueDiv", "CeilToInt", "FloorToInt", "RoundToInt",
+    "RoundDecimal", "TruncToInt", "TruncToFloat", "ToFloat", "LShift", "RShift",
+    "IsNonOverlappingAndDenseIndicator", "Eq", "Ne", "Le", "Lt", "Ge", "Gt", "Equality",
+    "Unequality", "LessThan", "StrictLessThan", "GreaterThan", "StrictGreaterThan",
+    "And", "Or", "Not", "Piecewise", "ExprCondPair", "Tuple", "true", "false", "True",
+    "False", "positive", "negative", "nonnegative", "integer", "real", "zero", "finite",
+    "precision", "evaluate", "oo", "int_oo", "Infinity",
+})
 """The functions and keywords that torch writes into a symbolic size."""
 
 EXPRESSION = re.compile(r"(?:[\w\s+\-*/%(),=<>&|~]|'\w+'|'[\d.e+\-]+'|\d\.\d*|\.\d)*")
@@ -44,7 +47,7 @@ READING_OPERATORS = re.compile(r"(?i)from_file|call_delegate|torchbind|triton|\b
 
 WORD = re.compile(r"\w*")
 NAME = re.compile(r"[\w.\-/:+<>\[\]$#@* ,]*")
-"""Names of tensors, parameters, modules and devices: nothing that closes a string or a call."""
+"""Names of tensors, parameters, modules, devices: nothing that closes a string or a call."""
 
 IDENTIFIERS = frozenset({"name", "as_name", "forward_arg_names"})
 """Fields that torch pastes into the source of a function as they are."""
@@ -60,8 +63,8 @@ IMPORTING = frozenset({"__enum__", "default_factory_module"})
 
 GUARD_CALLS = frozenset({"size", "stride", "storage_offset", "dim", "numel", "isnan"})
 GUARD_NODES = (
-    ast.Expression, ast.Compare, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Subscript, ast.Constant,
-    ast.Name, ast.Load, ast.Attribute, ast.Call, ast.cmpop, ast.boolop, ast.operator, ast.unaryop,
+    ast.Expression, ast.Compare, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Subscript,
+    ast.Constant, ast.Load, ast.cmpop, ast.boolop, ast.operator, ast.unaryop,
 )
 """What a guard on the shape of an input is made of."""
 

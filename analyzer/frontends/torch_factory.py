@@ -22,7 +22,7 @@ IMPORTER = Importer(
 
 @dataclass(frozen=True, slots=True)
 class TorchFactoryFrontend:
-    """Calls a function that returns a module and example inputs; torch exports and runs it."""
+    """Calls a function that returns a module and example inputs; torch does the rest."""
 
     framework: str = "torch"
     reads: tuple[str, ...] = ("file.py:factory",)

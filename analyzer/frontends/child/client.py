@@ -23,7 +23,9 @@ from analyzer.frontends.child.wire import error_from_json
 
 ENVIRONMENTS: Mapping[str, Mapping[str, str]] = {
     "tensorflow": {
-        "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "",
+        "KERAS_BACKEND": "tensorflow",
     },
     "torch": {"CUDA_VISIBLE_DEVICES": "", "TORCH_LOGS": "-all"},
 }
@@ -39,7 +41,7 @@ GRACE_SECONDS = 5.0
 """A child that was killed is gone at once; this only bounds the wait for the kernel."""
 
 
-class ChildDied(Exception):  # noqa: N818  # it is an event of the child, not an error of ours
+class ChildDied(Exception):  # noqa: N818  # an event of the child, not an error of ours
     """The child is gone, or was ended because it did not answer."""
 
 
@@ -80,7 +82,7 @@ class Child:
         """Let a model go with the next request; safe at any moment, also in a finalizer."""
         self._forgotten.append(model)
 
-    def ask(self, call: str, *, seconds: float, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401  # what JSON holds
+    def ask(self, call: str, *, seconds: float, **arguments: Any) -> Mapping[str, Any]:
         """Return the child's answer.
 
         Args:
@@ -140,11 +142,14 @@ class Child:
         how = f"ended with status {status}"
         if status < 0:
             name = signal.Signals(-status).name
-            how = f"crashed ({name})" if name != "SIGKILL" else "was killed, out of memory perhaps"
+            killed = name == "SIGKILL"
+            how = "was killed, out of memory perhaps" if killed else f"crashed ({name})"
         return f"{how}: {words}" if words else how
 
 
-def _spawn(family: str, folder: Path, asked: int, answering: int) -> subprocess.Popen[bytes]:
+def _spawn(
+    family: str, folder: Path, asked: int, answering: int
+) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-m", "analyzer.frontends.child"]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603  # our own module

@@ -19,12 +19,15 @@ OPSET = 18
 
 SCOPES = "pkg.torch.onnx.name_scopes"
 TRACE = "pkg.torch.onnx.stack_trace"
+NO_MODULE = "_empty_nn_module_stack"
+"""The scope of nodes that torch adds itself, such as checks of sizes."""
+
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 Layers = dict[str, tuple[str, str | None]]
 
 
-def pivot_of(program: Any) -> tuple[onnx.ModelProto, Layers]:  # noqa: ANN401  # torch's ExportedProgram
+def pivot_of(program: Any) -> tuple[onnx.ModelProto, Layers]:
     """Return a program in ONNX form, and the module behind each of its tensors.
 
     The exporter's optimizer stays off: it keeps the names of weights and changes their
@@ -52,13 +55,17 @@ def pivot_of(program: Any) -> tuple[onnx.ModelProto, Layers]:  # noqa: ANN401  #
 def _module(scopes: str) -> str:
     """Return the deepest module path of a node's scopes, whose last entry is the node."""
     paths = ast.literal_eval(scopes) if scopes else []
-    return str(paths[-2]) if len(paths) > 1 else ""
+    found = str(paths[-2]) if len(paths) > 1 else ""
+    return "" if found.startswith(NO_MODULE) else found
 
 
 def _location(trace: str) -> str | None:
-    """Return the user's own line: the first frame, since the deeper ones are torch's."""
-    frame = FRAME.search(trace)
-    return f"{PurePath(frame['file']).name}:{frame['line']}" if frame else None
+    """Return the user's own line: the first frame that is not in torch itself."""
+    for frame in FRAME.finditer(trace):
+        file = PurePath(frame["file"])
+        if "torch" not in file.parts:
+            return f"{file.name}:{frame['line']}"
+    return None
 
 
 def _basename(frame: re.Match[str]) -> str:
@@ -66,12 +73,12 @@ def _basename(frame: re.Match[str]) -> str:
 
 
 def flat_call(
-    program: Any, module: Callable[..., Any], pivot: onnx.ModelProto  # noqa: ANN401  # torch's ExportedProgram
+    program: Any, module: Callable[..., Any], pivot: onnx.ModelProto
 ) -> Callable[[Feeds], Feeds]:
     """Return a function that runs a module with arrays by pivot name.
 
     Args:
-        program: The `torch.export.ExportedProgram`, which knows the structure of the inputs.
+        program: The `torch.export.ExportedProgram`; it knows the structure of the inputs.
         module: What runs; it takes what the program takes.
         pivot: Its ONNX form, whose names are used.
     """
@@ -90,11 +97,11 @@ def flat_call(
     return run
 
 
-def _tensor(value: Array) -> Any:  # noqa: ANN401  # torch's Tensor
+def _tensor(value: Array) -> Any:
     return torch.from_numpy(np.array(value))
 
 
-def _array(value: Any) -> Array:  # noqa: ANN401  # a tensor or a number
+def _array(value: Any) -> Array:
     if not isinstance(value, torch.Tensor):
         return np.asarray(value)
     whole = value.detach().cpu()

@@ -13,11 +13,11 @@ IDENTIFIER = b"TFL3"
 NONE = -1
 """How an operator says that an optional input is absent."""
 
-BROKEN = (struct_error, IndexError, ValueError, TypeError, AttributeError, MemoryError, UnicodeDecodeError)
+BROKEN = (struct_error, IndexError, ValueError, TypeError, AttributeError, MemoryError)
 """What the generated reader raises on a broken file: it trusts every offset it meets."""
 
 
-def read(path: str) -> Any:  # noqa: ANN401  # the generated object tree
+def read(path: str) -> Any:
     """Return a flatbuffer's object tree, its references checked.
 
     Args:
@@ -29,7 +29,8 @@ def read(path: str) -> Any:  # noqa: ANN401  # the generated object tree
     content = Path(path).read_bytes()
     if content[4:8] != IDENTIFIER:
         raise LoadError(
-            f"{path} is not a TFLite model: bytes 4 to 8 are {content[4:8]!r}, not {IDENTIFIER!r}",
+            f"{path} is not a TFLite model: it starts with {content[:8]!r}, where "
+            f"{IDENTIFIER!r} should follow four bytes",
             hint="convert or download the model again",
         )
     try:
@@ -49,7 +50,7 @@ def broken(path: str, surprise: str) -> LoadError:
     )
 
 
-def dangling(model: Any) -> Iterator[str]:  # noqa: ANN401  # the generated object tree
+def dangling(model: Any) -> Iterator[str]:
     """Yield a sentence for each reference to something the model has not.
 
     Args:
@@ -70,7 +71,7 @@ def dangling(model: Any) -> Iterator[str]:  # noqa: ANN401  # the generated obje
             yield from _operator(place, operator, tensors, codes)
 
 
-def _tensor(tensor: Any, buffers: int) -> Iterator[str]:  # noqa: ANN401  # the generated object tree
+def _tensor(tensor: Any, buffers: int) -> Iterator[str]:
     if tensor.name is None:
         yield "a tensor has no name"
         return
@@ -81,7 +82,7 @@ def _tensor(tensor: Any, buffers: int) -> Iterator[str]:  # noqa: ANN401  # the 
         yield f"tensor {name} has a negative size"
 
 
-def _operator(place: int, operator: Any, tensors: int, codes: int) -> Iterator[str]:  # noqa: ANN401  # the generated object tree
+def _operator(place: int, operator: Any, tensors: int, codes: int) -> Iterator[str]:
     if not 0 <= operator.opcodeIndex < codes:
         yield f"operator {place} has code {operator.opcodeIndex} of {codes}"
     for index in _list(operator.inputs):
@@ -92,6 +93,6 @@ def _operator(place: int, operator: Any, tensors: int, codes: int) -> Iterator[s
             yield f"operator {place} writes tensor {index} of {tensors}"
 
 
-def _list(values: Any) -> Any:  # noqa: ANN401  # the generated object tree
+def _list(values: Any) -> Any:
     """Return a vector of the flatbuffer, which is None where the file leaves it out."""
     return () if values is None else values

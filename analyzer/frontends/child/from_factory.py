@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 from analyzer.core.errors import LoadError
 from analyzer.frontends.child.export import flat_call, pivot_of
 from analyzer.frontends.child.loaded import Loaded
-from analyzer.frontends.child.serve import one_line
+from analyzer.frontends.child.words import converted, one_line
 
 FORM_HINT = "return (module, example_inputs); the inputs are a tuple, or a dict by name"
 
@@ -34,7 +34,7 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     module.eval()
     with torch.no_grad():
         program, note = _exported(module, positional, named)
-    pivot, layers = pivot_of(program)
+    pivot, layers = converted(path, "torch.onnx", lambda: pivot_of(program))
     return Loaded(pivot, flat_call(program, module, pivot), layers, note)
 
 
@@ -46,7 +46,7 @@ def _built(path: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         raise LoadError(f"{file} has no function {name}", hint=f"define {name}() in it")
     try:
         result = factory()
-    except Exception as surprise:  # noqa: BLE001  # the user's code may raise anything
+    except Exception as surprise:  # the user's code may raise anything
         raise _failed(path, surprise) from surprise
     match result:
         case (torch.nn.Module() as module, Mapping() as named):
@@ -61,7 +61,7 @@ def _built(path: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     )
 
 
-def _imported(path: str, file: str) -> Any:  # noqa: ANN401  # a module of the user's
+def _imported(path: str, file: str) -> Any:
     sys.path.insert(0, str(Path(file).resolve().parent))
     spec = importlib.util.spec_from_file_location(Path(file).stem, file)
     if spec is None or spec.loader is None:
@@ -70,7 +70,7 @@ def _imported(path: str, file: str) -> Any:  # noqa: ANN401  # a module of the u
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as surprise:  # noqa: BLE001  # the user's code may raise anything
+    except Exception as surprise:  # the user's code may raise anything
         raise _failed(path, surprise) from surprise
     return module
 
@@ -82,11 +82,11 @@ def _failed(path: str, surprise: Exception) -> LoadError:
 
 
 def _exported(
-    module: Any, positional: tuple[Any, ...], named: dict[str, Any]  # noqa: ANN401  # a torch module
+    module: Any, positional: tuple[Any, ...], named: dict[str, Any]
 ) -> tuple[Any, tuple[str, ...]]:
     """Return the exported program, its batch dynamic where the module allows it."""
     batch = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
-    first, second = (_with_batch(positional), _with_batch(named)) 
+    first, second = _with_batch(positional), _with_batch(named)
     shapes = pytree.tree_map(
         lambda leaf: {0: batch} if isinstance(leaf, torch.Tensor) and leaf.ndim else None,
         (first, second),
@@ -94,14 +94,14 @@ def _exported(
     by_name = (*shapes[0],) if not named else shapes[1]
     try:
         program = torch.export.export(module, first, second, dynamic_shapes=by_name)
-    except Exception as surprise:  # noqa: BLE001  # whatever it was, the static export decides
+    except Exception as surprise:  # noqa: BLE001  # the static export decides
         note = f"The batch size is fixed: a dynamic one fails with {one_line(surprise)}."
         return torch.export.export(module, positional, named), (note,)
     return program, ()
 
 
-def _with_batch(inputs: Any) -> Any:  # noqa: ANN401  # a tree of tensors
-    """Return inputs with two samples where they have one, which torch would take for fixed."""
+def _with_batch(inputs: Any) -> Any:
+    """Return inputs with two samples where they have one, which torch takes for fixed."""
     return pytree.tree_map(
         lambda leaf: torch.cat([leaf, leaf])
         if isinstance(leaf, torch.Tensor) and leaf.ndim and len(leaf) == 1 else leaf,

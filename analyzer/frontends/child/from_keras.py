@@ -19,6 +19,7 @@ from analyzer.frontends.child.handlers import (
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.naming import io_names, renamed
 from analyzer.frontends.child.tracing import layers_of_tensors, layers_recorded
+from analyzer.frontends.child.words import converted
 
 
 def load(path: str, *, trust_code: bool) -> Loaded:
@@ -39,7 +40,7 @@ def load(path: str, *, trust_code: bool) -> Loaded:
         )
     with batch_norms_kept(), layers_recorded(model) as recorded:
         keep_batch_norms_unfolded()
-        pivot = _convert(model)
+        pivot = converted(path, "tf2onnx", lambda: _convert(model))
     layers = layers_of_tensors(pivot, recorded)
     _, given = io_names(pivot)
     own = {f"input_{place}": tensor.name for place, tensor in enumerate(model.inputs)}
@@ -53,14 +54,14 @@ def load(path: str, *, trust_code: bool) -> Loaded:
 
 
 def _run(
-    model: Any, feeds: Feeds, inputs: Sequence[str], outputs: Sequence[str]  # noqa: ANN401  # a Keras model
+    model: Any, feeds: Feeds, inputs: Sequence[str], outputs: Sequence[str]
 ) -> Feeds:
     results = called(model, [tf.constant(feeds[name]) for name in inputs])
     arrays = [np.asarray(result) for result in keras.tree.flatten(results)]
     return dict(zip(outputs, arrays, strict=True))
 
 
-def _convert(model: Any) -> onnx.ModelProto:  # noqa: ANN401  # a Keras model
+def _convert(model: Any) -> onnx.ModelProto:
     """Return the model as ONNX; its first axes stay dynamic where Keras has None."""
     signature = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=f"input_{place}")
@@ -75,7 +76,7 @@ def _convert(model: Any) -> onnx.ModelProto:  # noqa: ANN401  # a Keras model
     return pivot  # type: ignore[no-any-return]
 
 
-def called(model: Any, tensors: Sequence[Any]) -> Any:  # noqa: ANN401  # whatever the model gives
+def called(model: Any, tensors: Sequence[Any]) -> Any:
     """Return what the model gives for its inputs, in the structure it was built with.
 
     Args:

@@ -12,6 +12,7 @@ import torch
 from analyzer.core.errors import LoadError
 from analyzer.frontends.child.export import flat_call, pivot_of
 from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.words import converted
 from analyzer.frontends.safety import dangers
 
 PICKLED = (".pt", ".pkl")
@@ -38,7 +39,7 @@ def load(path: str, *, trust_code: bool) -> Loaded:
         refuse_code(path)
     program = torch.export.load(path)
     module = program.module(check_guards=False)
-    pivot, layers = pivot_of(program)
+    pivot, layers = converted(path, "torch.onnx", lambda: pivot_of(program))
     return Loaded(pivot, flat_call(program, module, pivot), layers)
 
 
@@ -74,7 +75,7 @@ def _dangers(archive: ZipFile) -> Iterator[str]:
             yield from _unpickled(name, archive.read(name))
 
 
-def _pickled(archive: ZipFile, config: str, document: Any) -> Iterator[str]:  # noqa: ANN401  # any JSON
+def _pickled(archive: ZipFile, config: str, document: Any) -> Iterator[str]:
     """Yield dangers of the weights and constants that a config says are pickled."""
     entries = document.get("config") if isinstance(document, dict) else None
     for entry in (entries or {}).values():

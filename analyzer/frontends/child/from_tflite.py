@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import onnx
 import tf2onnx
 from ai_edge_litert.interpreter import Interpreter
 
@@ -13,6 +14,8 @@ from analyzer.frontends.child import flatbuffer, handlers
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.naming import io_names
 from analyzer.frontends.child.scopes import layers
+from analyzer.frontends.child.words import converted
+
 
 def load(path: str, *, trust_code: bool) -> Loaded:
     """Return a TFLite model with its pivot, whose tensors keep the flatbuffer's names.
@@ -26,10 +29,15 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     """
     del trust_code
     tree = flatbuffer.read(path)
-    pivot, _ = tf2onnx.convert.from_tflite(path, opset=handlers.OPSET)
+    pivot = converted(path, "tf2onnx", lambda: _convert(path))
     inputs, outputs = io_names(pivot)
     native = Native(path, inputs, outputs)
     return Loaded(pivot, native, layers(pivot), tuple(_notes(tree)))
+
+
+def _convert(path: str) -> onnx.ModelProto:
+    pivot, _ = tf2onnx.convert.from_tflite(path, opset=handlers.OPSET)
+    return pivot  # type: ignore[no-any-return]  # tf2onnx is untyped
 
 
 class Native:
@@ -64,7 +72,7 @@ class Native:
         )
         return dict(zip(outputs, results, strict=True))
 
-    def _opened(self) -> Any:  # noqa: ANN401  # LiteRT's interpreter is untyped
+    def _opened(self) -> Any:
         try:
             interpreter = Interpreter(model_path=self._path)
             interpreter.allocate_tensors()
@@ -90,7 +98,7 @@ class Native:
         self._interpreter.resize_tensor_input(place["index"], value.shape)
 
 
-def _notes(tree: Any) -> Iterator[str]:  # noqa: ANN401  # the generated object tree
+def _notes(tree: Any) -> Iterator[str]:
     """Yield what a reader must know of how faithfully tf2onnx renders quantized models."""
     graph = tree.subgraphs[0]
     quantized = {
@@ -100,13 +108,13 @@ def _notes(tree: Any) -> Iterator[str]:  # noqa: ANN401  # the generated object 
     if not quantized:
         return
     if any(_writes(operator, quantized) for operator in graph.operators):
-        yield "The model is quantized: the pivot computes in float between quantized values."
+        yield "The model is quantized: its pivot computes in float between integers."
         return
     yield (
-        "Only weights are quantized: the runtime quantizes activations on the fly where the "
-        "pivot computes in float, so weights are exact and activations are close."
+        "Only weights are quantized: the runtime quantizes activations on the fly, where "
+        "the pivot computes in float, so weights are exact and activations are close."
     )
 
 
-def _writes(operator: Any, tensors: set[int]) -> bool:  # noqa: ANN401  # the generated object tree
+def _writes(operator: Any, tensors: set[int]) -> bool:
     return any(index in tensors for index in operator.outputs)

@@ -24,19 +24,19 @@ class Erfc:
     """``1 - Erf(x)``: without it, tf2onnx writes an Erfc operator that no runtime knows."""
 
     @classmethod
-    def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:  # noqa: ANN401  # tf2onnx's own types
+    def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:
         """Replace the node with ONNX operators of opset 9."""
         spell_out(ctx, node, (("Erf", (0, None)), ("Sub", (np.float32(1), None))))
 
 
 @tfl_op(["TFL_GELU"])
 class TflGelu:
-    """``0.5 x (1 + Erf(x / sqrt 2))``, the exact form; the tanh form where the file says so."""
+    """``0.5 x (1 + Erf(x / sqrt 2))``, or the tanh form where the file says so."""
 
     @classmethod
-    def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:  # noqa: ANN401  # tf2onnx's own types
+    def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:
         """Replace the node with ONNX operators of opset 9."""
-        approximate = bool(node.get_attr_value("approximate", False))
+        approximate = node.get_attr_value("approximate", default=0)
         spell_out(ctx, node, TANH_GELU if approximate else EXACT_GELU)
 
 
@@ -49,7 +49,7 @@ EXACT_GELU: Sequence[Step] = (
     ("Mul", (0, None)),
     ("Mul", (None, np.float32(0.5))),
 )
-"""Operators in order; 0 is the node's own input, None the step before, a float a constant."""
+"""Operators in order; 0 is the node's own input, None the step before, else a constant."""
 
 TANH_GELU: Sequence[Step] = (
     ("Mul", (0, 0)),
@@ -65,7 +65,7 @@ TANH_GELU: Sequence[Step] = (
 """The approximation of Hendrycks and Gimpel, as TFLite computes it."""
 
 
-def spell_out(ctx: Any, node: Any, steps: Sequence[Step]) -> None:  # noqa: ANN401  # tf2onnx's own types
+def spell_out(ctx: Any, node: Any, steps: Sequence[Step]) -> None:
     """Replace a one-input node of a tf2onnx graph with a chain of ONNX operators.
 
     Args:
@@ -83,7 +83,7 @@ def spell_out(ctx: Any, node: Any, steps: Sequence[Step]) -> None:  # noqa: ANN4
         before = ctx.make_node(op, reads, **last, **kind).output[0]
 
 
-def _operand(ctx: Any, name: str, operand: Any, tensors: tuple[str, str]) -> str:  # noqa: ANN401  # tf2onnx's own types
+def _operand(ctx: Any, name: str, operand: Any, tensors: tuple[str, str]) -> str:
     given, before = tensors
     if operand is None:
         return before
@@ -102,10 +102,11 @@ def batch_norms_kept() -> Iterator[None]:
     backend = keras.src.backend.nn
     original = backend.batch_normalization
 
-    def fused(x: Any, mean: Any, variance: Any, axis: int, *rest: Any, **options: Any) -> Any:  # noqa: ANN401  # TensorFlow's own types
-        if len(x.shape) != IMAGE_RANK or axis not in {-1, IMAGE_RANK - 1} or x.dtype != tf.float32:
-            return original(x, mean, variance, axis, *rest, **options)
-        return _fused(x, mean, variance, *rest, **options)
+    def fused(x: Any, mean: Any, variance: Any, axis: int, *rest: Any, **more: Any) -> Any:
+        channels_last = len(x.shape) == IMAGE_RANK and axis in {-1, IMAGE_RANK - 1}
+        if not channels_last or x.dtype != tf.float32:
+            return original(x, mean, variance, axis, *rest, **more)
+        return _fused((x, mean, variance), *rest, **more)
 
     backend.batch_normalization = fused
     try:
@@ -115,8 +116,9 @@ def batch_norms_kept() -> Iterator[None]:
 
 
 def _fused(
-    x: Any, mean: Any, variance: Any, offset: Any = None, scale: Any = None, epsilon: float = 1e-3  # noqa: ANN401  # TensorFlow's own types
+    tensors: tuple[Any, ...], offset: Any = None, scale: Any = None, epsilon: float = 1e-3
 ) -> Any:
+    x, mean, variance = tensors
     return tf.raw_ops.FusedBatchNormV3(
         x=x,
         scale=tf.ones_like(mean) if scale is None else scale,
@@ -127,4 +129,5 @@ def _fused(
 
 def keep_batch_norms_unfolded() -> None:
     """Stop tf2onnx from folding BatchNormalization into the Conv before it."""
-    back_to_back_optimizer._func_map.pop(("Conv", "BatchNormalization"), None)  # noqa: SLF001  # it has no switch
+    folds = back_to_back_optimizer._func_map  # noqa: SLF001  # it has no switch
+    folds.pop(("Conv", "BatchNormalization"), None)

@@ -14,7 +14,7 @@ class Loaded:
 
     Attributes:
         model: Its ONNX form.
-        run: Runs one sample natively; arrays by the names of the model's inputs and outputs.
+        run: Runs one sample natively; arrays by the model's input and output names.
         layers: Layer name and code location (or None) by pivot tensor.
         notes: What the importer wants said, in sentences.
     """

@@ -9,16 +9,19 @@ DERIVED = re.compile(r"(:\d+|__\d+|_prequant|_Gemm|_Concat|_dequant)$")
 """What tf2onnx appends to a flatbuffer name for the tensors and nodes it makes of it."""
 
 CALL_SUFFIX = re.compile(r"_\d+$")
-"""What Keras 3 appends to the scope of every layer, since it traces a model more than once."""
+"""What Keras 3 appends to the scope of every layer, which it traces more than once."""
 
 WRAPPERS = frozenset({"StatefulPartitionedCall", "PartitionedCall"})
 
 COMPUTING = frozenset({
     "convolution", "depthwise", "Conv2D", "conv2d", "DepthwiseConv2dNative",
-    "DepthwiseConv2D", "conv2d_transpose", "conv_transpose", "MatMul", "Tensordot", "BiasAdd",
-    "separable_conv2d", "Conv3D", "Einsum", "einsum",
+    "DepthwiseConv2D", "conv2d_transpose", "conv_transpose", "MatMul", "Tensordot",
+    "BiasAdd", "separable_conv2d", "Conv3D", "Einsum", "einsum",
 })
-"""Operations that own weights: of several layers fused into one, theirs is the one to name."""
+"""Operations that own weights: of several layers fused into one, theirs is named."""
+
+NAMED = 3
+"""Scopes of an operation that tell its layer: model, layer, operation."""
 
 ACTIVATIONS = frozenset({"Relu", "Relu6", "LeakyRelu", "Elu", "Tanh", "Sigmoid", "Clip"})
 
@@ -34,12 +37,12 @@ def layers(model: onnx.ModelProto) -> dict[str, tuple[str, str | None]]:
     """
     nodes = model.graph.node
     names = {name for node in nodes for name in (*node.input, *node.output) if name}
-    repeated = _suffixed(names)
-    found = {name: _layer(name, repeated, COMPUTING) for name in names}
+    suffixed = _suffixed(names)
+    found = {name: _layer(name, COMPUTING, suffixed=suffixed) for name in names}
     for node in nodes:
         origin = next((name for name in node.input if "/" in name), "")
         if node.op_type in ACTIVATION_OPS and node.output and not found.get(node.output[0]):
-            found[node.output[0]] = _layer(origin, repeated, ACTIVATIONS)
+            found[node.output[0]] = _layer(origin, ACTIVATIONS, suffixed=suffixed)
     return {name: (layer, None) for name, layer in found.items() if layer}
 
 
@@ -60,15 +63,15 @@ def _parts(name: str) -> Iterator[Sequence[str]]:
 def _suffixed(names: set[str]) -> bool:
     """Return whether every layer scope bears a call suffix, as Keras 3 writes them all."""
     scopes = [part for name in names for part in _parts(name)]
-    layered = [part[:2] for part in scopes if len(part) > 2]  # noqa: PLR2004  # model, layer, operation
-    return bool(layered) and all(CALL_SUFFIX.search(own) for part in layered for own in part)
+    layered = [scope for part in scopes if len(part) >= NAMED for scope in part[:2]]
+    return bool(layered) and all(CALL_SUFFIX.search(scope) for scope in layered)
 
 
-def _layer(name: str, repeated: bool, wanted: frozenset[str]) -> str | None:  # noqa: FBT001  # a fact of the file
+def _layer(name: str, wanted: frozenset[str], *, suffixed: bool) -> str | None:
     """Return the layer of the first operation of a wanted kind, else of the first."""
     parts = list(_parts(name))
     if not parts:
         return None
     chosen = next((part for part in parts if wanted & set(part)), parts[0])
-    scope = chosen[1] if len(chosen) > 2 else chosen[0]  # noqa: PLR2004  # model, layer, operation
-    return CALL_SUFFIX.sub("", scope) if repeated else scope
+    scope = chosen[1] if len(chosen) >= NAMED else chosen[0]
+    return CALL_SUFFIX.sub("", scope) if suffixed else scope

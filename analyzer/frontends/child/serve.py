@@ -16,13 +16,12 @@ import onnx
 from analyzer.core.errors import LoadError, PivotfixError, RunError
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.wire import error_as_json, read_arrays, write_arrays
+from analyzer.frontends.child.words import one_line
 
 EXTERNAL_FROM = 1 << 30
 """Bytes from which weights are written beside the pivot: protobuf ends at 2 GiB."""
 
-SURPRISE_LENGTH = 300
-"""Characters of a framework's complaint that are passed on; some print whole graphs."""
-
+Requests = queue.SimpleQueue[dict[str, Any]]
 Load = Callable[..., Loaded]
 
 
@@ -36,7 +35,7 @@ def serve(family: str, asked: int, answering: int, folder: Path) -> None:
         folder: The private folder; removed when the other end goes away.
     """
     _bound_resources()
-    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    requests: Requests = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(asked, requests, folder), daemon=True).start()
     models: dict[int, Loaded] = {}
     while True:
@@ -58,7 +57,7 @@ def _bound_resources() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (memory, ceiling))
 
 
-def _listen(asked: int, requests: "queue.SimpleQueue[dict[str, Any]]", folder: Path) -> None:
+def _listen(asked: int, requests: Requests, folder: Path) -> None:
     """Pass requests on; when the other end is gone, go too, whatever is being computed."""
     with os.fdopen(asked, "rb") as lines:
         for line in lines:
@@ -103,16 +102,10 @@ def _refusal(request: Mapping[str, Any], surprise: str) -> PivotfixError:
     )
 
 
-def one_line(surprise: BaseException) -> str:
-    """Return an exception as one short line: its kind, and the first line it says."""
-    lines = [line.strip() for line in str(surprise).splitlines() if line.strip()]
-    said = f"{type(surprise).__name__}: {lines[0]}" if lines else type(surprise).__name__
-    return said if len(said) <= SURPRISE_LENGTH else said[:SURPRISE_LENGTH] + " …"
-
-
 def _load(
     request: Mapping[str, Any], models: dict[int, Loaded], folder: Path
 ) -> dict[str, Any]:
+    os.chdir(request["folder"])  # relative paths are the user's, who may have moved
     importer: Load = import_module(request["importer"]).load
     loaded = importer(request["path"], trust_code=request["trust_code"])
     key = request["model"]
@@ -130,7 +123,8 @@ def _save(model: onnx.ModelProto, pivot: Path) -> None:
         onnx.save_model(model, pivot)
         return
     onnx.save_model(
-        model, pivot, save_as_external_data=True, location="pivot.weights", size_threshold=1024
+        model, pivot,
+        save_as_external_data=True, location="pivot.weights", size_threshold=1024,
     )
 
 

@@ -10,16 +10,16 @@ import onnx
 import tensorflow as tf
 
 DERIVED = re.compile(r"(:\d+|__\d+)$")
-"""What tf2onnx appends to the name of an operation for the tensors and nodes it makes of it."""
+"""What tf2onnx appends to an operation's name for the tensors and nodes it makes of it."""
 
 
 @contextmanager
-def layers_recorded(model: Any) -> Iterator[dict[str, str]]:  # noqa: ANN401  # a Keras model
-    """Give a dictionary that fills with the layer of each operation while the model is traced.
+def layers_recorded(model: Any) -> Iterator[dict[str, str]]:
+    """Give a dictionary that fills with each operation's layer while the model is traced.
 
     The names of operations do not tell: Keras makes ``conv2d_1_2`` of the second trace of a
-    layer ``conv2d_1``, or of the third of ``conv2d``. A layer inside another goes by the path
-    ``outer/inner``, and the model itself is not part of it.
+    layer ``conv2d_1``, or of the third of ``conv2d``. A layer inside another goes by its
+    path ``outer/inner``, and the model itself is not part of it.
 
     Args:
         model: The Keras model that is traced.
@@ -28,7 +28,7 @@ def layers_recorded(model: Any) -> Iterator[dict[str, str]]:  # noqa: ANN401  # 
     within: list[str] = []
     original = keras.layers.Layer.__call__
 
-    def recording(layer: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # Keras's own types
+    def recording(layer: Any, *args: Any, **options: Any) -> Any:
         if layer is model:
             return original(layer, *args, **options)
         within.append(layer.name)

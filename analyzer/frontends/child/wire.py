@@ -40,7 +40,8 @@ def write_arrays(file: Path, arrays: Iterable[Array]) -> None:
         arrays: Any shapes. Objects are written as text, and what NumPy has no own dtype
             for (bfloat16) as float32.
     """
-    np.savez(file, **{f"a{place}": _plain(value) for place, value in enumerate(arrays)})
+    named = {f"a{place}": _plain(value) for place, value in enumerate(arrays)}
+    np.savez(file, allow_pickle=False, **named)
 
 
 def _plain(value: Array) -> Array:
