@@ -147,7 +147,7 @@ def test_constant_node_keeps_its_spelling(branching: Model) -> None:
 def test_constant_shared_with_a_subgraph_is_copied(branching: Model) -> None:
     """The branches of an If go on reading the constant as it was."""
     result = edited(branching, SetConstant("mul", 1, np.array([3, 4], np.float32)))
-    feeds = {"x": np.ones(2, np.float32), "c": np.array(True)}
+    feeds = {"x": np.ones(2, np.float32), "c": np.ones((), np.bool_)}
 
     assert node(result, "constant") == node(branching, "constant")
     np.testing.assert_array_equal(run(result, **feeds), [-3 + 1, -4 + 2])
@@ -182,7 +182,7 @@ def test_insertion_for_one_reader_leaves_the_others(branching: Model) -> None:
 def test_insertion_reaches_into_subgraphs(branching: Model) -> None:
     """Readers inside the branches of an If read the new node too."""
     result = edited(branching, InsertNode("h", "Neg", {}, {}))
-    feeds = {"x": np.ones(2, np.float32), "c": np.array(True)}
+    feeds = {"x": np.ones(2, np.float32), "c": np.ones((), np.bool_)}
 
     np.testing.assert_array_equal(run(result, **feeds), [1 + 1, 2 + 2])
 

@@ -1,0 +1,35 @@
+"""Files written beside their final place, then renamed: a reader sees old or new."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from analyzer.core.errors import ExportError
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[BinaryIO]:
+    """Give a file to write to, which becomes `out` when all went well, else vanishes.
+
+    Args:
+        out: The final path; its folder exists.
+
+    Raises:
+        ExportError: The folder or the disk refuses.
+    """
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(out)
+    except OSError as surprise:
+        raise ExportError(
+            f"{out} cannot be written ({surprise.strerror})",
+            hint="choose an OUT in a folder that can be written and has room",
+        ) from surprise
+    finally:
+        part.unlink(missing_ok=True)
