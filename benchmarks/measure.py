@@ -1,0 +1,90 @@
+"""Time and peak memory of whole processes, as a table and as JSON."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+CACHE = HERE / ".cache"
+RESULTS = HERE / "results"
+KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a command cost.
+
+    Attributes:
+        name: What was run.
+        seconds: Wall time from start to exit, the median of its runs.
+        work: Processor time, user and system, the median of its runs, in seconds.
+        peak_mib: Largest resident memory of any run, in MiB.
+        exit_code: What the last run answered.
+    """
+
+    name: str
+    seconds: float
+    work: float
+    peak_mib: float
+    exit_code: int
+
+
+def cost(name: str, *commands: Sequence[str | Path], runs: int = 3) -> Cost:
+    """Return what commands cost that run one after another, each in its own process.
+
+    """Return what commands cost that run one after another, each in a process.
+    """
+    rounds = [[once(name, command) for command in commands] for _ in range(runs)]
+    return Cost(
+        name=name,
+        seconds=statistics.median(sum(row.seconds for row in turn) for turn in rounds),
+        work=statistics.median(sum(row.work for row in turn) for turn in rounds),
+        peak_mib=max(row.peak_mib for turn in rounds for row in turn),
+        exit_code=rounds[-1][-1].exit_code,
+    )
+
+
+def once(name: str, command: Sequence[str | Path]) -> Cost:
+    """Return what one process cost; one that failed ends the benchmark with its words."""
+    start = time.perf_counter()
+    process = subprocess.Popen(  # noqa: S603  # the commands are this folder's own
+        [str(part) for part in command],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    said = process.stderr.read() if process.stderr else ""
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    code = os.waitstatus_to_exitcode(status)
+    if code not in {0, 1}:
+        sys.exit(f"{command} ended with {code}:\n{said}")
+    work = usage.ru_utime + usage.ru_stime
+    return Cost(name, seconds, work, usage.ru_maxrss / KIB, code)
+
+
+def publish(name: str, costs: Iterable[Cost], against: str) -> None:
+    """Print costs with their ratios to one of them, and write them as JSON.
+
+    Args:
+        name: The benchmark, and the name of its JSON file.
+        costs: Its rows.
+        against: The row every ratio is taken to.
+    """
+    rows = tuple(costs)
+    base = next(row for row in rows if row.name == against)
+    print(f"{name} (ratios to {against!r})")
+    print(f"{'':46}{'seconds':>9}{'cpu s':>9}{'peak MiB':>10}{'time x':>9}{'memory x':>10}")
+    for row in rows:
+        ratios = f"{row.seconds / base.seconds:>9.2f}{row.peak_mib / base.peak_mib:>10.2f}"
+        print(
+            f"{row.name:46}{row.seconds:>9.2f}{row.work:>9.2f}{row.peak_mib:>10.0f}{ratios}"
+        )
+    RESULTS.mkdir(exist_ok=True)
+    told = json.dumps([asdict(row) for row in rows], indent=1)
+    (RESULTS / f"{name}.json").write_text(told + "\n", encoding="utf-8")
