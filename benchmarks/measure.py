@@ -39,7 +39,7 @@ class Cost:
 def cost(name: str, *commands: Sequence[str | Path], runs: int = 3) -> Cost:
     """Return what commands cost that run one after another, each in its own process.
 
-    """Return what commands cost that run one after another, each in a process.
+    This process must stay small: Linux counts a parent's memory at the fork as the child's.
     """
     rounds = [[once(name, command) for command in commands] for _ in range(runs)]
     return Cost(
