@@ -47,7 +47,7 @@ READING_OPERATORS = re.compile(r"(?i)from_file|call_delegate|torchbind|triton|\b
 
 WORD = re.compile(r"\w*")
 NAME = re.compile(r"[\w.\-/:+<>\[\]$#@* ,]*")
-"""Names of tensors, parameters, modules, devices: nothing that closes a string or a call."""
+"""Names of tensors, parameters, modules, devices: nothing that ends a string or a call."""
 
 IDENTIFIERS = frozenset({"name", "as_name", "forward_arg_names"})
 """Fields that torch pastes into the source of a function as they are."""

@@ -88,7 +88,7 @@ class Native:
     def _resize(self, place: dict[str, Any], value: Array) -> None:
         if tuple(place["shape"]) == value.shape:
             return
-        declared = tuple(place["shape_signature"])
+        declared = tuple(place["shape_signature"].tolist())
         fixed = zip(declared, value.shape, strict=False)
         if len(declared) != value.ndim or any(size not in {-1, own} for size, own in fixed):
             raise RunError(

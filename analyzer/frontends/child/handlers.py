@@ -26,7 +26,7 @@ class Erfc:
     @classmethod
     def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:
         """Replace the node with ONNX operators of opset 9."""
-        spell_out(ctx, node, (("Erf", (0, None)), ("Sub", (np.float32(1), None))))
+        spell_out(ctx, node, (("Erf", (0,)), ("Sub", (np.float32(1), None))))
 
 
 @tfl_op(["TFL_GELU"])

@@ -1,0 +1,93 @@
+"""TFLite models become pivots that compute the same and know their layers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analyzer import pivot
+from analyzer.core.errors import LoadError, RunError
+from analyzer.core.types import Feeds, Pivot
+from analyzer.runtime.session import open_session
+
+Load = Callable[..., Pivot]
+Draw = Callable[..., Feeds]
+ROUNDING = 1e-5
+
+
+def test_pivot_computes_what_the_interpreter_computes(load: Load, draw: Draw) -> None:
+    """A float model gives the native outputs, a fused activation and a gelu among its operators."""
+    model = load("network.tflite")
+    feeds = draw(model)
+
+    (expected,) = model.run_native(feeds).values()
+    (observed,) = open_session(model.model, model.folder).run(feeds).values()
+    np.testing.assert_allclose(observed, expected, rtol=ROUNDING, atol=ROUNDING)
+
+
+def test_int8_model_takes_and_gives_integers(load: Load, draw: Draw) -> None:
+    """A quantized pivot has the native dtypes, stays within one step, and says what it is."""
+    model = load("int8.tflite")
+    feeds = draw(model)
+
+    (expected,) = model.run_native(feeds).values()
+    (observed,) = open_session(model.model, model.folder).run(feeds).values()
+    assert expected.dtype == observed.dtype == np.int8
+    assert np.max(np.abs(observed.astype(int) - expected)) <= 1
+    assert "quantized" in model.notes[0]
+
+
+def test_quantized_weights_are_announced(load: Load) -> None:
+    """Where only weights are quantized, the pivot's activations are not the runtime's."""
+    assert "Only weights are quantized" in load("weights.tflite").notes[0]
+
+
+def test_layers_are_read_from_fused_names(load: Load) -> None:
+    """The operator goes by the layer with the weights, its fused activation by its own."""
+    model = load("network.tflite")
+
+    layers = {
+        node.op_type: model.layers[node.output[0]].name
+        for node in model.model.graph.node
+        if node.op_type in {"Conv", "Clip", "Erf"} and node.output[0] in model.layers
+    }
+    assert layers["Clip"] == "clip"
+    assert {"stem", "depth_1", "gelu"} <= {layer.name for layer in model.layers.values()}
+
+
+def test_wrong_shape_is_refused_with_both_shapes(load: Load) -> None:
+    """The message says what the model takes and what it was given."""
+    model = load("network.tflite")
+    (name,) = (spec.name for spec in model.inputs)
+
+    with pytest.raises(RunError, match=r"\(-?1, 8, 8, 3\), not \(1, 9, 9, 3\)"):
+        model.run_native({name: np.zeros((1, 9, 9, 3), np.float32)})
+
+
+def test_another_file_of_that_name_is_refused(tmp_path: Path, load: Load) -> None:
+    """A flatbuffer says what it is in its fifth to eighth byte."""
+    assert load is not None
+    file = tmp_path / "text.tflite"
+    file.write_text("this is no model")
+
+    with pytest.raises(LoadError, match="is not a TFLite model"):
+        pivot.load(str(file), trust_code=False)
+
+
+def test_reference_to_a_missing_tensor_is_refused(tmp_path: Path, models: Path, load: Load) -> None:
+    """Native code would read beyond the end of the file's tables."""
+    assert load is not None
+    from ai_edge_litert import schema_py_generated as schema
+    from flatbuffers import Builder
+
+    content = bytearray((models / "network.tflite").read_bytes())
+    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    tree.subgraphs[0].operators[0].inputs[0] = 999
+    builder = Builder(1024)
+    builder.Finish(tree.Pack(builder), b"TFL3")
+    file = tmp_path / "dangling.tflite"
+    file.write_bytes(bytes(builder.Output()))
+
+    with pytest.raises(LoadError, match=r"operator 0 reads tensor 999 of \d+"):
+        pivot.load(str(file), trust_code=False)
