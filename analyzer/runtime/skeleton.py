@@ -1,4 +1,4 @@
-"""An ONNX file without its weights: they stay where they are, and the proto points there.
+"""An ONNX file without its weights: they stay there, and the proto points at them.
 
 The file is mapped and scanned; every embedded weight becomes an external reference into the
 same file. A model of gigabytes becomes a proto of kilobytes, in milliseconds.
@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from analyzer.core.errors import LoadError
 from analyzer.core.tensors import external_location, is_external
@@ -74,7 +74,9 @@ def _parsed(path: Path) -> onnx.ModelProto:
             path.open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
-            return onnx.ModelProto.FromString(_Scan(content, _own_name(path)).model())
+            model = onnx.ModelProto()
+            model.ParseFromString(_Scan(content, _own_name(path)).model())
+            return model
     except (MalformedError, DecodeError) as surprise:
         raise LoadError(
             f"{path} is no ONNX model, or only a part of one ({surprise})",
@@ -82,7 +84,7 @@ def _parsed(path: Path) -> onnx.ModelProto:
         ) from surprise
     except (OSError, ValueError) as surprise:
         raise LoadError(
-            f"{path} cannot be read ({surprise})", hint="check that it is a file with content"
+            f"{path} cannot be read ({surprise})", hint="name a file that has content"
         ) from surprise
 
 
@@ -148,7 +150,7 @@ class _Scan:
         where.external_data.add(key="location", value=self.location)
         where.external_data.add(key="offset", value=str(raw.content))
         where.external_data.add(key="length", value=str(raw.end - raw.content))
-        return where.SerializeToString()
+        return bytes(where.SerializeToString())
 
 
 def embed(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:

@@ -1,10 +1,10 @@
-"""Whether a parsed ONNX file can be what its writer meant: bytes that happen to parse cannot.
+"""Whether a parsed ONNX file is whole: bytes that merely happen to parse are not.
 
-What is refused here is a damaged file. A sound file that a runtime does not load or run is no
-error but a finding, and passes.
+What is refused here is a damaged file. A sound file that a runtime does not load or run is
+no error but a finding, and passes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -13,20 +13,21 @@ import onnx
 from onnx import AttributeProto, TensorProto, helper
 
 from analyzer.core.errors import LoadError
-from analyzer.core.graph import node_name, reads
+from analyzer.core.graph import node_name
 from analyzer.core.tensors import external_location, is_external
+from analyzer.runtime.order import cycle_place
 
-BITS = {
+BITS: Mapping[int, int] = {
     TensorProto.INT4: 4, TensorProto.UINT4: 4, TensorProto.FLOAT4E2M1: 4,
     TensorProto.INT2: 2, TensorProto.UINT2: 2,
 }
 """Bits of the element types that share a byte."""
 
-PARTS = {TensorProto.COMPLEX64: 2, TensorProto.COMPLEX128: 2}
+PARTS: Mapping[int, int] = {TensorProto.COMPLEX64: 2, TensorProto.COMPLEX128: 2}
 """Numbers that one element is stored as, where it is not one."""
 
 LARGEST_INPUT = 1 << 28
-"""Elements of an input above which its declared sizes are a damage: a gigabyte of float32."""
+"""Elements above which an input's declared sizes are damage: a gigabyte of float32."""
 
 DAMAGED = "download or convert the model again"
 
@@ -77,7 +78,7 @@ def _subgraphs(owner: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.Gra
                 yield attribute.g
 
 
-def node_lists(model: onnx.ModelProto) -> Iterator[Iterable[onnx.NodeProto]]:
+def node_lists(model: onnx.ModelProto) -> Iterator[Sequence[onnx.NodeProto]]:
     """Yield the nodes of each graph, subgraph and function."""
     yield from (graph.node for graph in graphs(model))
     yield from (function.node for function in model.functions)
@@ -109,52 +110,25 @@ def _names(model: onnx.ModelProto) -> Iterator[object]:
         yield from (attribute.name for attribute in node.attribute)
 
 
-def _check_attributes(nodes: Iterable[onnx.NodeProto], path: Path) -> None:
+def _check_attributes(nodes: Sequence[onnx.NodeProto], path: Path) -> None:
     """Refuse attributes without a type, and Constant nodes that give nothing."""
     for node in nodes:
         for attribute in node.attribute:
             if attribute.type == AttributeProto.UNDEFINED:
-                raise LoadError(
-                    f"{path}: attribute {attribute.name} of node {node_name(node)} has no type",
-                    hint=DAMAGED,
-                )
+                name = f"attribute {attribute.name} of node {node_name(node)}"
+                raise LoadError(f"{path}: {name} has no type", hint=DAMAGED)
         if node.op_type == "Constant" and not (node.output and node.output[0]):
             raise LoadError(f"{path}: a Constant node has no output", hint=DAMAGED)
 
 
-def _check_order(nodes: Iterable[onnx.NodeProto], path: Path) -> None:
+def _check_order(nodes: Sequence[onnx.NodeProto], path: Path) -> None:
     """Refuse nodes that wait for each other; merely unsorted ones pass."""
-    waiting = list(nodes)
-    givers = {name: place for place, node in enumerate(waiting) for name in node.output if name}
-    before = [{givers[name] for name in reads(node) if name in givers} for node in waiting]
-    after: list[list[int]] = [[] for _ in waiting]
-    for place, sources in enumerate(before):
-        for source in sources:
-            after[source].append(place)
-    missing = [len(sources) for sources in before]
-    ready = [place for place, count in enumerate(missing) if not count]
-    while ready:
-        for place in after[ready.pop()]:
-            missing[place] -= 1
-            if not missing[place]:
-                ready.append(place)
-    stuck = {place for place, count in enumerate(missing) if count}
-    if not stuck:
-        return
-    name = node_name(waiting[_on_cycle(before, stuck)])
-    raise LoadError(
-        f"{path}: its graph has a cycle, through node {name}",
-        hint="an ONNX graph computes forwards only; " + DAMAGED,
-    )
-
-
-def _on_cycle(before: list[set[int]], stuck: set[int]) -> int:
-    """Return a node of a cycle: whoever walks backwards among the stuck ones ends in one."""
-    place, seen = min(stuck), set[int]()
-    while place not in seen:
-        seen.add(place)
-        place = min(before[place] & stuck)
-    return place
+    place = cycle_place(nodes)
+    if place is not None:
+        raise LoadError(
+            f"{path}: its graph has a cycle, through node {node_name(nodes[place])}",
+            hint="an ONNX graph computes forwards only; " + DAMAGED,
+        )
 
 
 def _check_tensor(tensor: onnx.TensorProto, path: Path) -> None:
@@ -168,28 +142,35 @@ def _check_tensor(tensor: onnx.TensorProto, path: Path) -> None:
     if is_external(tensor):
         _check_external(tensor, path, whose)
         return
-    count = prod(tensor.dims)
-    if tensor.HasField("raw_data"):
-        got, want, unit = len(tensor.raw_data), byte_size(tensor.data_type, count), "bytes"
-    else:
-        field = helper.tensor_dtype_to_field(tensor.data_type)
-        got, want, unit = len(getattr(tensor, field)), _entries(tensor.data_type, count), "values"
+    got, want = _stored(tensor), _wanted(tensor)
     if got != want:
+        unit = "bytes" if tensor.HasField("raw_data") else "values"
         raise LoadError(
             f"{whose} of shape {list(tensor.dims)} wants {want} {unit} and has {got}",
             hint=DAMAGED,
         )
 
 
+def _stored(tensor: onnx.TensorProto) -> int:
+    """Return how many bytes or entries of its own field a weight has."""
+    if tensor.HasField("raw_data"):
+        return len(tensor.raw_data)
+    field: str = helper.tensor_dtype_to_field(tensor.data_type)
+    return len(getattr(tensor, field))
+
+
+def _wanted(tensor: onnx.TensorProto) -> int:
+    """Return how many bytes or entries of its own field a weight's shape wants."""
+    count = prod(tensor.dims)
+    if tensor.HasField("raw_data") or tensor.data_type in BITS:
+        return byte_size(tensor.data_type, count)
+    return count * PARTS.get(tensor.data_type, 1)
+
+
 def byte_size(kind: int, count: int) -> int:
     """Return how many bytes a number of elements of an ONNX element type takes."""
-    bits = BITS.get(kind) or 8 * helper.tensor_dtype_to_np_dtype(kind).itemsize
+    bits = BITS.get(kind, 0) or 8 * int(helper.tensor_dtype_to_np_dtype(kind).itemsize)
     return -(-count * bits // 8)
-
-
-def _entries(kind: int, count: int) -> int:
-    """Return how many entries of its own field a number of elements takes."""
-    return -(-count * BITS[kind] // 8) if kind in BITS else count * PARTS.get(kind, 1)
 
 
 def _check_external(tensor: onnx.TensorProto, path: Path, whose: str) -> None:
@@ -233,4 +214,5 @@ def _check_input(value: onnx.ValueInfoProto, path: Path) -> None:
     """Refuse an input that declares more elements than any sample has."""
     sizes = [size.dim_value for size in value.type.tensor_type.shape.dim]
     if prod(size for size in sizes if size > 0) > LARGEST_INPUT:
-        raise LoadError(f"{path}: input {value.name} declares the sizes {sizes}", hint=DAMAGED)
+        whose = f"{path}: input {value.name}"
+        raise LoadError(f"{whose} declares the sizes {sizes}", hint=DAMAGED)

@@ -1,6 +1,6 @@
 """The ONNX types of arrays and of a model's tensors."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import onnx
@@ -9,13 +9,19 @@ from onnx import TensorProto, helper
 from analyzer.core.types import Array
 
 
-def type_of(array: Array) -> onnx.TypeProto:
-    """Return the ONNX type of an array: its element type and rank, every size left open."""
+def type_of(array: Array, sizes: Sequence[int] | None = None) -> onnx.TypeProto:
+    """Return the ONNX type of an array.
+
+    Args:
+        array: Array of any dtype; one of dtype object holds strings, or the arrays of a
+            sequence.
+        sizes: The sizes to declare; None leaves every size open and declares the rank.
+    """
     if array.dtype == np.object_ and array.size and isinstance(array.flat[0], np.ndarray):
         return helper.make_sequence_type_proto(type_of(array.flat[0]))
     text = array.dtype.kind in "OUS"
     kind = TensorProto.STRING if text else helper.np_dtype_to_tensor_dtype(array.dtype)
-    return helper.make_tensor_type_proto(kind, [None] * array.ndim)
+    return helper.make_tensor_type_proto(kind, sizes or [None] * array.ndim)
 
 
 def input_types(

@@ -1,4 +1,4 @@
-"""Protobuf's wire format, read in place: where a message's fields stand, not what they hold.
+"""Protobuf's wire format, read in place: where fields stand, not what they hold.
 
 Source: https://protobuf.dev/programming-guides/encoding
 """
@@ -73,7 +73,7 @@ def _length(buffer: Buffer, place: int, end: int, kind: int) -> tuple[int, int]:
         case 5:
             return 4, place
         case _:
-            raise MalformedError(f"no field of ONNX has wire type {kind}, as at byte {place}")
+            raise MalformedError(f"wire type {kind} at byte {place} is none of ONNX")
 
 
 def varint(buffer: Buffer, place: int, end: int) -> tuple[int, int]:

@@ -1,0 +1,176 @@
+"""How far rounding alone can move a tensor: measured, not assumed."""
+
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from analyzer.core.errors import RunError
+from analyzer.core.graph import constant_value
+from analyzer.core.tensors import tensor_value
+from analyzer.core.types import Array, Feeds
+from analyzer.runtime.isolate import fed_name
+from analyzer.runtime.metrics import relative_error
+from analyzer.runtime.region import extract
+from analyzer.runtime.session import Session, open_session
+from analyzer.runtime.value_types import type_of
+
+DRAWS = 3
+"""Perturbations tried for each sample; each costs a run, and all of them fall below the
+median effect only once in eight times."""
+
+FLOATS = frozenset({np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)})
+"""Element types that round and that NumPy and the runtime share."""
+
+FLOAT_KINDS = frozenset({TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE})
+"""The same as ONNX numbers them."""
+
+LARGEST_WEIGHT = 1 << 24
+"""Elements above which a weight stays as it is: an embedding table, of which one sample
+reads few rows, would cost more than it tells."""
+
+PERIOD = 65521
+"""Length of the random signs, repeated along a tensor: a prime, so that no axis falls in
+step with it."""
+
+
+def noise_floor(
+    model: onnx.ModelProto,
+    folder: Path,
+    samples: Sequence[Feeds],
+    outputs: Sequence[str],
+    *,
+    unit: float | None = None,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Return how far each output moves when every operand moves by one rounding error.
+
+    Each float input and each float weight of the region is moved by one unit in the last
+    place, up or down at random; the largest relative deviation of a few draws is the floor.
+
+    Args:
+        model: The whole model.
+        folder: The folder its external locations are relative to.
+        samples: Array by tensor name: the region begins at these tensors, and each sample
+            holds the same ones.
+        outputs: Tensors that the region gives.
+        unit: Relative size of the perturbation; None: the machine epsilon of each tensor's
+            own dtype (2**-23 for float32, 2**-10 for float16).
+        seed: Seed of the signs.
+
+    Returns:
+        Relative error by output name, in the measure of `relative_error`; empty where the
+        region does not run or there is no sample.
+
+    Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 2002,
+    sections 1.5 (backward error) and 3.3 (running error); F. Chatelin and V. Fraysse,
+    Lectures on Finite Precision Computations, 1996 (random perturbation of the operands).
+    """
+    if not samples:
+        return {}
+    rng = np.random.default_rng(seed)
+    part = extract(model, tuple(samples[0]), outputs, arrays=samples[0])
+    try:
+        session, weights = _opened(part, folder)
+        floors = [_sample_floors(session, weights, feeds, unit, rng)
+                  for feeds in map(_by_input, samples)]
+    except RunError:
+        return {}
+    return {name: max(floor.get(name, 0.0) for floor in floors) for name in outputs}
+
+
+def _by_input(feeds: Feeds) -> dict[str, Array]:
+    """Return a sample under every name that a part may read it by."""
+    return {**feeds, **{fed_name(name): array for name, array in feeds.items()}}
+
+
+def _opened(part: onnx.ModelProto, folder: Path) -> tuple[Session, dict[str, Array]]:
+    """Return a session on a region and the weights it is to be fed with.
+
+    Where the runtime wants a weight to be constant, every weight stays what it is.
+    """
+    weights = _weights(part, folder)
+    try:
+        return open_session(_with_inputs(part, weights), folder), weights
+    except RunError:
+        return open_session(part, folder), {}
+
+
+def _weights(part: onnx.ModelProto, folder: Path) -> dict[str, Array]:
+    """Return the float weights of a region, in initializers and Constant nodes, by name."""
+    values = {
+        tensor.name: tensor_value(tensor, folder)
+        for tensor in part.graph.initializer
+        if _rounds(tensor)
+    }
+    for node in part.graph.node:
+        if node.op_type == "Constant" and not node.domain and node.attribute:
+            value = constant_value(node, folder)
+            values |= {node.output[0]: value} if value.dtype in FLOATS else {}
+    return values
+
+
+def _rounds(tensor: onnx.TensorProto) -> bool:
+    """Return whether a weight is of floats, and of no more than are worth perturbing."""
+    return tensor.data_type in FLOAT_KINDS and prod(tensor.dims) <= LARGEST_WEIGHT
+
+
+def _with_inputs(part: onnx.ModelProto, weights: Feeds) -> onnx.ModelProto:
+    """Return a region that is fed its weights."""
+    fed = onnx.ModelProto()
+    fed.CopyFrom(part)
+    graph = fed.graph
+    constants = [tensor for tensor in part.graph.initializer if tensor.name not in weights]
+    nodes = [node for node in part.graph.node if weights.keys().isdisjoint(node.output)]
+    del graph.initializer[:]
+    graph.initializer.extend(constants)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    graph.input.extend(
+        onnx.ValueInfoProto(name=name, type=type_of(array, array.shape))
+        for name, array in weights.items()
+        if name not in {value.name for value in part.graph.input}
+    )
+    return fed
+
+
+def _sample_floors(
+    session: Session,
+    weights: Feeds,
+    feeds: Feeds,
+    unit: float | None,
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """Return the largest deviation of each output over the draws for one sample."""
+    operands = {name: array for name, array in {**feeds, **weights}.items()
+                if name in session.input_names}
+    plain = session.run(operands)
+    floors = dict.fromkeys(plain, 0.0)
+    for _ in range(DRAWS):
+        moved = {name: perturbed(array, unit, rng) for name, array in operands.items()}
+        given = session.run(moved)
+        for name in given.keys() & plain.keys():
+            floors[name] = max(floors[name], relative_error(given[name], plain[name]))
+    return floors
+
+
+def perturbed(array: Array, unit: float | None, rng: np.random.Generator) -> Array:
+    """Return an array whose floats are each moved by one rounding error, up or down.
+
+    Args:
+        array: Array of any shape and dtype; only float16, float32 and float64 move.
+        unit: Relative size of the step; None: the machine epsilon of the dtype.
+        rng: Draws the signs.
+
+    Returns:
+        An array of the same shape and dtype.
+    """
+    if array.dtype not in FLOATS:
+        return array
+    step = float(np.finfo(array.dtype).eps) if unit is None else unit
+    signs = rng.integers(0, 2, min(array.size, PERIOD), dtype=np.int8) * 2 - 1
+    factors = (1.0 + step * signs).astype(array.dtype)
+    return (array.ravel() * np.resize(factors, array.size)).reshape(array.shape)
