@@ -1,20 +1,30 @@
 """A target that does not load or run: which node stops it, and how much of it runs without."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import onnx
 
 from analyzer.core.errors import RunError
-from analyzer.core.types import Fault, FaultClass, Feeds, Node, Pivot
-from analyzer.matching.operators import OperatorPair
+from analyzer.core.graph import node_name, nodes
+from analyzer.core.types import Fault, FaultClass, Feeds, Node, Pivot, TensorPair
+from analyzer.matching.operators import TRUST, OperatorPair
 from analyzer.outside import bare_fault
-from analyzer.matching.tensors import Links
+from analyzer.matching.tensors import Link, Links
 from analyzer.regions import region
 from analyzer.runtime.dump import instrument
 from analyzer.runtime.prefix import safe_prefix
 from analyzer.runtime.session import open_session
 from analyzer.view import View
+from analyzer.view.classes import dangling_tensors
+
+
+class _Named(TypedDict):
+    """Nodes, and the tensors to name for them."""
+
+    nodes: Sequence[Node]
+    guilty: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,12 +32,15 @@ class Runnable:
     """As much of a target as runs.
 
     Attributes:
-        model: The target's own proto where all of it runs.
+        model: What runs as it stands; the target's own proto where all of it does.
+        beyond: The target without the stopping nodes alone: it runs once their outputs are
+            fed. The target's own proto where all of it runs.
         stopped: Names of the nodes at which the runtime stops, first one first.
         refusal: What the runtime said first; None where all of it runs.
     """
 
     model: onnx.ModelProto
+    beyond: onnx.ModelProto
     stopped: tuple[str, ...]
     refusal: RunError | None
 
@@ -43,8 +56,45 @@ def runnable(target: Pivot, feeds: Feeds) -> Runnable:
         open_session(instrument(target.model), target.folder).run(feeds)
     except RunError as refusal:
         model, stopped = safe_prefix(target.model, target.folder, feeds)
-        return Runnable(model, stopped or (refusal.node,), refusal)
-    return Runnable(target.model, (), None)
+        names = stopped or (refusal.node,)
+        return Runnable(model, _without(target.model, names), names, refusal)
+    return Runnable(target.model, target.model, (), None)
+
+
+def _without(model: onnx.ModelProto, names: Collection[str]) -> onnx.ModelProto:
+    """Return a model without some nodes; their readers now read what nobody gives."""
+    rest = onnx.ModelProto()
+    rest.CopyFrom(model)
+    del rest.graph.node[:]
+    rest.graph.node.extend(node for node in model.graph.node if node_name(node) not in names)
+    return rest
+
+
+def bridges(
+    working: Runnable, left: View, right: View, operators: Sequence[OperatorPair]
+) -> dict[str, Link]:
+    """Return a link for each output of the stopping nodes, from structure alone.
+
+    Fed the source's values there, what lies behind can be compared although the target never
+    gets that far itself.
+
+    Args:
+        working: What stopped.
+        left: The source's macro graph.
+        right: The target's macro graph.
+        operators: Operator pairs from weights and structure.
+    """
+    partner = {both.target: left.operators[both.source] for both in operators}
+    found = {}
+    for node in right.nodes:
+        owner = right.owner[next(name for name in node.outputs if name)]
+        if node.name not in working.stopped or owner.index not in partner:
+            continue
+        twin = next((n for n in partner[owner.index].nodes if n.op == node.op), None)
+        for one, other in zip(twin.outputs if twin else (), node.outputs, strict=False):
+            if one and other:
+                found[other] = Link(TensorPair(one, other), TRUST["structure after"], ("structure after",))
+    return found
 
 
 def breakage_faults(  # noqa: PLR0913 - the refusal, and all that is known of what lies before it
@@ -74,12 +124,21 @@ def breakage_faults(  # noqa: PLR0913 - the refusal, and all that is known of wh
     kind = FaultClass.LOAD_FAILURE if loading else FaultClass.RUNTIME
     verb = "does not load" if loading else "does not run"
     problem = f"{target.path.name} {verb}: {working.refusal.problem}"
-    nodes = [node for node in right.nodes if node.name in working.stopped]
-    if not nodes:
-        return (bare_fault(kind, problem),)
-    return tuple(
-        _broken(kind, problem, node, left, right, links, operators) for node in nodes[:1]
-    )
+    stopped = [node for node in right.nodes if node.name in working.stopped]
+    if not stopped:
+        return (bare_fault(kind, problem, **_by_name(target, working.stopped)),)
+    nobody = dangling_tensors(target.model)
+    severed = [node for node in stopped if nobody & set(node.inputs)]
+    if severed:
+        names = [name for node in severed for name in node.outputs if name]
+        return (bare_fault(kind, problem, nodes=severed, guilty=names),)
+    return (_broken(kind, problem, stopped[0], left, right, links, operators),)
+
+
+def _by_name(target: Pivot, names: Collection[str]) -> _Named:
+    """Return the stopping nodes where they compute with constants alone."""
+    found = [node for node in nodes(target.model, target.folder) if node.name in names][:1]
+    return {"nodes": found, "guilty": [name for node in found for name in node.outputs]}
 
 
 def _broken(  # noqa: PLR0913 - see `breakage_faults`

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analyzer.breakage import Runnable, breakage_faults
+from analyzer.breakage import Runnable, breakage_faults, bridges
+from analyzer.core.errors import RunError
 from analyzer.core.options import Options, Progress
 from analyzer.core.report import InputPair, NotCompared
 from analyzer.core.types import Array, Fault, Feeds, Pivot
@@ -122,7 +123,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     result = Compared(left, right, links, operators, (), 0, gap, ())
     if working.refusal is None and _is_clean(links, ordinary, right):
         return result
-    found = _localized(bench, result, ends, ordinary, options, progress)
+    found = _as_far_as_possible(bench, working, result, ends, ordinary, options, progress)
     broken = breakage_faults(working, target, left, right, found.links, operators)
     missed = tuple(
         NotCompared(name, "nothing runs behind the node that stops the target")
@@ -188,6 +189,28 @@ def _end_links(
         layout = close[0] if close else likeliest_layout(given[one], seen[other], orders)
         links[other] = Link(pair(one, other, layout, exact=close is not None), 1.0, ("output",))
     return links
+
+
+def _as_far_as_possible(  # noqa: PLR0913 - see `compare_values`
+    bench: _Bench,
+    working: Runnable,
+    result: Compared,
+    ends: Links,
+    ordinary: Sequence[Mapping[str, float]],
+    options: Options,
+    progress: Progress,
+) -> Compared:
+    """Return the comparison with its root faults, also behind a node that stops the target."""
+    if working.refusal is None:
+        return _localized(bench, result, ends, ordinary, options, progress)
+    links = bridges(working, result.source, result.target, result.operators)
+    beyond = replace(bench, target=replace(bench.target, model=working.beyond))
+    try:
+        return _localized(
+            beyond, result, {**ends, **links}, ordinary, options, progress
+        )
+    except RunError:  # what lies behind does not take the source's values either
+        return _localized(bench, result, ends, ordinary, options, progress)
 
 
 def _localized(  # noqa: PLR0913 - see `compare_values`

@@ -30,6 +30,9 @@ MAX_ROUNDS = 8
 TRUSTED = 0.85
 """Confidence at which a pair stands without a run's confirmation: two independent witnesses."""
 
+WEIGHTY = frozenset({"weights", "fingerprint"})
+"""Witnesses that know one layer from its twin; structure alone errs among spellings."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
@@ -168,6 +171,7 @@ def settle(  # noqa: PLR0913 - both sides, their dumps, and what is known of the
         ends: Links of inputs and outputs, which hold by definition.
     """
     banned: frozenset[tuple[str, str]] = frozenset()
+    dropped: list[Link] = []
     known = kinds(ordinary)
     links = linked(source.view, target.view, given, ordinary, operators, ends)
     for count in range(1, MAX_ROUNDS + 1):
@@ -175,9 +179,12 @@ def settle(  # noqa: PLR0913 - both sides, their dumps, and what is known of the
         kept, refuted = _reviewed(target.view, taken, given, seen, ends)
         banned |= refuted | (_ends(links) - _ends(taken))
         grown = _grown(source.view, target.view, operators, kept)
+        dropped += [link for name, link in links.items() if name not in kept]
         healed = linked(source.view, target.view, given, seen, grown, kept, banned)
         if count == MAX_ROUNDS or _ends(healed) == _ends(links):
-            return Isolated(taken, seen, count)
+            return Isolated(
+                *_refined(target, taken, dropped, given, feeds, known), rounds=count
+            )
         links = healed
     raise AssertionError  # the loop returns
 
@@ -192,33 +199,54 @@ def _reviewed(
     """Return the links that stand after a run, and the pairs it refutes.
 
     A link stands where its region gives the source's value; where a region that reads it does;
-    where weights and structure vouch for it; where it is an output of the model. Of those that
-    do not, only the first on each path are refuted: what lies behind may be right once they
-    are gone.
+    where it is an output of the model. Of those that do not, only the first on each path are
+    refuted: what lies behind may be right once they are gone.
     """
-    right = {
-        name for name, link in links.items()
-        if name in seen and link.tensors.source in given
-        and agrees(given[link.tensors.source], seen[name], link.tensors)
-    }
+    right = {name for name in links if _agrees(name, links, given, seen)}
     reads = reached(view, links.keys())
     vouched = {
         edge for name in right if is_telling(seen[name]) for edge in reads.get(name, ())
     }
-    doubtful = {
-        name for name, link in links.items()
-        if name not in right and name not in vouched and name not in ends
-        and (link.score < TRUSTED or _is_elsewhere(name, link, given, seen))
-    }
+    doubtful = links.keys() - right - vouched - ends.keys()
     first = {name for name in doubtful if not doubtful & reads.get(name, frozenset())}
     refuted = frozenset((links[name].tensors.source, name) for name in first)
     return {name: link for name, link in links.items() if name not in first}, refuted
 
 
-def _is_elsewhere(name: str, link: Link, given: Feeds, seen: Feeds) -> bool:
-    """Return whether a trusted pair cannot even be fed: sizes that no layout reconciles."""
-    source = given.get(link.tensors.source)
-    return source is None or name not in seen
+def _agrees(name: str, links: Links, given: Feeds, seen: Feeds) -> bool:
+    link = links[name]
+    return (
+        name in seen and link.tensors.source in given
+        and agrees(given[link.tensors.source], seen[name], link.tensors)
+    )
+
+
+def _refined(  # noqa: PLR0913 - the state of the rounds, and what they ruled out
+    target: Side,
+    links: Links,
+    dropped: Sequence[Link],
+    given: Feeds,
+    feeds: Feeds,
+    known: Mapping[str, Kind],
+) -> tuple[Links, Feeds]:
+    """Return the links with those put back that split a deviating region in two.
+
+    Two faults in a row refute the pair between them, since neither region around it comes out
+    right; where its own weights vouch for that pair, both are faults.
+    """
+    _, _, seen = feasible(target, links, given, feeds, known)
+    wrong = [name for name in links if name in seen and not _agrees(name, links, given, seen)]
+    inside = {
+        tensor for name in wrong
+        for node in region(target.view, (name,), links.keys()).nodes for tensor in node.outputs
+    }
+    back = {
+        link.tensors.target: link for link in dropped
+        if link.tensors.target in inside and link.score >= TRUSTED
+        and WEIGHTY & set(link.reasons)
+    }
+    both, _, seen = feasible(target, {**links, **back}, given, feeds, known)
+    return both, seen
 
 
 def _grown(

@@ -13,12 +13,16 @@ from analyzer.isolation import Kind, Side, cuts, isolation_run
 from analyzer.judge import Judged
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Links, carried_or_none
-from analyzer.regions import node_pairs, region, unpaired
+from analyzer.regions import beyond, node_pairs, region, unpaired
 from analyzer.runtime.metrics import relative_error
 from analyzer.view.absorb import LAYOUT_OPS
 
 RECORDED = 3
 """Samples kept with a fault: enough for a rule to fit and to check, small enough to hold."""
+
+
+FOLDING_OPS = frozenset({"BatchNormalization"})
+"""What a converter folds into the operator before it: its absence says nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +145,7 @@ def _fault(  # noqa: PLR0913 - see `faults`
         tuple(_sample(left, edges, results, one) for one in recorded), worst.status,
     )
     fault = tested(fault, target.model, target.folder)
-    return replace(fault, guilty=guilty(fault, target))
+    return replace(fault, guilty=guilty(fault))
 
 
 def _edges(links: Links, left: Region, right: Region) -> tuple[TensorPair, ...]:
@@ -181,11 +185,12 @@ def _moved(given: Feeds, pair: TensorPair) -> Array:
     return given[pair.source] if value is None else np.ascontiguousarray(value)
 
 
-def guilty(fault: Fault, target: Side) -> tuple[str, ...]:
+def guilty(fault: Fault) -> tuple[str, ...]:
     """Return the target tensors at the root of a fault, at most four, most guilty first.
 
-    Outputs of nodes that the cause test blames; else of nodes that only the target has; else
-    the edge from which an operator of the source is missing; else what the region gives.
+    Outputs of nodes that the cause test blames; else of nodes that only the target has, or has
+    in another kind, and the edges from which operators of the source are missing; else of
+    nodes that differ in anything; else what the region gives.
     """
     blamed = [
         diff for diff in fault.differences
@@ -194,13 +199,16 @@ def guilty(fault: Fault, target: Side) -> tuple[str, ...]:
     if blamed:
         ranked = sorted(blamed, key=lambda diff: diff.cure or 0.0)
         return _named(diff.target_node for diff in ranked if diff.target_node)
-    if fault.unpaired_target:
-        return _named(fault.unpaired_target)
-    missing = missing_edge(fault)
-    if missing:
-        return missing
+    odd = (*fault.unpaired_target, *strangers(fault))
+    found = tuple(dict.fromkeys((*_named(odd), *missing_edge(fault))))
     differing = [diff.target_node for diff in fault.differences if diff.target_node]
-    return _named(differing) or fault.target.outputs[:4]
+    return found[:4] or _named(differing) or fault.target.outputs[:4]
+
+
+def strangers(fault: Fault) -> tuple[Node, ...]:
+    """Return target nodes whose operator their pair lacks, or has fewer times."""
+    found = [node for pair in fault.pairs for node in beyond(pair.target, pair.source)]
+    return tuple(node for node in found if node.op not in FOLDING_OPS)
 
 
 def _named(nodes: Iterable[Node]) -> tuple[str, ...]:

@@ -95,15 +95,20 @@ def _strays(left: Region, right: Region, pairs: Sequence[Pair]) -> Iterator[Pair
     whole = {id(node) for pair in pairs for node in pair.target}
     free = [node for node in right.nodes if id(node) not in whole]
     for pair in pairs:
-        for node in _beyond(pair.source, pair.target):
+        for node in beyond(pair.source, pair.target):
             twin = next((one for one in free if one.op == node.op), None)
             if twin is not None:
                 free.remove(twin)
                 yield Pair((node,), (twin,), 0.5, ("region",))
 
 
-def _beyond(nodes: Sequence[Node], others: Sequence[Node]) -> Iterator[Node]:
-    """Yield the nodes of one group whose operator the other group lacks, or has fewer times."""
+def beyond(nodes: Sequence[Node], others: Sequence[Node]) -> Iterator[Node]:
+    """Yield the nodes of one group whose operator the other group lacks, or has fewer times.
+
+    Args:
+        nodes: One group.
+        others: The other; layout operators of the first are never yielded.
+    """
     left = Counter(node.op for node in others)
     for node in nodes:
         if left[node.op] == 0 and node.op not in LAYOUT_OPS:

@@ -18,8 +18,9 @@ LOOKED_AT = 4096
 """Elements by which the likeliest layout of two differing tensors is chosen."""
 
 
-NEAR_TIE = 0.9
-"""Factor in favour of a permutation seen elsewhere: another one must be plainly closer."""
+PLAINLY_CLOSER = 0.25
+"""Factor on the distance under an order of axes that is usual in this pair of models: where
+values are wrong and sizes equal, only a far better fit speaks for an unusual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +198,8 @@ def _distance(
         moved = carried(source, layout).reshape(-1)[::step].astype(np.float64)
         gap = np.abs(moved - target.reshape(-1)[::step].astype(np.float64))
     distance = float(np.mean(gap[np.isfinite(gap)])) if np.isfinite(gap).any() else 0.0
-    known = layout.permutation in preferred if layout.permutation else not preferred
-    return distance * (NEAR_TIE if known else 1.0)
+    usual = layout.permutation is None or layout.permutation in preferred
+    return distance * (PLAINLY_CLOSER if usual else 1.0)
 
 
 def agrees(source: Array, target: Array, tensors: TensorPair) -> bool:

@@ -23,7 +23,8 @@ def isolate(model: onnx.ModelProto, cuts: Feeds) -> onnx.ModelProto:
         A model with one more graph input per computed cut, named by `fed_name`, that every
         reader of the tensor reads, subgraphs included. The producer of a cut still gives
         the tensor under its own name, and every computed tensor is an output, untyped. A
-        cut that is one of the model's inputs stays that input.
+        cut that is one of the model's inputs stays that input; one that nobody gives
+        becomes an input under its own name.
     """
     isolated = onnx.ModelProto()
     isolated.CopyFrom(model)
@@ -33,6 +34,8 @@ def isolate(model: onnx.ModelProto, cuts: Feeds) -> onnx.ModelProto:
     for node in graph.node:
         rename_reads(node, names)
     types = {fed: type_of(cuts[name]) for name, fed in names.items()}
+    known = given | {value.name for value in (*graph.input, *graph.initializer)}
+    types |= {name: type_of(array) for name, array in cuts.items() if name not in known}
     graph.input.extend(
         onnx.ValueInfoProto(name=fed, type=kind) for fed, kind in types.items()
     )

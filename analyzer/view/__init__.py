@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import onnx
 
+from analyzer.core.errors import RunError
 from analyzer.core.graph import node_reads
-from analyzer.core.types import Node
+from analyzer.core.types import Array, Node
 from analyzer.runtime.region import run_region
 from analyzer.view.absorb import SAME_VALUES_OPS, is_absorbed, label
 from analyzer.view.classes import (
@@ -125,7 +126,7 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
     """
     dynamic = dynamic_tensors(model)
     names = static_names(model, dynamic)
-    static = run_region(without_type_casts(model), folder, {}, names) if names else {}
+    static = _static_values(model, folder, names)
     nodes = dynamic_nodes(model, folder, dynamic, static)
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = tuple(v.name for v in model.graph.input if v.name not in weights)
@@ -133,6 +134,18 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
     ordered = sorted_nodes(nodes, frozenset(inputs))
     operators = _operators(ordered, dynamic, inputs, frozenset(outputs))
     return View(ordered, operators, dynamic, inputs, outputs)
+
+
+def _static_values(
+    model: onnx.ModelProto, folder: Path, names: tuple[str, ...]
+) -> dict[str, Array]:
+    """Return the constants that the file computes; none of them where their arithmetic fails."""
+    if not names:
+        return {}
+    try:
+        return run_region(without_type_casts(model), folder, {}, names)
+    except RunError:  # the run that follows meets the same node, and names it
+        return {}
 
 
 def _operators(

@@ -22,16 +22,28 @@ def dynamic_tensors(model: onnx.ModelProto) -> frozenset[str]:
     """Return the tensors whose values depend on the values of the model's inputs.
 
     A tensor that depends on constants and shapes alone (shape arithmetic, folded weights, the
-    zero state of a recurrent layer) is not one of them.
+    zero state of a recurrent layer) is not one of them. A tensor that nobody gives is: what
+    should have given it did compute.
     """
     known = {tensor.name for tensor in model.graph.initializer}
     dynamic = {value.name for value in model.graph.input if value.name not in known}
+    dynamic |= dangling_tensors(model)
     for node in model.graph.node:
         if node.op_type in SHAPE_OPS and not node.domain:
             continue
         if node.op_type in RANDOM_OPS or any(name in dynamic for name in _valued(node)):
             dynamic.update(name for name in node.output if name)
     return frozenset(dynamic)
+
+
+def dangling_tensors(model: onnx.ModelProto) -> frozenset[str]:
+    """Return the tensors that nodes read and nobody gives."""
+    given = {name for node in model.graph.node for name in node.output}
+    given.update(value.name for value in model.graph.input)
+    given.update(tensor.name for tensor in model.graph.initializer)
+    given.update(tensor.values.name for tensor in model.graph.sparse_initializer)
+    wanted = {name for node in model.graph.node for name in reads(node)}
+    return frozenset(wanted - given)
 
 
 def _valued(node: onnx.NodeProto) -> tuple[str, ...]:
