@@ -161,7 +161,7 @@ def _stored(tensor: onnx.TensorProto) -> int:
 
 def _wanted(tensor: onnx.TensorProto) -> int:
     """Return how many bytes or entries of its own field a weight's shape wants."""
-    count = prod(tensor.dims)
+    count: int = prod(tensor.dims)
     if tensor.HasField("raw_data") or tensor.data_type in BITS:
         return byte_size(tensor.data_type, count)
     return count * PARTS.get(tensor.data_type, 1)
