@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from analyzer.core.types import Feeds, Pivot
 from analyzer.frontends.base import find_frontend
 from analyzer.runtime.metrics import relative_error
@@ -12,9 +10,6 @@ from analyzer.runtime.session import open_session
 
 FLOOR_PROBES = 2
 """Probes the floor is measured on: each costs several runs, and rounding varies little."""
-
-HALF_UNIT = float(np.finfo(np.float16).eps)
-SINGLE_UNIT = float(np.finfo(np.float32).eps)
 
 
 def load(path: str, *, trust_code: bool) -> Pivot:
@@ -43,7 +38,7 @@ def fidelity_gap(pivot: Pivot, probes: Sequence[Feeds]) -> tuple[float, float]:
 
     Returns:
         The largest relative deviation of any output on any probe, and the largest relative
-        deviation that a unit in the last place of the inputs and weights makes of an output.
+        deviation that a unit in the last place of inputs and weights makes of an output.
 
     Raises:
         RunError: One of the two runtimes refuses a probe.
@@ -55,13 +50,5 @@ def fidelity_gap(pivot: Pivot, probes: Sequence[Feeds]) -> tuple[float, float]:
         observed, expected = session.run(feeds, names), pivot.run_native(feeds)
         errors = [relative_error(observed[name], expected[name]) for name in names]
         gap = max([gap, *errors])
-    floors = noise_floor(
-        pivot.model, pivot.folder, probes[:FLOOR_PROBES], names, unit=_unit(pivot), seed=0
-    )
+    floors = noise_floor(pivot.model, pivot.folder, probes[:FLOOR_PROBES], names)
     return gap, max(floors.values(), default=0.0)
-
-
-def _unit(pivot: Pivot) -> float:
-    """Return the relative spacing of the coarsest float the model computes with."""
-    halves = any(spec.dtype == "float16" for spec in (*pivot.inputs, *pivot.outputs))
-    return HALF_UNIT if halves else SINGLE_UNIT

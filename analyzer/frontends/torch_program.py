@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from analyzer.core.types import Pivot
-from analyzer.frontends.archive import checked
+from analyzer.frontends.archive import check_archive
 from analyzer.frontends.base import existing
 from analyzer.frontends.imported import Importer, load
 
@@ -39,7 +39,7 @@ class TorchProgramFrontend:
             LoadError: The file is broken or holds code, or torch is missing or fails.
         """
         file = existing(path)
-        checked(file).close()
+        check_archive(file, member=".json")
         return load(path, file, IMPORTER, trust_code=trust_code)
 
 

@@ -35,7 +35,6 @@ def converted(path: str, tool: str, convert: Callable[[], Result]) -> Result:
         raise
     except Exception as surprise:  # a converter may raise anything at all
         raise LoadError(
-            f"{path} loads in its own framework, but {tool} does not convert it "
-            f"({one_line(surprise)})",
+            f"{path} can be read, but {tool} does not convert it ({one_line(surprise)})",
             hint=f"try another release of {tool}, or give an .onnx export of the model",
         ) from surprise

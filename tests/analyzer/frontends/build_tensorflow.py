@@ -19,9 +19,9 @@ SIZE = 8
 def calibrated(model: keras.Model) -> keras.Model:
     """Return the model with batch-norm statistics that no fold can mistake for ones."""
     random = np.random.default_rng(1)
-    for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.set_weights([random.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    kind = layers.BatchNormalization
+    for norm in (layer for layer in model.layers if isinstance(layer, kind)):
+        norm.set_weights([random.uniform(0.5, 1.5, w.shape) for w in norm.get_weights()])
     return model
 
 
@@ -38,10 +38,10 @@ def network() -> keras.Model:
 
 
 def two_ends() -> keras.Model:
-    """Return a model with two inputs by name, a model within, a layer used twice, two outputs."""
+    """Return a model with two inputs by name, two outputs, and a model within."""
     left, right = keras.Input((4,), name="left"), keras.Input((4,), name="right")
-    inner_input = keras.Input((4,))
-    inner = keras.Model(inner_input, layers.Dense(4, name="deep")(inner_input), name="inner")
+    fed = keras.Input((4,))
+    inner = keras.Model(fed, layers.Dense(4, name="deep")(fed), name="inner")
     shared = layers.Dense(4, activation="tanh", name="shared")
     both = layers.Add(name="both")([shared(left), shared(inner(right))])
     total = layers.Dense(2, name="total")(both)

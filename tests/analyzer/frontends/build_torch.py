@@ -24,9 +24,11 @@ class Network(nn.Module):
 class TwoEnds(nn.Module):
     """Inputs by name, a dictionary of outputs."""
 
-    def forward(self, left: torch.Tensor, *, right: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the sum and, in float, the rounded quotient."""
-        return {"sum": left + right, "quotient": torch.div(left, 2.0, rounding_mode="floor")}
+    def forward(
+        self, left: torch.Tensor, *, right: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Return the sum, and half of the left rounded down."""
+        return {"sum": left + right, "half": torch.div(left, 2.0, rounding_mode="floor")}
 
 
 def calibrated(model: Network) -> Network:

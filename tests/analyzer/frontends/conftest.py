@@ -23,7 +23,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scripts = (HERE / "build_tensorflow.py", HERE / "build_torch.py")
     builders = [
         subprocess.Popen(
-            [sys.executable, script, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [sys.executable, script, folder],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
         for script in scripts
     ]

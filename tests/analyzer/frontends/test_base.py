@@ -13,8 +13,12 @@ from analyzer.frontends.base import find_frontend
 @pytest.mark.parametrize(
     ("path", "framework"),
     [
-        ("a/b.onnx", "onnx"), ("m.keras", "keras"), ("old.H5", "keras"), ("m.tflite", "tflite"),
-        ("program.pt2", "torch"), ("nets/zoo.py:resnet", "torch"),
+        ("a/b.onnx", "onnx"),
+        ("m.keras", "keras"),
+        ("old.H5", "keras"),
+        ("m.tflite", "tflite"),
+        ("program.pt2", "torch"),
+        ("nets/zoo.py:resnet", "torch"),
     ],
 )
 def test_path_finds_its_frontend(path: str, framework: str) -> None:

@@ -83,11 +83,12 @@ def test_layer_within_a_model_within_goes_by_its_path(load: Load) -> None:
     """A nested layer is found again by the path from the outermost model."""
     model = load("two_ends.keras")
 
-    assert {layer.name for layer in model.layers.values()} >= {"inner/deep", "shared", "both"}
+    found = {layer.name for layer in model.layers.values()}
+    assert found >= {"inner/deep", "shared", "both"}
 
 
 def test_operation_unknown_to_the_converter_is_named(load: Load) -> None:
-    """The pivot that tf2onnx writes all the same is refused, and the fault is given its owner."""
+    """The pivot that tf2onnx writes all the same is refused, and the blame goes there."""
     with pytest.raises(LoadError, match=r"tf2onnx made a pivot .* at operator .*[Ee]rfinv"):
         load("unsupported.keras")
 

@@ -17,7 +17,7 @@ ROUNDING = 1e-5
 
 
 def test_pivot_computes_what_the_interpreter_computes(load: Load, draw: Draw) -> None:
-    """A float model gives the native outputs, a fused activation and a gelu among its operators."""
+    """A float model with a fused activation and a gelu gives the native outputs."""
     model = load("network.tflite")
     feeds = draw(model)
 
@@ -27,7 +27,7 @@ def test_pivot_computes_what_the_interpreter_computes(load: Load, draw: Draw) ->
 
 
 def test_int8_model_takes_and_gives_integers(load: Load, draw: Draw) -> None:
-    """A quantized pivot has the native dtypes, stays within one step, and says what it is."""
+    """A quantized pivot has native dtypes, stays within a step, and says what it is."""
     model = load("int8.tflite")
     feeds = draw(model)
 
@@ -65,9 +65,9 @@ def test_wrong_shape_is_refused_with_both_shapes(load: Load) -> None:
         model.run_native({name: np.zeros((1, 9, 9, 3), np.float32)})
 
 
-def test_another_file_of_that_name_is_refused(tmp_path: Path, load: Load) -> None:
+@pytest.mark.usefixtures("warm")
+def test_another_file_of_that_name_is_refused(tmp_path: Path) -> None:
     """A flatbuffer says what it is in its fifth to eighth byte."""
-    assert load is not None
     file = tmp_path / "text.tflite"
     file.write_text("this is no model")
 
@@ -75,9 +75,9 @@ def test_another_file_of_that_name_is_refused(tmp_path: Path, load: Load) -> Non
         pivot.load(str(file), trust_code=False)
 
 
-def test_reference_to_a_missing_tensor_is_refused(tmp_path: Path, models: Path, load: Load) -> None:
+@pytest.mark.usefixtures("warm")
+def test_reference_to_a_missing_tensor_is_refused(tmp_path: Path, models: Path) -> None:
     """Native code would read beyond the end of the file's tables."""
-    assert load is not None
     from ai_edge_litert import schema_py_generated as schema
     from flatbuffers import Builder
 

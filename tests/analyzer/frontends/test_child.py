@@ -1,0 +1,200 @@
+"""A framework's process dies, hangs or is left behind without harm to ours."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analyzer import pivot
+from analyzer.core.errors import LoadError, RunError
+from analyzer.core.types import Pivot
+from analyzer.frontends import imported
+from analyzer.frontends.child import client
+from analyzer.frontends.child.client import Child, last_words
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent.parent
+
+
+@pytest.fixture
+def cold() -> Iterator[None]:
+    """Give every model a child of its own, as users have it."""
+    token = client._warm.set(None)
+    yield
+    client._warm.reset(token)
+
+
+@pytest.fixture
+def network(models: Path, cold: None) -> Pivot:
+    """A program in a child of its own."""
+    assert cold is None
+    return pivot.load(str(models / "two_ends.pt2"), trust_code=False)
+
+
+def private(model: Pivot) -> Child:
+    """Return the child behind a pivot."""
+    native = model.run_native
+    assert isinstance(native, imported.NativeModel)
+    return native._child
+
+
+FEEDS = {"left": np.ones((2, 3), np.float32), "right": np.ones((2, 3), np.float32)}
+
+
+def test_crash_during_a_run_is_one_message(network: Pivot) -> None:
+    """The signal is named, not the framework's dump; the next run says so again."""
+    child = private(network)
+    os.kill(child._process.pid, signal.SIGSEGV)
+
+    with pytest.raises(RunError, match=r"its framework crashed \(SIGSEGV\)") as refusal:
+        network.run_native(FEEDS)
+    assert "\n" not in refusal.value.problem
+    assert not child.folder.exists()
+    with pytest.raises(RunError, match="while it ran a sample"):
+        network.run_native(FEEDS)
+
+
+def test_hang_ends_at_the_limit(network: Pivot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopped process is told from a slow one by time alone."""
+    monkeypatch.setattr(imported, "RUN_SECONDS", 0.5)
+    child = private(network)
+    os.kill(child._process.pid, signal.SIGSTOP)
+
+    with pytest.raises(RunError, match="did not answer within"):
+        network.run_native(FEEDS)
+    assert not child.alive
+
+
+@pytest.mark.usefixtures("warm")
+def test_missing_feed_is_named(models: Path) -> None:
+    """The message says which input, and which there are."""
+    network = pivot.load(str(models / "two_ends.pt2"), trust_code=False)
+
+    with pytest.raises(RunError, match="takes an input right, which is not fed") as refusal:
+        network.run_native({"left": FEEDS["left"]})
+    assert refusal.value.hint == "feed left, right"
+
+
+@pytest.mark.usefixtures("cold")
+def test_child_and_folder_go_with_the_pivot(models: Path) -> None:
+    """A long-lived caller does not gather processes."""
+    model = pivot.load(str(models / "two_ends.pt2"), trust_code=False)
+    child = private(model)
+    process, folder = child._process, child.folder
+    del model, child
+    gc.collect()
+
+    assert process.poll() is not None
+    assert not folder.exists()
+
+
+@pytest.mark.usefixtures("warm")
+def test_models_of_a_warm_child_do_not_disturb_each_other(models: Path) -> None:
+    """Each keeps its own feeds and results; one that is dropped leaves the others."""
+    first = pivot.load(str(models / "two_ends.pt2"), trust_code=False)
+    second = pivot.load(str(models / "two_ends.pt2"), trust_code=False)
+    assert private(first) is private(second)
+    del first
+    gc.collect()
+
+    assert len(second.run_native(FEEDS)) == 2
+
+
+def test_both_sides_load_at_the_same_time(models: Path) -> None:
+    """Two threads, two children, two frameworks."""
+    names = ("two_ends.pt2", "network.tflite")
+    with ThreadPoolExecutor() as threads:
+        loads = [
+            threads.submit(pivot.load, str(models / name), trust_code=False)
+            for name in names
+        ]
+    assert [load.result().framework for load in loads] == ["torch", "tflite"]
+
+
+SCRIPT = """
+import sys
+sys.path.append({root!r})
+from analyzer import pivot
+model = pivot.load({path!r}, trust_code=False)
+print(model.folder.parent, flush=True)
+print(sorted({{"torch", "tensorflow", "keras"}} & set(sys.modules)), flush=True)
+{then}
+"""
+
+
+def script(models: Path, then: str) -> list[str]:
+    """Return a command that loads a program elsewhere and then does something."""
+    path = str(models / "two_ends.pt2")
+    return [sys.executable, "-c", SCRIPT.format(root=str(ROOT), path=path, then=then)]
+
+
+def test_parent_imports_no_framework_and_leaves_nothing(
+    models: Path, tmp_path: Path
+) -> None:
+    """From any folder, out of a clone that is not installed."""
+    done = subprocess.run(
+        script(models, ""), cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    folder, frameworks = done.stdout.splitlines()
+    assert frameworks == "[]"
+    assert not Path(folder).exists()
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_parent_leaves_no_folder(
+    models: Path, tmp_path: Path, end: signal.Signals
+) -> None:
+    """Ctrl-C reaches the parent alone; its child goes after it, even if it was killed."""
+    command = script(models, "import time; time.sleep(60)")
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        folder = Path(parent.stdout.readline().strip())
+        assert folder.exists()
+        parent.send_signal(end)
+        parent.communicate()
+
+    assert gone(folder, seconds=10)
+
+
+def gone(folder: Path, *, seconds: float) -> bool:
+    """Return whether a folder disappears in time."""
+    deadline = time.monotonic() + seconds
+    while folder.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not folder.exists()
+
+
+def test_last_words_skip_chatter(tmp_path: Path) -> None:
+    """What frameworks say while all is well is no cause of death."""
+    log = tmp_path / "log"
+    log.write_text("Fatal: no such kernel\nINFO: delegate\nW1121 08:02 warning\n\n")
+
+    assert last_words(log) == "Fatal: no such kernel"
+
+
+def test_importer_that_dies_is_one_message(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash while a file is read says which file, and how it ended."""
+    monkeypatch.setattr(Child, "ask", _dying)
+
+    with pytest.raises(LoadError, match=r"two_ends\.pt2: the torch import crashed"):
+        pivot.load(str(models / "two_ends.pt2"), trust_code=False)
+
+
+def _dying(child: Child, *_: object, **__: object) -> None:
+    os.kill(child._process.pid, signal.SIGABRT)
+    child._process.wait()
+    child._exchange(b"{}\n", 5.0)
