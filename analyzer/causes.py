@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnx
 
-from analyzer.core.types import Difference, Fault
+from analyzer.core.types import Difference, Fault, Feeds, Pair
 from analyzer.differences import compare
 from analyzer.differences.undo import undo
 from analyzer.runtime.region import region_error
@@ -27,11 +27,25 @@ def tested(fault: Fault, model: onnx.ModelProto, folder: Path) -> Fault:
         model: The target's proto.
         folder: The folder of the target's weights.
     """
-    found = [diff for pair in fault.pairs for diff in compare(pair, fault.edges)]
+    found = [diff for pair in fault.pairs for diff in _compared(pair, fault)]
     alone = [_cured(fault, model, folder, diff) for diff in found[:MOST_TESTS]]
     if not alone or any(_explains(diff, fault) for diff in alone):
         return replace(fault, differences=tuple(alone))
     return replace(fault, differences=_jointly(fault, model, folder, alone))
+
+
+def _compared(pair: Pair, fault: Fault) -> tuple[Difference, ...]:
+    """Return a pair's differences, the layouts and shapes at the region's ends considered."""
+    ours: Feeds = {}
+    theirs: Feeds = {}
+    for sample in fault.recorded[:1]:
+        ours = {**sample.source_outputs, **sample.source_inputs}
+        theirs = {**sample.observed, **sample.inputs}
+    return compare(
+        pair, (*fault.edges, *fault.results),
+        source_shapes={name: value.shape for name, value in ours.items()},
+        target_shapes={name: value.shape for name, value in theirs.items()},
+    )
 
 
 def _explains(difference: Difference, fault: Fault) -> bool:

@@ -1,0 +1,270 @@
+"""The source's own operators, carried over into the target as edits."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from analyzer.core.permutations import inverse, moved_axis
+from analyzer.core.spelling import CARRIED, Spelling, graph_of, spelled
+from analyzer.core.types import (
+    Array,
+    Edit,
+    Fault,
+    InsertNode,
+    Node,
+    Permutation,
+    ReplaceRegion,
+    TensorPair,
+)
+from rules.regions import Gap, computed_inputs, sample_shape
+
+AXIS_FIELDS = frozenset({"axis"})
+MANY_AXES_FIELDS = frozenset({"axes"})
+ELEMENTWISE = frozenset({
+    "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "PRelu", "Mod", "Where", "And", "Or", "Xor",
+})
+"""Operators whose constants share the axes of their input."""
+
+
+def target_opset(fault: Fault) -> int | None:
+    """Return the default-domain opset that the target declares, as far as its nodes tell."""
+    return next((node.opset for node in fault.target.nodes if not node.domain), None)
+
+
+def carried(fault: Fault) -> ReplaceRegion | None:
+    """Return the edit that lets the source's whole region compute the target's results.
+
+    Args:
+        fault: A fault whose regions have paired ends.
+
+    Returns:
+        One edit, layouts and opsets converted; None where an end has no counterpart or an
+        operator has no spelling in the target's opset.
+    """
+    opset = target_opset(fault)
+    given = {edge.source: edge for edge in fault.edges}
+    needed = [name for name in fault.source.inputs if name]
+    if opset is None or not fault.results or any(name not in given for name in needed):
+        return None
+    prefix = f"{fault.results[0].target}{CARRIED}"
+    entries = [_entered(given[name], prefix, fault) for name in needed]
+    body = _body(fault.source.nodes, opset, prefix, needed, fault)
+    if body is None or any(part is None for part in entries):
+        return None
+    exits = [_left(pair, prefix, fault) for pair in fault.results]
+    parts = [*(part for part in entries if part is not None), body, *exits]
+    whole = Spelling(
+        tuple(node for part in parts for node in part.nodes),
+        {name: value for part in parts for name, value in part.constants.items()},
+    )
+    inputs = [given[name].target for name in needed]
+    graph = graph_of(whole, inputs, [pair.target for pair in fault.results])
+    return ReplaceRegion(tuple(node.name for node in fault.target.nodes), graph, opset)
+
+
+def _body(
+    nodes: Iterable[Node], opset: int, prefix: str, outside: Sequence[str], fault: Fault
+) -> Spelling | None:
+    """Return nodes spelled for an opset, every tensor of theirs under the prefix."""
+    known = set(outside)
+    protos: list[onnx.NodeProto] = []
+    constants: dict[str, Array] = {}
+    for node in nodes:
+        if any(name not in known for name in computed_inputs(node)):
+            return None
+        renamed = replace(
+            node,
+            inputs=tuple(f"{prefix}{name}" if name else "" for name in node.inputs),
+            outputs=tuple(f"{prefix}{name}" if name else "" for name in node.outputs),
+        )
+        shape = sample_shape(fault, computed_inputs(node)[0]) if computed_inputs(node) else None
+        spelling = spelled(renamed, opset, rank=None if shape is None else len(shape))
+        if spelling is None:
+            return None
+        protos += spelling.nodes
+        constants |= spelling.constants
+        known.update(node.outputs)
+    return Spelling(tuple(protos), constants)
+
+
+def _entered(edge: TensorPair, prefix: str, fault: Fault) -> Spelling | None:
+    """Return what turns a target tensor into the source's, under the prefix."""
+    steps: list[tuple[str, dict[str, object], Array | None]] = []
+    shape = sample_shape(fault, edge.source)
+    if edge.shape is not None:
+        if shape is None:
+            return None
+        order = edge.permutation or tuple(range(len(shape)))
+        sizes = [shape[axis] for axis in order]
+        steps.append(("Reshape", {}, np.asarray([-1, *sizes[1:]], dtype=np.int64)))
+    back = inverse(edge.permutation)
+    if back is not None:
+        steps.append(("Transpose", {"perm": list(back)}, None))
+    ours, theirs = _dtypes(edge, fault)
+    if ours is not None and ours != theirs:
+        steps.append(("Cast", {"to": _element_type(ours)}, None))
+    return _steps(edge.target, f"{prefix}{edge.source}", steps)
+
+
+def _left(pair: TensorPair, prefix: str, fault: Fault) -> Spelling:
+    """Return what turns a carried source tensor into the target's result."""
+    steps: list[tuple[str, dict[str, object], Array | None]] = []
+    if pair.permutation is not None:
+        steps.append(("Transpose", {"perm": list(pair.permutation)}, None))
+    if pair.shape is not None:
+        steps.append(("Reshape", {}, np.asarray([-1, *pair.shape[1:]], dtype=np.int64)))
+    ours, theirs = _dtypes(pair, fault)
+    if theirs is not None and ours != theirs:
+        steps.append(("Cast", {"to": _element_type(theirs)}, None))
+    return _steps(f"{prefix}{pair.source}", pair.target, steps)
+
+
+def _steps(
+    start: str, end: str, steps: Sequence[tuple[str, dict[str, object], Array | None]]
+) -> Spelling:
+    chosen = steps or [("Identity", {}, None)]
+    nodes, constants, last = [], {}, start
+    for place, (op, attributes, constant) in enumerate(chosen):
+        name = end if place == len(chosen) - 1 else f"{end}{CARRIED}{op}"
+        reads = [last]
+        if constant is not None:
+            reads.append(f"{end}{CARRIED}{op}_shape")
+            constants[reads[1]] = constant
+        nodes.append(helper.make_node(op, reads, [name], name=name, **attributes))
+        last = name
+    return Spelling(tuple(nodes), constants)
+
+
+def _dtypes(pair: TensorPair, fault: Fault) -> tuple[np.dtype | None, np.dtype | None]:  # type: ignore[type-arg]  # any dtype
+    """Return the dtypes a tensor has in the source and in the target, where recorded."""
+    for sample in fault.recorded:
+        ours = {**sample.source_inputs, **sample.source_outputs}.get(pair.source)
+        theirs = {**sample.inputs, **sample.observed}.get(pair.target)
+        if ours is not None and theirs is not None:
+            return ours.dtype, theirs.dtype
+    return None, None
+
+
+def _element_type(dtype: np.dtype) -> int:  # type: ignore[type-arg]  # any dtype
+    return int(helper.np_dtype_to_tensor_dtype(dtype))
+
+
+def inserted(hole: Gap, fault: Fault) -> Edit | None:
+    """Return the edit that puts missing source nodes where they belong in the target.
+
+    Args:
+        hole: The missing nodes and their place.
+        fault: The fault they were found in.
+    """
+    opset = target_opset(fault)
+    if opset is None:
+        return None
+    shape = sample_shape(fault, hole.place.tensor)
+    rank = None if shape is None else len(shape)
+    if len(hole.nodes) == 1:
+        edit = _one_inserted(hole, opset, rank)
+        if edit is not None:
+            return edit
+    return _several_inserted(hole, opset, fault)
+
+
+def _one_inserted(hole: Gap, opset: int, rank: int | None) -> InsertNode | None:
+    node = in_layout(hole.nodes[0], hole.place.permutation, rank)
+    spelling = None if node is None else spelled(node, opset, rank=rank)
+    if node is None or spelling is None or len(spelling.nodes) != 1:
+        return None
+    proto = spelling.nodes[0]
+    slots = {s: spelling.constants[n] for s, n in enumerate(proto.input) if n in spelling.constants}
+    moving = [slot for slot, name in enumerate(proto.input) if name and slot not in slots]
+    if len(moving) != 1:
+        return None
+    attributes = {
+        a.name: helper.get_attribute_value(a) for a in proto.attribute
+    }
+    plain = {k: v.decode() if isinstance(v, bytes) else v for k, v in attributes.items()}
+    readers = tuple((reader.name, slot) for reader, slot in hole.readers)
+    return InsertNode(
+        hole.place.tensor, proto.op_type,
+        {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}, slots,
+        readers, moving[0],
+    )
+
+
+def in_layout(node: Node, permutation: Permutation | None, rank: int | None) -> Node | None:
+    """Return a source node as it would read in the target's layout.
+
+    Args:
+        node: The node.
+        permutation: How its input lies in the target.
+        rank: Rank of that input, where known.
+
+    Returns:
+        The node with its axes moved; None where it has settings that no rule here moves.
+    """
+    if permutation is None:
+        return node
+    if node.op in {"Pad", "Resize", "Tile", "Reshape", "Slice", "Flatten", "Conv", "MaxPool"}:
+        return None
+    attributes = dict(node.attributes)
+    for field in AXIS_FIELDS & attributes.keys():
+        attributes[field] = moved_axis(int(attributes[field]), permutation, rank)  # type: ignore[arg-type]  # an axis is an INT
+    axes = attributes.get("axes")
+    if isinstance(axes, tuple):
+        attributes["axes"] = tuple(moved_axis(int(axis), permutation, rank) for axis in axes)
+    constants = dict(node.constants)
+    if node.op in ELEMENTWISE:
+        constants = {slot: _moved(value, permutation) for slot, value in constants.items()}
+    return replace(node, attributes=attributes, constants=constants)
+
+
+def _moved(constant: Array, permutation: Permutation) -> Array:
+    if constant.size == 1 or constant.ndim > len(permutation):
+        return constant
+    padded = constant.reshape((1,) * (len(permutation) - constant.ndim) + constant.shape)
+    return padded.transpose(permutation)
+
+
+def _several_inserted(hole: Gap, opset: int, fault: Fault) -> ReplaceRegion | None:
+    """Return the missing nodes together with copies of the target nodes that should read them."""
+    readers = tuple({id(node): node for node, _ in hole.readers}.values())
+    if not readers or any(node.domain for node in readers):
+        return None
+    prefix = f"{hole.place.tensor}{CARRIED}"
+    body = _body(hole.nodes, opset, prefix, [hole.entry], fault)
+    if body is None:
+        return None
+    edge = TensorPair(hole.entry, hole.place.tensor, hole.place.permutation)
+    entry = _entered(edge, prefix, fault)
+    filled = f"{prefix}filled"
+    back = _left(TensorPair(hole.exit, filled, hole.place.permutation), prefix, fault)
+    if entry is None:
+        return None
+    copies = [_rewired(node, hole, filled) for node in readers]
+    protos = (*entry.nodes, *body.nodes, *back.nodes, *copies)
+    constants = {**entry.constants, **body.constants, **back.constants}
+    given = {name for proto in protos for name in proto.output} | constants.keys()
+    reads = [name for proto in protos for name in proto.input if name and name not in given]
+    outputs = [name for node in readers for name in node.outputs if name]
+    graph = graph_of(Spelling(protos, constants), reads, outputs)
+    return ReplaceRegion(tuple(node.name for node in readers), graph, opset)
+
+
+def _rewired(node: Node, hole: Gap, tensor: str) -> onnx.NodeProto:
+    """Return a target node's proto, reading another tensor in the gap's place."""
+    slots = {slot for reader, slot in hole.readers if reader is node}
+    reads = [tensor if slot in slots else name for slot, name in enumerate(node.inputs)]
+    return helper.make_node(
+        node.op, reads, list(node.outputs), name=node.name, **_attributes(node)
+    )
+
+
+def _attributes(node: Node) -> Mapping[str, object]:
+    """Return attributes as `onnx.helper` takes them; empty lists have no type to write."""
+    filled = {k: v for k, v in node.attributes.items() if not (isinstance(v, tuple) and not v)}
+    return {
+        k: onnx.numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v
+        for k, v in filled.items()
+    }

@@ -1,0 +1,129 @@
+"""What a fault proves: differences that cure it, and values that fit a hypothesis."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from analyzer.core.types import Array, Aspect, Difference, Fault, Sample, Status
+
+UNTESTED = frozenset({Status.LATENT, Status.HARMLESS})
+"""What no probe could excite has no cause test to pass."""
+
+SIMPLEST_FIRST = (Aspect.ATTRIBUTE, Aspect.DTYPE, Aspect.SHAPE, Aspect.WEIGHT, Aspect.OPERATOR)
+"""Of two differences that each cure a region alone, the one that changes fewer numbers."""
+
+
+def is_cure(difference: Difference, fault: Fault) -> bool:
+    """Return whether undoing this difference leaves no more than rounding.
+
+    Args:
+        difference: One of the fault's.
+        fault: The fault; its noise floor already has the margin of its measurement.
+    """
+    if fault.status in UNTESTED:
+        return True
+    return difference.cure is not None and difference.cure <= fault.noise_floor
+
+
+def blamed(fault: Fault) -> tuple[Difference, ...]:
+    """Return the differences that cure the fault, the simplest change first."""
+    cures = [difference for difference in fault.differences if is_cure(difference, fault)]
+    return tuple(sorted(cures, key=_rank))
+
+
+def _rank(difference: Difference) -> tuple[int, int]:
+    return SIMPLEST_FIRST.index(difference.aspect), int(np.size(np.asarray(_plain(difference))))
+
+
+def _plain(difference: Difference) -> object:
+    return difference.target if isinstance(difference.target, np.ndarray) else 0
+
+
+def facets(fault: Fault) -> tuple[Fault, ...]:
+    """Return the fault once for each node whose differences cure it only with others' help.
+
+    Args:
+        fault: A fault, some of whose differences may be marked as joint.
+
+    Returns:
+        The fault itself where one cause explains it; else one per guilty node, which sees
+        that node's differences alone.
+    """
+    joint = [d for d in fault.differences if d.jointly and d.target_node is not None]
+    names = dict.fromkeys(d.target_node.name for d in joint if d.target_node is not None)
+    if len(names) < 2:  # noqa: PLR2004 - one node alone is the whole cause
+        return (fault,)
+    return tuple(
+        replace(fault, differences=tuple(d for d in joint if _of(d) == name)) for name in names
+    )
+
+
+def _of(difference: Difference) -> str:
+    return difference.target_node.name if difference.target_node is not None else ""
+
+
+def results(fault: Fault) -> Iterator[tuple[str, Array, Array]]:
+    """Yield each recorded result: target tensor, what came out, what should have.
+
+    Args:
+        fault: The fault.
+
+    Yields:
+        Arrays in the target's layout, one pair per sample and result.
+    """
+    for sample in fault.recorded:
+        for name, expected in sample.expected.items():
+            if name in sample.observed:
+                yield name, sample.observed[name], expected
+
+
+def fits(
+    fault: Fault, hypothesis: Callable[[Array, Sample], Array | None], name: str
+) -> bool:
+    """Return whether a hypothesis turns every recorded wrong result into the right one.
+
+    Args:
+        fault: The fault.
+        hypothesis: Takes what the target gave and its sample, gives what would be right.
+        name: The target tensor it is about.
+
+    Returns:
+        Whether each sample fits to within the fault's noise floor, and some sample was wrong.
+    """
+    seen = [s for s in fault.recorded if name in s.observed and name in s.expected]
+    errors = [
+        deviation(hypothesis(sample.observed[name], sample), sample.expected[name])
+        for sample in seen
+    ]
+    before = [deviation(sample.observed[name], sample.expected[name]) for sample in seen]
+    return (
+        bool(errors) and max(errors) <= fault.noise_floor and max(before) > fault.noise_floor
+    )
+
+
+def deviation(observed: Array | None, expected: Array) -> float:
+    """Return the largest absolute deviation over the largest expected magnitude.
+
+    Args:
+        observed: Any array, or None.
+        expected: What it should be.
+
+    Returns:
+        A relative error; infinite where shapes or non-finite values differ.
+    """
+    if observed is None or observed.shape != expected.shape or expected.dtype.kind not in "fiub":
+        return float("inf")
+    one, other = (np.asarray(a, dtype=np.float64) for a in (observed, expected))
+    if not np.array_equal(np.isfinite(one), np.isfinite(other)):
+        return float("inf")
+    held = np.isfinite(other)
+    scale = float(np.max(np.abs(other), initial=0.0, where=held)) or 1.0
+    return float(np.max(np.abs(one - other), initial=0.0, where=held)) / scale
+
+
+def first(
+    differences: Iterable[Difference], wanted: Callable[[Difference], bool]
+) -> Difference | None:
+    """Return the first difference of a kind."""
+    return next((difference for difference in differences if wanted(difference)), None)

@@ -1,0 +1,1 @@
+"""Operators that are replaced, missing or one too many."""

@@ -1,0 +1,1 @@
+"""What keeps a model from loading or running."""

@@ -1,0 +1,1 @@
+"""What a model expects of its input's values."""

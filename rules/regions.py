@@ -1,0 +1,197 @@
+"""The two regions of a fault side by side: which tensor stands for which, and what is missing."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from analyzer.core.permutations import composed, inverse
+from analyzer.core.types import Fault, Node, Permutation
+
+PASSING = frozenset({"Transpose", "Identity", "Cast", "Dropout"})
+"""Operators through which a tensor keeps its values; the first moves its axes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a source tensor lies in the target.
+
+    Attributes:
+        tensor: The target tensor.
+        permutation: How the source tensor is transposed into it; None: not at all, or unknown.
+        reshaped: Whether a reshape follows, so that axes cannot be traced.
+    """
+
+    tensor: str
+    permutation: Permutation | None = None
+    reshaped: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gap:
+    """Source nodes that the target lacks, and the place where they belong.
+
+    Attributes:
+        nodes: The missing nodes in topological order.
+        entry: The source tensor they read.
+        exit: The source tensor they give.
+        place: The target tensor behind which they are missing.
+        readers: Target node and slot that should read them; empty: every reader.
+    """
+
+    nodes: tuple[Node, ...]
+    entry: str
+    exit: str
+    place: Place
+    readers: tuple[tuple[Node, int], ...]
+
+
+def places(fault: Fault) -> dict[str, Place]:
+    """Return the target tensor of each source tensor that has one: ends of regions and pairs.
+
+    Args:
+        fault: The fault.
+    """
+    known: dict[str, Place] = {}
+    for ours, theirs in _ends_of_pairs(fault):
+        known[ours] = Place(theirs)
+    for edge in (*fault.edges, *fault.results):
+        known[edge.source] = Place(edge.target, edge.permutation, edge.shape is not None)
+    return known
+
+
+def _ends_of_pairs(fault: Fault) -> Iterator[tuple[str, str]]:
+    for pair in fault.pairs:
+        if [n.op for n in pair.source] == [n.op for n in pair.target]:
+            for one, other in zip(pair.source, pair.target, strict=True):
+                yield from zip(one.outputs, other.outputs, strict=False)
+        elif pair.source and pair.target:
+            yield pair.source[-1].outputs[0], pair.target[-1].outputs[0]
+
+
+def placed(tensor: str, fault: Fault) -> Place | None:
+    """Return where a source tensor lies in the target, looked for through mere transposes.
+
+    Args:
+        tensor: A tensor of the source's region.
+        fault: The fault.
+    """
+    known, given_by = places(fault), producers(fault.source.nodes)
+    moved: Permutation | None = None
+    while tensor not in known:
+        node = given_by.get(tensor)
+        if node is None or node.op not in PASSING:
+            return None
+        moved = composed(_perm(node), moved)
+        tensor = node.inputs[0]
+    place = known[tensor]
+    return Place(place.tensor, composed(inverse(moved), place.permutation), place.reshaped)
+
+
+def _perm(node: Node) -> Permutation | None:
+    perm = node.attributes.get("perm") if node.op == "Transpose" else None
+    return tuple(int(axis) for axis in perm) if isinstance(perm, tuple) else None
+
+
+def producers(nodes: Iterable[Node]) -> Mapping[str, Node]:
+    """Return the node that gives each tensor."""
+    return {name: node for node in nodes for name in node.outputs if name}
+
+
+def computed_inputs(node: Node) -> tuple[str, ...]:
+    """Return the inputs of a node that are neither constant nor absent."""
+    return tuple(n for slot, n in enumerate(node.inputs) if n and slot not in node.constants)
+
+
+def between(nodes: Sequence[Node], core: Sequence[Node]) -> tuple[Node, ...]:
+    """Return the core nodes and whatever lies on a way from one of them to another.
+
+    Args:
+        nodes: The region's nodes in topological order.
+        core: Some of them.
+    """
+    chosen = {id(node) for node in core}
+    after: set[str] = set()
+    before: set[str] = set()
+    below, above = set(), set()
+    for node in nodes:
+        if id(node) in chosen or any(name in after for name in node.inputs):
+            after.update(node.outputs)
+            below.add(id(node))
+    for node in reversed(nodes):
+        if id(node) in chosen or any(name in before for name in node.outputs):
+            before.update(node.inputs)
+            above.add(id(node))
+    return tuple(n for n in nodes if id(n) in chosen or (id(n) in below and id(n) in above))
+
+
+def gap(fault: Fault) -> Gap | None:
+    """Return the source nodes that the target lacks, where they have one way in and one out.
+
+    Args:
+        fault: A fault with unpaired source nodes.
+    """
+    if not fault.unpaired_source or not fault.target.nodes:
+        return None
+    missing = between(fault.source.nodes, fault.unpaired_source)
+    ends = _ends(fault, missing)
+    if ends is None:
+        return None
+    entry, end = ends
+    place = placed(entry, fault)
+    if place is None or place.reshaped:
+        return None
+    readers = _readers(fault, missing, end, place.tensor)
+    if readers is None:
+        return None
+    return Gap(missing, entry, end, place, readers)
+
+
+def _ends(fault: Fault, nodes: Sequence[Node]) -> tuple[str, str] | None:
+    """Return the one tensor that goes into some nodes and the one that comes out of them."""
+    own = producers(nodes)
+    chosen = {id(node) for node in nodes}
+    entries = {name for node in nodes for name in computed_inputs(node) if name not in own}
+    read = {
+        name for node in fault.source.nodes if id(node) not in chosen for name in node.inputs
+    }
+    exits = {name for name in own if name in read or name in fault.source.outputs}
+    if len(entries) != 1 or len(exits) != 1:
+        return None
+    return next(iter(entries)), next(iter(exits))
+
+
+def _readers(
+    fault: Fault, missing: Sequence[Node], end: str, tensor: str
+) -> tuple[tuple[Node, int], ...] | None:
+    """Return the target's counterparts of whoever reads the missing nodes; None: not found."""
+    chosen = {id(node) for node in missing}
+    spread = _through_passing(fault, end)
+    if spread & set(fault.source.outputs):
+        ends = {places(fault)[name].tensor for name in spread if name in fault.source.outputs}
+        return () if ends == {tensor} else None
+    found: list[tuple[Node, int]] = []
+    for pair in fault.pairs:
+        if not any(spread & set(node.inputs) for node in pair.source if id(node) not in chosen):
+            continue
+        found += [
+            (node, slot) for node in pair.target
+            for slot, name in enumerate(node.inputs) if name == tensor
+        ]
+    return tuple(found) or None
+
+
+def _through_passing(fault: Fault, tensor: str) -> set[str]:
+    """Return a tensor and everything that merely transposes or retypes it."""
+    found = {tensor}
+    for node in fault.source.nodes:
+        if node.op in PASSING and node.inputs[0] in found:
+            found.add(node.outputs[0])
+    return found
+
+
+def sample_shape(fault: Fault, tensor: str) -> tuple[int, ...] | None:
+    """Return the shape a tensor had in a recorded sample, by source or target name."""
+    for sample in fault.recorded:
+        for feeds in (sample.inputs, sample.expected, sample.source_inputs, sample.source_outputs):
+            if tensor in feeds:
+                return feeds[tensor].shape
+    return None

@@ -1,0 +1,82 @@
+"""An activation is cut off at another value.
+
+Cause
+    The bounds of a Clip, which newer opsets take as constant inputs, were mixed up, lost or
+    rounded: a ReLU6 became a ReLU, or clips at another number.
+
+Evidence
+    The bounds differ and the region is right with the source's.
+
+Repair
+    Set the bounds to the source's.
+"""
+
+from functools import partial
+
+import numpy as np
+import onnx
+
+from analyzer.core.types import Difference, Fault, FaultClass, Fix
+from rules.base import PROVEN, Example, Rule
+from rules.changes import Change, beside, change, undoing
+from rules.models import chain, conv, layer
+from rules.sabotage import Victim, spoiled
+from rules.wording import named, shown
+
+BOUNDS = {"min": "below", "max": "above"}
+NARROWER = 0.25
+"""Factor on a sabotaged bound: low enough that ordinary activations reach it."""
+
+
+def detect(fault: Fault) -> Change | None:
+    return change(fault, _is_bound)
+
+
+def explain(cause: Change) -> str:
+    one = cause.difference
+    return (
+        f"{named(cause.node)}: clips {BOUNDS[one.field]} at {shown(one.target)}, the source at "
+        f"{shown(one.source)}{beside(cause)}"
+    )
+
+
+def repair(cause: Change) -> Fix | None:
+    return undoing(f"Restore the bound of {cause.node.name}", cause)
+
+
+def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
+    return spoiled(model, rng, {"Clip"}, _narrow)
+
+
+def _narrow(victim: Victim) -> bool:
+    bound = victim.constant(2)
+    if bound is None or not bound.any():
+        return False
+    victim.set_constant(2, np.asarray(bound * NARROWER, dtype=bound.dtype))
+    return True
+
+
+def _is_bound(difference: Difference) -> bool:
+    return difference.field in BOUNDS
+
+
+def relu6(top: float) -> np.ndarray:  # type: ignore[type-arg]  # a float32 scalar
+    """Return an upper bound as Clip takes it."""
+    return np.asarray(top, dtype=np.float32)
+
+
+RULE = Rule(
+    slug="clip-bounds",
+    fault_class=FaultClass.LAYER_HYPERPARAMETERS,
+    confidence=PROVEN,
+    detect=detect,
+    explain=explain,
+    repair=repair,
+    sabotage=sabotage,
+    examples=(
+        Example(
+            source=partial(chain, conv(), layer("Clip", relu6(0.0), relu6(0.6)), conv(4, 2)),
+            target=partial(chain, conv(), layer("Clip", relu6(0.0), relu6(0.1)), conv(4, 2)),
+        ),
+    ),
+)

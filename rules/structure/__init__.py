@@ -1,0 +1,1 @@
+"""Axes and shapes between operators."""

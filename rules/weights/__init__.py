@@ -1,0 +1,1 @@
+"""Constants that are not the trained ones."""
