@@ -5,12 +5,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from analyzer.core.options import Judge
-from analyzer.core.types import Fault, FaultClass, Finding, NativeLayer, Node, Pivot
+from analyzer.core.types import Fault, FaultClass, Finding, NativeLayer, Node, Pivot, Status
 from analyzer.view import View
 from analyzer.view.provenance import nearest_layer
 
 UNEXPLAINED = "unexplained"
 """The rule of a finding that no rule explains."""
+
+REDUCED = "reduced-precision"
+"""The rule of a target that deliberately computes with fewer bits."""
 
 
 def classify(faults: Iterable[Fault], rules: Sequence[Judge]) -> tuple[Finding, ...]:
@@ -20,7 +23,26 @@ def classify(faults: Iterable[Fault], rules: Sequence[Judge]) -> tuple[Finding, 
         faults: Root faults, worst first.
         rules: The rule book.
     """
-    return tuple(finding for fault in faults for finding in _explained(fault, rules))
+    faults = tuple(faults)
+    drifting = [fault for fault in faults if fault.status is Status.DRIFT]
+    found = [
+        finding for fault in faults if fault.status is not Status.DRIFT
+        for finding in _explained(fault, rules)
+    ]
+    return (*found, *((_drift(drifting),) if drifting else ()))
+
+
+def _drift(faults: Sequence[Fault]) -> Finding:
+    """Return one finding for all regions that lose no more than their declared precision."""
+    worst = max(faults, key=lambda fault: fault.local_error)
+    count = len(faults)
+    problem = (
+        f"{count} region{'s' if count > 1 else ''} of the target compute with fewer bits than "
+        f"the source's: they lose up to {worst.local_error:.3g} of the largest value, at "
+        f"{worst.target.outputs[0]}, where their declared precision allows {worst.noise_floor:.3g}"
+    )
+    kept = replace(worst, problem=problem, fault_class=FaultClass.DTYPE_PRECISION)
+    return replace(unexplained(kept), rule=REDUCED, confidence=0.99)
 
 
 def _explained(fault: Fault, rules: Sequence[Judge]) -> tuple[Finding, ...]:

@@ -147,18 +147,18 @@ def analyse_pivots(
         except RunError as refusal:
             return _without_source(source, target, summary, refusal, clock)
     with clock("compare"):
-        fed = target_feeds(samples[0], inputs, target)
+        fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
         compared = compare_values(
-            source, target, runnable(target, fed), samples, inputs,
+            source, target, runnable(target, fed[0]), samples, inputs,
             (runs.source, runs.target), options, progress,
         )
     with clock("classify"):
         findings = _findings(compared, source, target, rules)
-    outputs = _judged_outputs(source, target, samples, inputs, runs, options, compared)
+    outputs = _judged_outputs(source, target, (samples, fed), runs, options, compared)
     share = compared_share(compared.target, compared.links)
     findings = (
         *interface_faults(source, target, inputs), *findings,
-        *fidelity_findings((source, target), compared.gaps, (samples[0], fed), options.seed),
+        *fidelity_findings((source, target), compared.gaps, (samples, fed), options.seed),
     )
     if not findings and share == 1.0:
         findings = tuple(amplified(outputs, len(compared.links)))
@@ -208,8 +208,7 @@ def _summary(pivot: Pivot, gap: float | None) -> ModelSummary:
 def _judged_outputs(  # noqa: PLR0913 - the pair, what it was run on, and what came of it
     source: Pivot,
     target: Pivot,
-    samples: tuple[Feeds, ...],
-    inputs: tuple[InputPair, ...],
+    feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
     runs: NativeRuns,
     options: Options,
     compared: Compared,
@@ -218,8 +217,7 @@ def _judged_outputs(  # noqa: PLR0913 - the pair, what it was run on, and what c
     plain = output_pairs(source, target, runs, {}, options)
     if all(pair.within for pair in plain) or compared.faults:
         return plain
-    theirs = target_feeds(samples[0], inputs, target)
-    floors = output_floors(source, target, samples[0], theirs, options.seed)
+    floors = output_floors(source, target, *feeds, options.seed)
     return output_pairs(source, target, runs, floors, options)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.core.types import Feeds, Node, Status
+from analyzer.core.types import Feeds, Node, Pivot, Status
 from analyzer.isolation import Side
 from analyzer.regions import region
 from analyzer.runtime.noise import noise_floor
@@ -19,6 +19,9 @@ ROUNDING = 16.0
 """Local errors up to this many noise floors are rounding. One perturbation samples the error
 that another order of summation makes; over thousands of elements the largest of them lies within
 four standard deviations, and each side brings its own; the rest is a safety factor of two."""
+
+END_TO_END_SAMPLES = 3
+"""Samples on which whole-model noise is measured: a saturated one alone would show none."""
 
 NEGLIGIBLE = 2e-6
 """Relative local error below which nothing is measured: sixteen units in the last place of
@@ -143,6 +146,27 @@ def _against_each_other(errors: Mapping[str, float]) -> list[Judged]:
         Judged(name, error, limit, Status.FAULT if error > limit else Status.DRIFT)
         for name, error in errors.items()
     ]
+
+
+def whole_model_noise(
+    pivot: Pivot, samples: Sequence[Feeds], seed: int
+) -> dict[str, float]:
+    """Return the relative error that rounding can make in each output, end to end.
+
+    A perturbation of inputs and weights shows how the model amplifies one rounding error;
+    each of its operators adds one of its own, and independent ones add as a root of squares.
+
+    Args:
+        pivot: The model.
+        samples: Samples by pivot input name; the first few are used.
+        seed: Seed of the perturbations.
+    """
+    outputs = [spec.name for spec in pivot.outputs]
+    floors = noise_floor(
+        pivot.model, pivot.folder, samples[:END_TO_END_SAMPLES], outputs, seed=seed
+    )
+    steps = float(np.sqrt(max(1, len(pivot.model.graph.node))))
+    return {name: max(ROUNDING * steps * floor, NEGLIGIBLE) for name, floor in floors.items()}
 
 
 def is_quantized(view: View, name: str, cuts: Iterable[str]) -> bool:

@@ -9,13 +9,12 @@ from analyzer.core.errors import RunError
 from analyzer.core.options import EVERY_OUTPUT, Options
 from analyzer.core.report import InputPair, OutputPair
 from analyzer.core.types import Array, Feeds, Pivot
-from analyzer.judge import NEGLIGIBLE, ROUNDING
+from analyzer.judge import NEGLIGIBLE, whole_model_noise
 from analyzer.matching.ends import output_names, target_feeds
 from analyzer.matching.layouts import Layout, best_layout
 from analyzer.matching.tensors import carried_or_none, likeliest_layout
 from analyzer.matching.values import SAME_VALUES
 from analyzer.runtime.metrics import label_disagreement, max_abs_error, relative_error
-from analyzer.runtime.noise import noise_floor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,25 +153,20 @@ def _tolerance(given: Mapping[str, float], *names: str) -> float | None:
 
 
 def output_floors(
-    source: Pivot, target: Pivot, feeds: Feeds, theirs: Feeds, seed: int
+    source: Pivot, target: Pivot, feeds: Sequence[Feeds], theirs: Sequence[Feeds], seed: int
 ) -> dict[str, float]:
-    """Return the relative error that rounding makes in each target output, end to end.
+    """Return the relative error that rounding can make in each target output, end to end.
 
     Args:
         source: The source.
         target: The target.
-        feeds: One sample by source input name.
-        theirs: The same sample by target input name.
+        feeds: Samples by source input name.
+        theirs: The same samples by target input name.
         seed: Seed of the perturbations.
     """
-    names = output_names(source, target)
-    ours = noise_floor(
-        source.model, source.folder, [feeds], [left for left, _ in names], seed=seed
-    )
-    own = noise_floor(
-        target.model, target.folder, [theirs], [right for _, right in names], seed=seed
-    )
+    ours = whole_model_noise(source, feeds, seed)
+    own = whole_model_noise(target, theirs, seed)
     return {
-        right: max(ROUNDING * max(own.get(right, 0.0), ours.get(left, 0.0)), NEGLIGIBLE)
-        for left, right in names
+        right: max(own.get(right, NEGLIGIBLE), ours.get(left, NEGLIGIBLE))
+        for left, right in output_names(source, target)
     }

@@ -7,9 +7,8 @@ from analyzer.core.report import InputPair, OutputPair
 from analyzer.core.types import (
     Fault, FaultClass, Feeds, Finding, Node, Pair, Pivot, Region, Status, Where,
 )
-from analyzer.judge import NEGLIGIBLE, QUANTIZING_OPS, ROUNDING
+from analyzer.judge import NEGLIGIBLE, QUANTIZING_OPS, whole_model_noise
 from analyzer.matching.ends import output_names
-from analyzer.runtime.noise import noise_floor
 
 UNFAITHFUL = "unfaithful-import"
 """The rule of a pivot whose outputs are not those of its native model."""
@@ -107,22 +106,23 @@ def _listed(names: Sequence[str], verb: str, who: str) -> str:
 
 
 def fidelity_findings(
-    pivots: tuple[Pivot, Pivot], gaps: tuple[float, float], feeds: tuple[Feeds, Feeds], seed: int
+    pivots: tuple[Pivot, Pivot],
+    gaps: tuple[float, float],
+    feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
+    seed: int,
 ) -> Iterator[Finding]:
     """Yield a finding for each pivot that is not its native model.
 
     Args:
         pivots: Source and target.
         gaps: Largest relative deviation of each pivot's outputs from its native runtime's.
-        feeds: One sample for each.
+        feeds: Samples for each.
         seed: Seed of the noise measurement.
     """
     for place, (pivot, gap) in enumerate(zip(pivots, gaps, strict=True)):
         if gap <= NEGLIGIBLE:
             continue
-        outputs = [spec.name for spec in pivot.outputs]
-        floors = noise_floor(pivot.model, pivot.folder, [feeds[place]], outputs, seed=seed)
-        floor = max(ROUNDING * max(floors.values(), default=0.0), NEGLIGIBLE)
+        floor = max(whole_model_noise(pivot, feeds[place], seed).values(), default=NEGLIGIBLE)
         if gap > floor:
             yield _unfaithful(pivot, gap, floor, is_source=place == 0)
 

@@ -1,8 +1,8 @@
 """Tensor pairs: what operator pairs propose, and what values confirm, correct and add."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from analyzer.matching.layouts import (
 )
 from analyzer.matching.operators import TRUST, OperatorPair
 from analyzer.matching.values import SAME_VALUES, ValueMatch, is_telling, value_matches
-from analyzer.view import INPUT, View
+from analyzer.view import INPUT, Operator, View
+from analyzer.view.absorb import PAD_OPS
 
 LOOKED_AT = 4096
 """Elements by which the likeliest layout of two differing tensors is chosen."""
@@ -42,35 +43,61 @@ Links = Mapping[str, Link]
 """Links by target tensor name."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A target tensor, and the source tensors of the paired operator it may be.
+
+    Attributes:
+        target: Target tensor name.
+        options: Source tensor names, the likeliest first.
+        operators: The operator pair behind it.
+    """
+
+    target: str
+    options: tuple[str, ...]
+    operators: OperatorPair
+
+
 def proposals(
     source: View, target: View, operators: Iterable[OperatorPair]
-) -> tuple[tuple[str, str, OperatorPair], ...]:
-    """Return the tensors that paired operators give, output by output.
+) -> Iterator[Proposal]:
+    """Yield the tensors that paired operators give, output by output.
 
     Args:
         source: The source's macro graph.
         target: The target's macro graph.
         operators: See `analyzer.matching.operators.operator_pairs`.
     """
-    found = []
     for both in operators:
         one, other = source.operators[both.source], target.operators[both.target]
-        if one.op == INPUT:
-            found.append((one.tensors[0], other.tensors[0], both))
-        ends = _slots(one.nodes, other.nodes) or [(one.outputs[-1:], other.outputs[-1:])]
-        for left, right in ends:
-            found += [(a, b, both) for a, b in zip(left, right, strict=False)]
-    return tuple(dict.fromkeys(found))
+        slots = _slots(one.nodes, other.nodes)
+        if slots:
+            yield from (Proposal(right, (left,), both) for left, right in slots)
+            continue
+        options = tuple(reversed(_before_pads(source, one)))
+        for name in _ends(target, other):
+            yield Proposal(name, options, both)
 
 
-def _slots(
-    one: Sequence[Node], other: Sequence[Node]
-) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+def _before_pads(view: View, operator: Operator) -> tuple[str, ...]:
+    """Return an operator's tensors, those that padding made first: they are the last resort."""
+    padded = [n for n in operator.tensors if n in view.giver and view.giver[n].op in PAD_OPS]
+    return (*padded, *(name for name in operator.tensors if name not in padded))
+
+
+def _ends(view: View, operator: Operator) -> tuple[str, ...]:
+    """Return the tensors an operator hands on, and what they were before they were padded."""
+    last = operator.outputs[-1:]
+    giver = view.giver.get(last[0]) if last else None
+    return (*last, giver.inputs[0]) if giver and giver.op in PAD_OPS else last
+
+
+def _slots(one: Sequence[Node], other: Sequence[Node]) -> list[tuple[str, str]]:
     """Return the outputs of operators that give several (TopK, Split, LSTM), slot by slot."""
     if not one or not other or max(len(one[0].outputs), len(other[0].outputs)) == 1:
         return []
     both = zip(one[0].outputs, other[0].outputs, strict=False)
-    return [((left,), (right,)) for left, right in both if left and right]
+    return [(left, right) for left, right in both if left and right]
 
 
 def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what is ruled out
@@ -98,16 +125,21 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
     """
     orders = preferred_orders(known.values())
     links = dict(known)
-    tentative: list[tuple[str, str, OperatorPair]] = []
-    for left, right, both in proposals(source, target, operators):
-        if right in links or (left, right) in banned or left not in given or right not in seen:
+    tentative: list[Proposal] = []
+    for proposal in proposals(source, target, operators):
+        right = proposal.target
+        if right in links or right not in seen:
             continue
-        found = best_layout(given[left], seen[right], orders, limit=SAME_VALUES)
+        options = [n for n in proposal.options if n in given and (n, right) not in banned]
+        tries = ((n, best_layout(given[n], seen[right], orders, limit=SAME_VALUES)) for n in options)
+        found = next(((name, close) for name, close in tries if close is not None), None)
         if found is None:
-            tentative.append((left, right, both))
+            tentative.append(replace(proposal, options=tuple(options)))
             continue
-        reasons = (*both.reasons, *(("values",) if is_telling(seen[right]) else ()))
-        links[right] = _link(left, right, found[0], reasons, exact="values" in reasons)
+        reasons = (
+            *proposal.operators.reasons, *(("values",) if is_telling(seen[right]) else ())
+        )
+        links[right] = _link(found[0], right, found[1][0], reasons, exact="values" in reasons)
     orders = preferred_orders(links.values())
     unknown = sorted(seen.keys() & target.order.keys() - links.keys(), key=target.order.__getitem__)
     sources = [name for name in given if name in source.order]
@@ -117,11 +149,18 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
         links[match.target] = _link(
             match.source, match.target, match.layout, ("values",), exact=True
         )
-    for left, right, both in tentative:
-        if right not in links:
-            layout = likeliest_layout(given[left], seen[right], orders)
-            links[right] = _link(left, right, layout, both.reasons, exact=False)
+    for proposal in tentative:
+        right = proposal.target
+        if right in links or not proposal.options:
+            continue
+        left = _of_same_size(given, seen[right], proposal.options)
+        layout = likeliest_layout(given[left], seen[right], orders)
+        links[right] = _link(left, right, layout, proposal.operators.reasons, exact=False)
     return links
+
+
+def _of_same_size(given: Feeds, array: Array, options: Sequence[str]) -> str:
+    return next((name for name in options if given[name].size == array.size), options[0])
 
 
 def _link(
