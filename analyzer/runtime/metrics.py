@@ -87,7 +87,8 @@ def _careful(observed: Array, expected: Array) -> tuple[float, float]:
         return np.inf, _scale(expected)
     if not np.array_equal(got[~finite], want[~finite], equal_nan=True):
         return np.inf, _scale(expected)
-    gap = np.abs(got[finite] - want[finite])
+    with np.errstate(over="ignore"):
+        gap = np.abs(got[finite] - want[finite])
     return float(gap.max(initial=0.0)), float(np.abs(want[finite]).max(initial=0.0))
 
 

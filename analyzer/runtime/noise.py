@@ -9,7 +9,8 @@ import onnx
 from onnx import TensorProto
 
 from analyzer.core.errors import RunError
-from analyzer.core.graph import constant_value
+from analyzer.core.graph import constant_value, opsets
+from analyzer.core.settings import SETTING_INPUTS, setting_slot
 from analyzer.core.tensors import tensor_value
 from analyzer.core.types import Array, Feeds
 from analyzer.runtime.isolate import fed_name
@@ -71,46 +72,44 @@ def noise_floor(
     """
     if not samples:
         return {}
-    rng = np.random.default_rng(seed)
     part = extract(model, tuple(samples[0]), outputs, arrays=samples[0])
-    try:
-        session, weights = _opened(part, folder)
-        floors = [_sample_floors(session, weights, feeds, unit, rng)
-                  for feeds in map(_by_input, samples)]
-    except RunError:
-        return {}
-    return {name: max(floor.get(name, 0.0) for floor in floors) for name in outputs}
-
-
-def _by_input(feeds: Feeds) -> dict[str, Array]:
-    """Return a sample under every name that a part may read it by."""
-    return {**feeds, **{fed_name(name): array for name, array in feeds.items()}}
-
-
-def _opened(part: onnx.ModelProto, folder: Path) -> tuple[Session, dict[str, Array]]:
-    """Return a session on a region and the weights it is to be fed with.
-
-    Where the runtime wants a weight to be constant, every weight stays what it is.
-    """
     weights = _weights(part, folder)
-    try:
-        return open_session(_with_inputs(part, weights), folder), weights
-    except RunError:
-        return open_session(part, folder), {}
+    for fed in (weights, {}):  # a runtime may want a weight to be constant
+        try:
+            session = open_session(_with_inputs(part, fed), folder)
+            return _floors(session, fed, samples, unit, np.random.default_rng(seed))
+        except RunError:
+            continue
+    return {}
 
 
 def _weights(part: onnx.ModelProto, folder: Path) -> dict[str, Array]:
     """Return the float weights of a region, in initializers and Constant nodes, by name."""
+    exact = _settings(part)
     values = {
         tensor.name: tensor_value(tensor, folder)
         for tensor in part.graph.initializer
-        if _rounds(tensor)
+        if _rounds(tensor) and tensor.name not in exact
     }
     for node in part.graph.node:
-        if node.op_type == "Constant" and not node.domain and node.attribute:
-            value = constant_value(node, folder)
-            values |= {node.output[0]: value} if value.dtype in FLOATS else {}
+        if node.op_type != "Constant" or node.domain or not node.attribute:
+            continue
+        value = constant_value(node, folder)
+        if value.dtype in FLOATS and node.output[0] not in exact:
+            values[node.output[0]] = value
     return values
+
+
+def _settings(part: onnx.ModelProto) -> set[str]:
+    """Return the tensors that set an operator, as a Resize's scales: they are exact."""
+    version = opsets(part).get("", 1)
+    return {
+        node.input[slot]
+        for node in part.graph.node
+        for field in SETTING_INPUTS.get(node.op_type, {})
+        if (slot := setting_slot(node.op_type, field, version)) is not None
+        and slot < len(node.input)
+    }
 
 
 def _rounds(tensor: onnx.TensorProto) -> bool:
@@ -137,23 +136,25 @@ def _with_inputs(part: onnx.ModelProto, weights: Feeds) -> onnx.ModelProto:
     return fed
 
 
-def _sample_floors(
+def _floors(
     session: Session,
     weights: Feeds,
-    feeds: Feeds,
+    samples: Sequence[Feeds],
     unit: float | None,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """Return the largest deviation of each output over the draws for one sample."""
-    operands = {name: array for name, array in {**feeds, **weights}.items()
-                if name in session.input_names}
-    plain = session.run(operands)
-    floors = dict.fromkeys(plain, 0.0)
-    for _ in range(DRAWS):
-        moved = {name: perturbed(array, unit, rng) for name, array in operands.items()}
-        given = session.run(moved)
-        for name in given.keys() & plain.keys():
-            floors[name] = max(floors[name], relative_error(given[name], plain[name]))
+    """Return the largest deviation of each output over all samples and draws."""
+    floors: dict[str, float] = {}
+    for feeds in samples:
+        named = {fed_name(name): array for name, array in feeds.items()}
+        known = {**feeds, **named, **weights}
+        operands = {name: known[name] for name in session.input_names if name in known}
+        plain = session.run(operands)
+        for _ in range(DRAWS):
+            moved = {name: perturbed(array, unit, rng) for name, array in operands.items()}
+            for name, value in session.run(moved).items():
+                error = relative_error(value, plain[name])
+                floors[name] = max(floors.get(name, 0.0), error)
     return floors
 
 
@@ -172,5 +173,6 @@ def perturbed(array: Array, unit: float | None, rng: np.random.Generator) -> Arr
         return array
     step = float(np.finfo(array.dtype).eps) if unit is None else unit
     signs = rng.integers(0, 2, min(array.size, PERIOD), dtype=np.int8) * 2 - 1
-    factors = (1.0 + step * signs).astype(array.dtype)
-    return (array.ravel() * np.resize(factors, array.size)).reshape(array.shape)
+    factors = np.resize((1.0 + step * signs).astype(array.dtype), array.size)
+    with np.errstate(invalid="ignore", over="ignore"):  # weights may hold NaN or infinity
+        return (array.ravel() * factors).reshape(array.shape)

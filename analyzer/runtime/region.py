@@ -66,7 +66,7 @@ def _part(
     part.opset_import.extend(model.opset_import)
     part.functions.extend(model.functions)
     graph = part.graph
-    graph.name = model.graph.name or "part"
+    graph.name = "part"
     graph.node.extend(nodes)
     for node in graph.node:
         rename_reads(node, names)

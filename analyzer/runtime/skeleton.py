@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 
 from analyzer.core.errors import LoadError
 from analyzer.core.tensors import external_location, is_external

@@ -45,9 +45,8 @@ def check(model: onnx.ModelProto, path: Path) -> None:
     """
     if not model.graph.node and not model.graph.output:
         raise LoadError(f"{path} parses but holds no graph", hint=DAMAGED)
-    if not model.opset_import:
-        raise LoadError(f"{path} declares no opset, so its operators mean nothing",
-                        hint=DAMAGED)
+    if not model.opset_import or not model.HasField("ir_version"):
+        raise LoadError(f"{path} does not declare its opset or IR version", hint=DAMAGED)
     if not all(isinstance(name, str) for name in _names(model)):
         raise LoadError(f"{path} has a name that is no text", hint=DAMAGED)
     for nodes in node_lists(model):
@@ -93,14 +92,18 @@ def tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     for node in chain.from_iterable(node_lists(model)):
         for attribute in node.attribute:
             yield from attribute.tensors
-            if attribute.HasField("t"):
+            if attribute.HasField("t") or attribute.type == AttributeProto.TENSOR:
                 yield attribute.t
 
 
 def _names(model: onnx.ModelProto) -> Iterator[object]:
     """Yield every name that stages go by; protobuf gives bytes for what is no UTF-8."""
+    yield from (model.producer_name, model.producer_version, model.doc_string, model.domain)
     yield from (entry.domain for entry in model.opset_import)
+    yield from _notes(model)
+    yield from (name for call in model.functions for name in (call.name, call.domain))
     for graph in graphs(model):
+        yield from (graph.name, graph.doc_string)
         yield from (tensor.name for tensor in graph.initializer)
         for value in chain(graph.input, graph.output, graph.value_info):
             yield value.name
@@ -108,6 +111,13 @@ def _names(model: onnx.ModelProto) -> Iterator[object]:
     for node in chain.from_iterable(node_lists(model)):
         yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
         yield from (attribute.name for attribute in node.attribute)
+        yield from (node.doc_string, *_notes(node))
+
+
+def _notes(owner: onnx.ModelProto | onnx.NodeProto) -> Iterator[object]:
+    """Yield the keys and values of the metadata that a model or a node carries."""
+    for entry in owner.metadata_props:
+        yield from (entry.key, entry.value)
 
 
 def _check_attributes(nodes: Sequence[onnx.NodeProto], path: Path) -> None:
@@ -134,7 +144,7 @@ def _check_order(nodes: Sequence[onnx.NodeProto], path: Path) -> None:
 def _check_tensor(tensor: onnx.TensorProto, path: Path) -> None:
     """Refuse a weight whose values do not fill its shape or cannot be reached."""
     whose = f"{path}: initializer {tensor.name or '(unnamed)'}"
-    if tensor.data_type not in helper.get_all_tensor_dtypes():
+    if not tensor.data_type or tensor.data_type not in helper.get_all_tensor_dtypes():
         raise LoadError(f"{whose} has the unknown element type {tensor.data_type}",
                         hint=DAMAGED)
     if any(size < 0 for size in tensor.dims):

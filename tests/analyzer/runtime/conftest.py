@@ -22,11 +22,11 @@ def build(
     **weights: Array,
 ) -> onnx.ModelProto:
     """Return a model of some nodes; its inputs are float32 of any shape."""
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in inputs]
-    graph = helper.make_graph(
-        nodes, "tiny", values, [onnx.ValueInfoProto(name=name) for name in outputs],
-        [numpy_helper.from_array(array, name) for name, array in weights.items()],
-    )
+    kind = helper.make_tensor_type_proto(TensorProto.FLOAT, None)
+    values = [onnx.ValueInfoProto(name=name, type=kind) for name in inputs]
+    results = [onnx.ValueInfoProto(name=name) for name in outputs]
+    constants = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = helper.make_graph(nodes, "tiny", values, results, constants)
     imports = [helper.make_opsetid("", opset)]
     return helper.make_model(graph, opset_imports=imports, ir_version=ir_version)
 
@@ -50,7 +50,7 @@ def chain() -> onnx.ModelProto:
 
 @pytest.fixture
 def branching() -> onnx.ModelProto:
-    """A model whose If captures ``a = -x`` and gives ``a + a`` where x's sum is positive."""
+    """An If that captures ``a = -x``; it gives ``a + a`` where x's sum is positive."""
     then = helper.make_graph(
         [helper.make_node("Add", ["a", "a"], ["t"], name="twice")], "then", [],
         [onnx.ValueInfoProto(name="t")],
@@ -63,6 +63,8 @@ def branching() -> onnx.ModelProto:
         helper.make_node("Neg", ["x"], ["a"], name="neg"),
         helper.make_node("ReduceSum", ["x"], ["s"], name="sum", keepdims=0),
         helper.make_node("Greater", ["s", "zero"], ["c"], name="positive"),
-        helper.make_node("If", ["c"], ["y"], name="if", then_branch=then, else_branch=other),
+        helper.make_node(
+            "If", ["c"], ["y"], name="if", then_branch=then, else_branch=other
+        ),
     ]
     return build(nodes, zero=np.float32(0.0))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from analyzer.runtime.isolate import isolate, isolation_feeds
 from analyzer.runtime.session import open_session

@@ -11,15 +11,15 @@ GRAPH = helper.make_graph(
 )
 
 REFUSALS = {
-    "Type 'tensor(bool)' of input parameter (x) of operator (Conv) in node (a/b:0) is invalid.":
-        "a/b:0",
-    "Node (a/b:0) Op (Conv) [ShapeInferenceError] Attribute pads has incorrect size": "a/b:0",
+    "Type 'tensor(bool)' of input parameter (x) in node (a/b:0) is invalid.": "a/b:0",
+    "Node (a/b:0) Op (Conv) [ShapeInferenceError] Attribute pads has a wrong size": "a/b:0",
     'In Node, ("a/b:0", Conv, "", -1) : , Error Required attribute is missing.': "a/b:0",
     "Could not find an implementation for Conv(13) node with name 'a/b:0'": "a/b:0",
     "Invalid model. Node input 'w' is not a graph input, initializer": "a/b:0",
     "Duplicate definition of name (y).": "outer",
     "Error: two nodes with same node name (a/b:0).": "a/b:0",
-    "running If node. Name:'outer' Status Message: running Relu node. Name:'inner' ": "outer",
+    "running If node. Name:'outer' Status Message: running Relu node. Name:'in' Status":
+        "outer",
     "the graph is not acyclic": "",
 }
 
@@ -33,8 +33,8 @@ def test_refusal_names_its_node(text: str, node: str) -> None:
 def test_sentence_keeps_only_what_a_user_can_read() -> None:
     """Codes, build paths, C++ signatures and failed conditions are dropped."""
     text = (
-        "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Softmax "
-        "node. Name:'cc' Status Message: /onnxruntime_src/onnxruntime/core/providers/common.h"
+        "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running "
+        "Softmax node. Name:'cc' Status Message: /onnxruntime_src/onnxruntime/core/common.h"
         ":31 int64_t onnxruntime::HandleNegativeAxis(int64_t, int64_t) IsAxisInRange(axis, "
         "tensor_rank) was false. axis 9 is not in valid range [-2,1]\n"
     )
@@ -50,5 +50,5 @@ def test_long_refusal_is_cut() -> None:
 def test_versions_are_read_from_the_refusal() -> None:
     """The newest IR version and opset are what the runtime says they are."""
     assert newest_ir("Unsupported model IR version: 99, max supported IR version: 13") == 13
-    assert newest_opset("Current official support for domain ai.onnx is till opset 26.") == 26
+    assert newest_opset("official support for domain ai.onnx is till opset 26.") == 26
     assert newest_ir("something else") == newest_opset("something else") == 0

@@ -1,13 +1,16 @@
 """A region computes what the whole model would, from the caller's values."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import helper
 
-from analyzer.core.types import Sample
+from analyzer.core.types import Feeds, Sample
 from analyzer.runtime.region import extract, region_error, run_region
+
+Build = Callable[..., onnx.ModelProto]
 
 HERE = Path()
 
@@ -26,7 +29,7 @@ def test_region_keeps_only_what_it_needs(chain: onnx.ModelProto) -> None:
 
 
 def test_tensor_that_is_fed_and_wanted_is_computed(chain: onnx.ModelProto) -> None:
-    """b is read from the caller, and still given as the relu gives it."""
+    """The tensor b is read from the caller, and still given as the relu gives it."""
     fed = {"x": np.float32([3.0]), "b": np.float32([10.0])}
     given = run_region(chain, HERE, fed, ["b", "y"])
 
@@ -36,14 +39,14 @@ def test_tensor_that_is_fed_and_wanted_is_computed(chain: onnx.ModelProto) -> No
 
 def test_region_takes_what_a_subgraph_captures(branching: onnx.ModelProto) -> None:
     """The branch reads the caller's value of the captured tensor."""
-    fed = {"c": np.array(True), "a": np.float32([4.0])}
+    fed = {"c": np.array(1, dtype=bool), "a": np.float32([4.0])}
 
     assert run_region(branching, HERE, fed, ["y"])["y"] == 8.0
 
 
 def test_captured_tensor_that_is_not_cut_is_computed(branching: onnx.ModelProto) -> None:
     """The producer of a captured tensor belongs to the region."""
-    fed = {"c": np.array(True), "x": np.float32([4.0])}
+    fed = {"c": np.array(1, dtype=bool), "x": np.float32([4.0])}
 
     assert run_region(branching, HERE, fed, ["y"])["y"] == -8.0
 
@@ -78,7 +81,7 @@ def test_constant_nodes_come_along(build: Build) -> None:
     assert run_region(build(nodes), HERE, {"r": np.float32([2.0])}, ["y"])["y"] == 6.0
 
 
-def sample(inputs: Feeds, expected: Feeds):
+def sample(inputs: Feeds, expected: Feeds) -> Sample:
     """Return one sample of a target region."""
     return Sample(
         source_inputs={}, source_outputs={}, inputs=inputs, expected=expected, observed={}

@@ -1,5 +1,6 @@
 """A session runs what is written, and says which node it cannot run."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from onnx import TensorProto, helper
 
 from analyzer.core.errors import RunError
 from analyzer.runtime.session import open_session, unreadable_opset
+
+Build = Callable[..., onnx.ModelProto]
 
 HERE = Path()
 ONES = np.ones((2, 3), np.float32)
@@ -29,7 +32,8 @@ def test_feeds_that_are_no_input_are_left_out(chain: onnx.ModelProto) -> None:
 
 def test_node_with_a_wrong_type_is_named_when_loading(build: Build) -> None:
     """The runtime's type error becomes the node's name."""
-    model = build([helper.make_node("Clip", ["c"], ["y"], name="Clip_0")], c=np.array([True]))
+    node = helper.make_node("Clip", ["c"], ["y"], name="Clip_0")
+    model = build([node], c=np.array([True]))
 
     with pytest.raises(RunError, match="Clip_0") as caught:
         open_session(model, HERE)
@@ -124,7 +128,8 @@ def test_weights_are_read_from_a_file_in_a_subfolder(tmp_path: Path) -> None:
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None])],
         [onnx.ValueInfoProto(name="y")], [weight],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    imports = [helper.make_opsetid("", 18)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=9)
 
     assert open_session(model, tmp_path).run({"x": np.float32([2.0])})["y"] == 10.0
 
