@@ -35,7 +35,7 @@ waveforms."""
 
 
 def is_batch(axis: int, size: int | str | None) -> bool:
-    """Return whether an axis is an open batch: the first, if its symbol does not deny it."""
+    """Return whether an axis is an open batch: the first, unless its symbol denies it."""
     if axis != 0 or isinstance(size, int):
         return False
     return not any(word in str(size).lower() for word in SEQUENCE_WORDS)

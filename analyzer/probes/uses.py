@@ -26,7 +26,7 @@ SHAPES = frozenset({
 
 PIXEL_SCALE = 50.0
 """A first operator that subtracts or divides by more than this (or multiplies by less than
-its inverse) is normalising 8-bit pixels, as 127.5, 255 and ImageNet's means (104 to 124) do."""
+its inverse) is normalising 8-bit pixels, as 127.5, 255 and ImageNet's means of 104 do."""
 
 
 class Use(IntEnum):
