@@ -28,8 +28,9 @@ def safe_prefix(
 
     Returns:
         The model without the stopping nodes and whatever is computed from them, and the
-        names of the stopping nodes, first found first. Where the runtime refuses the
-        sample itself, a model without nodes and no names.
+        names of the stopping nodes, first found first. Outputs that nobody gives are
+        dropped. Where the runtime refuses the sample itself, a model without nodes and no
+        names.
     """
     working, stopped = model, list[str]()
     dangling = _dangling(working)
@@ -40,7 +41,7 @@ def safe_prefix(
     while len(stopped) < MOST_STOPS:
         refusal = _refusal(working, folder, feeds)
         if refusal is None:
-            return working, tuple(stopped)
+            return _kept(working, range(len(working.graph.node))), tuple(stopped)
         name = refusal.node or _first_failing(working, folder, feeds)
         if not name:
             break

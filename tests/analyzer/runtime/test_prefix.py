@@ -89,6 +89,15 @@ def test_sample_that_does_not_fit_blames_no_node(chain: onnx.ModelProto) -> None
     assert names(model) == []
 
 
+def test_output_that_nobody_gives_is_dropped(chain: onnx.ModelProto) -> None:
+    """No node is to blame for it, and every other output stays."""
+    chain.graph.output.append(onnx.ValueInfoProto(name="nobody"))
+    model, stopped = safe_prefix(chain, HERE, FEEDS)
+
+    assert stopped == ()
+    assert [value.name for value in model.graph.output] == ["y"]
+
+
 def test_search_has_an_end(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """With more stops than are looked for, nothing is said to run."""
     monkeypatch.setattr(prefix, "MOST_STOPS", 1)
