@@ -12,7 +12,7 @@ def main(source: str, target: str, inputs: str) -> None:
     for path in (source, target):
         session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
         for image in images:
-            session.run(None, {"image": image[None]})
+            session.run(None, {"image": image})
 
 
 if __name__ == "__main__":

@@ -79,7 +79,9 @@ def main(folder: Path) -> None:
     )  # fmt: skip
     program.save(folder / "source.onnx", external_data=False)
     shutil.copy(folder / "source.onnx", folder / "target.onnx")
-    images = np.random.default_rng(0).standard_normal((SAMPLES, 3, SIZE, SIZE), np.float32)
+    images = np.random.default_rng(0).standard_normal(
+        (SAMPLES, 1, 3, SIZE, SIZE), np.float32
+    )
     np.savez(folder / "inputs.npz", image=images)
 
 

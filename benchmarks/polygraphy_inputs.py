@@ -11,4 +11,4 @@ INPUTS = Path(__file__).resolve().parent / ".cache" / "mobilenetv2" / "inputs.np
 def load_data() -> Iterator[dict[str, np.ndarray]]:
     """Yield one sample after another: float32 [1, 3, 224, 224], unit variance."""
     for image in np.load(INPUTS)["image"]:
-        yield {"image": image[None]}
+        yield {"image": image}

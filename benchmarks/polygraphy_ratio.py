@@ -9,14 +9,14 @@ FOLDER = CACHE / "mobilenetv2"
 SOURCE, TARGET, INPUTS = (
     FOLDER / name for name in ("source.onnx", "target.onnx", "inputs.npz")
 )
-PEER = HERE / ".venv-polygraphy" / "bin" / "python"
+PEER = HERE / ".venv-polygraphy" / "bin"
 
 
 def dump(model: object, name: str) -> list[object]:
     """Return the command that saves every tensor of a model, as users type it."""
     loader = HERE / "polygraphy_inputs.py"
     return [
-        PEER, "-m", "polygraphy", "run", model, "--onnxrt", "--onnx-outputs", "mark", "all",
+        PEER / "polygraphy", "run", model, "--onnxrt", "--onnx-outputs", "mark", "all",
         "--data-loader-script", loader, "--save-outputs", FOLDER / name,
     ]  # fmt: skip
 
@@ -28,14 +28,19 @@ def main() -> None:
     files = (SOURCE, TARGET, INPUTS)
     ours = [sys.executable, ROOT / "cli.py", "diff", SOURCE, TARGET, "--inputs", INPUTS]
     load = ["--load-outputs", FOLDER / "source.json", FOLDER / "target.json"]
-    judge = [PEER, "-m", "polygraphy", "run", *load]
+    judge = [PEER / "polygraphy", "run", *load]
     saved = [dump(SOURCE, "source.json"), dump(TARGET, "target.json"), judge]
     rows = (
         cost("two bare ONNX Runtime runs", [sys.executable, HERE / "bare_runs.py", *files]),
         cost("pivotfix diff", [*ours, "--no-progress"]),
-        cost("Polygraphy, one process", [PEER, HERE / "polygraphy_runs.py", *files]),
+        cost(
+            "Polygraphy, one process",
+            [PEER / "python", HERE / "polygraphy_runs.py", *files],
+        ),
         cost("Polygraphy, two saved runs and a comparison", *saved, runs=1),
     )
+    for left in FOLDER.glob("*.json"):
+        left.unlink()  # half a gigabyte each
     publish("polygraphy_ratio", rows, against="pivotfix diff")
 
 

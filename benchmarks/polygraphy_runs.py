@@ -17,7 +17,7 @@ def every_tensor(path: str, name: str) -> OnnxrtRunner:
 
 def main(source: str, target: str, inputs: str) -> None:
     """Run both models on every sample and compare all tensors; exit 1 if any differs."""
-    samples = [{"image": image[None]} for image in np.load(inputs)["image"]]
+    samples = [{"image": image} for image in np.load(inputs)["image"]]
     runners = [every_tensor(source, "source"), every_tensor(target, "target")]
     results = Comparator.run(runners, data_loader=samples)
     sys.exit(not bool(Comparator.compare_accuracy(results)))
