@@ -10,8 +10,8 @@ from analyzer.core.errors import RunError
 from analyzer.core.graph import node_name, nodes
 from analyzer.core.types import Fault, FaultClass, Feeds, Node, Pivot, TensorPair
 from analyzer.matching.operators import TRUST, OperatorPair
-from analyzer.outside import bare_fault
 from analyzer.matching.tensors import Link, Links
+from analyzer.outside import bare_fault
 from analyzer.regions import region
 from analyzer.runtime.dump import instrument
 from analyzer.runtime.prefix import safe_prefix
@@ -66,7 +66,9 @@ def _without(model: onnx.ModelProto, names: Collection[str]) -> onnx.ModelProto:
     rest = onnx.ModelProto()
     rest.CopyFrom(model)
     del rest.graph.node[:]
-    rest.graph.node.extend(node for node in model.graph.node if node_name(node) not in names)
+    rest.graph.node.extend(
+        node for node in model.graph.node if node_name(node) not in names
+    )
     return rest
 
 
@@ -93,11 +95,13 @@ def bridges(
         twin = next((n for n in partner[owner.index].nodes if n.op == node.op), None)
         for one, other in zip(twin.outputs if twin else (), node.outputs, strict=False):
             if one and other:
-                found[other] = Link(TensorPair(one, other), TRUST["structure after"], ("structure after",))
+                found[other] = Link(
+                    TensorPair(one, other), TRUST["structure after"], ("structure after",)
+                )
     return found
 
 
-def breakage_faults(  # noqa: PLR0913 - the refusal, and all that is known of what lies before it
+def breakage_faults(
     working: Runnable,
     target: Pivot,
     left: View,
@@ -157,7 +161,9 @@ def _broken(  # noqa: PLR0913 - see `breakage_faults`
     odd = [one for one in part.nodes if one.op not in known] or [node]
     guilty = [name for one in (*odd, node) for name in one.outputs if name]
     return replace(
-        fault, target=part, guilty=tuple(dict.fromkeys(guilty))[:4],
+        fault,
+        target=part,
+        guilty=tuple(dict.fromkeys(guilty))[:4],
         edges=tuple(links[name].tensors for name in part.inputs if name in links),
     )
 

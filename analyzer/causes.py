@@ -42,7 +42,8 @@ def _compared(pair: Pair, fault: Fault) -> tuple[Difference, ...]:
         ours = {**sample.source_outputs, **sample.source_inputs}
         theirs = {**sample.observed, **sample.inputs}
     return compare(
-        pair, (*fault.edges, *fault.results),
+        pair,
+        (*fault.edges, *fault.results),
         source_shapes={name: value.shape for name, value in ours.items()},
         target_shapes={name: value.shape for name, value in theirs.items()},
     )
@@ -89,5 +90,6 @@ def _jointly(
             needed = rest
     marks = {id(diff) for diff in needed}
     return tuple(
-        replace(diff, cure=error, jointly=True) if id(diff) in marks else diff for diff in found
+        replace(diff, cure=error, jointly=True) if id(diff) in marks else diff
+        for diff in found
     )

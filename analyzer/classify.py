@@ -26,7 +26,9 @@ def classify(faults: Iterable[Fault], rules: Sequence[Judge]) -> tuple[Finding, 
     faults = tuple(faults)
     drifting = [fault for fault in faults if fault.status is Status.DRIFT]
     found = [
-        finding for fault in faults if fault.status is not Status.DRIFT
+        finding
+        for fault in faults
+        if fault.status is not Status.DRIFT
         for finding in _explained(fault, rules)
     ]
     return (*found, *((_drift(drifting),) if drifting else ()))
@@ -98,16 +100,29 @@ def unexplained(fault: Fault) -> Finding:
         f"rounding explains {fault.noise_floor:.3g}"
     )
     return Finding(
-        id=finding_id(UNEXPLAINED, tensors), rule=UNEXPLAINED,
+        id=finding_id(UNEXPLAINED, tensors),
+        rule=UNEXPLAINED,
         fault_class=fault.fault_class or FaultClass.COMPUTATIONAL_GRAPH,
-        status=fault.status, where=fault.where, confidence=0.5,
+        status=fault.status,
+        where=fault.where,
+        confidence=0.5,
         source_nodes=tuple(node.name for node in sources[:4]),
         target_nodes=tuple(node.name for node in nodes[:4]),
-        source_tensors=fault.source.outputs[:4], target_tensors=tensors[:4],
-        native_source=None, native_target=None, location=None,
-        local_error=fault.local_error, noise_floor=fault.noise_floor,
-        output_error=fault.output_error, affected=fault.affected, samples=fault.samples,
-        message=message, fix=None, alternatives=(), outcome=None, fault=fault,
+        source_tensors=fault.source.outputs[:4],
+        target_tensors=tensors[:4],
+        native_source=None,
+        native_target=None,
+        location=None,
+        local_error=fault.local_error,
+        noise_floor=fault.noise_floor,
+        output_error=fault.output_error,
+        affected=fault.affected,
+        samples=fault.samples,
+        message=message,
+        fix=None,
+        alternatives=(),
+        outcome=None,
+        fault=fault,
     )
 
 

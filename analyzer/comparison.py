@@ -17,7 +17,12 @@ from analyzer.matching.ends import output_names, target_feeds
 from analyzer.matching.layouts import Layout, best_layout, layout_of, pair
 from analyzer.matching.operators import OperatorPair, operator_pairs
 from analyzer.matching.tensors import (
-    Link, Links, carried_or_none, likeliest_layout, linked, preferred_orders,
+    Link,
+    Links,
+    carried_or_none,
+    likeliest_layout,
+    linked,
+    preferred_orders,
 )
 from analyzer.matching.values import SAME_VALUES
 from analyzer.runtime.dump import dump, instrument
@@ -104,10 +109,13 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     left, right = view_of(source.model, source.folder), view_of(target.model, target.folder)
     operators = operator_pairs(left, right, {pair.source: pair.target for pair in inputs})
     bench = _Bench(
-        Side(source.model, source.folder, left), Side(working.model, target.folder, right),
+        Side(source.model, source.folder, left),
+        Side(working.model, target.folder, right),
         open_session(instrument(source.model), source.folder),
         open_session(instrument(working.model), target.folder),
-        inputs, target, probes,
+        inputs,
+        target,
+        probes,
     )
     first, firsts = bench.given(0), bench.seen(0)
     ends = _end_links(source, target, inputs, first, firsts)
@@ -142,9 +150,8 @@ def _is_clean(
 
     All outputs are paired, and no pair deviates by more than rounding.
     """
-    return (
-        all(name in links or name not in view.dynamic for name in view.outputs)
-        and all(error <= NEGLIGIBLE for sample in errors for error in sample.values())
+    return all(name in links or name not in view.dynamic for name in view.outputs) and all(
+        error <= NEGLIGIBLE for sample in errors for error in sample.values()
     )
 
 
@@ -177,7 +184,8 @@ def _end_links(
     links = {
         both.target: Link(
             pair(both.source, both.target, Layout(both.permutation, None), exact=True),
-            1.0, (both.why,),
+            1.0,
+            (both.why,),
         )
         for both in inputs
     }
@@ -187,7 +195,9 @@ def _end_links(
             continue
         close = best_layout(given[one], seen[other], orders, limit=SAME_VALUES)
         layout = close[0] if close else likeliest_layout(given[one], seen[other], orders)
-        links[other] = Link(pair(one, other, layout, exact=close is not None), 1.0, ("output",))
+        links[other] = Link(
+            pair(one, other, layout, exact=close is not None), 1.0, ("output",)
+        )
     return links
 
 
@@ -206,14 +216,12 @@ def _as_far_as_possible(  # noqa: PLR0913 - see `compare_values`
     links = bridges(working, result.source, result.target, result.operators)
     beyond = replace(bench, target=replace(bench.target, model=working.beyond))
     try:
-        return _localized(
-            beyond, result, {**ends, **links}, ordinary, options, progress
-        )
+        return _localized(beyond, result, {**ends, **links}, ordinary, options, progress)
     except RunError:  # what lies behind does not take the source's values either
         return _localized(bench, result, ends, ordinary, options, progress)
 
 
-def _localized(  # noqa: PLR0913 - see `compare_values`
+def _localized(
     bench: _Bench,
     result: Compared,
     ends: Links,
@@ -226,9 +234,7 @@ def _localized(  # noqa: PLR0913 - see `compare_values`
     place = ranked[0]
     progress("isolating regions", 0.0)
     given, feeds, seen = bench.given(place), bench.feeds(place), bench.seen(place)
-    settled = settle(
-        bench.source, bench.target, given, feeds, seen, result.operators, ends
-    )
+    settled = settle(bench.source, bench.target, given, feeds, seen, result.operators, ends)
     known = kinds({**settled.seen, **seen})
     errors: list[dict[str, float]] = []
     fed: Feeds = {}
@@ -241,13 +247,11 @@ def _localized(  # noqa: PLR0913 - see `compare_values`
     progress("measuring noise", 0.0)
     worst = _largest(errors)
     partners = {name: link.tensors.source for name, link in settled.links.items()}
-    found = judged(
-        bench.source, bench.target, worst, partners, given, fed, options.seed
-    )
-    probes = [Probe(bench.given(n), bench.feeds(n)) for n in _telling(ranked, errors, found)]
-    roots = faults(
-        bench.source, bench.target, settled.links, found, errors, probes, known
-    )
+    found = judged(bench.source, bench.target, worst, partners, given, fed, options.seed)
+    probes = [
+        Probe(bench.given(n), bench.feeds(n)) for n in _telling(ranked, errors, found)
+    ]
+    roots = faults(bench.source, bench.target, settled.links, found, errors, probes, known)
     deviating = {n for n, error in _largest(ordinary).items() if error > NEGLIGIBLE}
     inherited = deviating - {one.name for one in found}
     return replace(
@@ -259,6 +263,7 @@ def _worst_first(
     errors: Sequence[Mapping[str, float]], outputs: Sequence[str]
 ) -> tuple[int, ...]:
     """Return sample numbers, those whose outputs deviate most first."""
+
     def damage(place: int) -> tuple[float, float]:
         sample = errors[place]
         at_outputs = max((sample[name] for name in outputs if name in sample), default=0.0)

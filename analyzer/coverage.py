@@ -26,11 +26,13 @@ def coverage(
     ours = frozenset(link.tensors.source for link in links.values())
     pairs = sum(_is_linked(op, links.keys()) for op in target.operators if op.op != INPUT)
     unseen = tuple(
-        NotCompared(name_of(op), _why(op))
-        for op in _uncompared(target, links.keys())
+        NotCompared(name_of(op), _why(op)) for op in _uncompared(target, links.keys())
     )
     return Coverage(
-        pairs, _left_over(source, ours), _left_over(target, links.keys()), (*missed, *unseen)
+        pairs,
+        _left_over(source, ours),
+        _left_over(target, links.keys()),
+        (*missed, *unseen),
     )
 
 
@@ -54,8 +56,7 @@ def _is_linked(operator: Operator, linked: Iterable[str]) -> bool:
 def _left_over(view: View, linked: Iterable[str]) -> tuple[str, ...]:
     known = frozenset(linked)
     return tuple(
-        name_of(op) for op in view.operators
-        if op.op != INPUT and not _is_linked(op, known)
+        name_of(op) for op in view.operators if op.op != INPUT and not _is_linked(op, known)
     )
 
 
@@ -66,7 +67,8 @@ def _uncompared(view: View, linked: Iterable[str]) -> tuple[Operator, ...]:
         if any(name in needed for name in node.outputs):
             needed.update(name for name in node_reads(node))
     return tuple(
-        op for op in view.operators
+        op
+        for op in view.operators
         if op.op != INPUT and not any(name in needed for name in op.tensors)
     )
 

@@ -14,7 +14,14 @@ from analyzer.core.errors import RunError
 from analyzer.core.graph import opsets
 from analyzer.core.options import Judge, Options, Progress, silent
 from analyzer.core.report import (
-    Coverage, InputPair, ModelSummary, NotCompared, OutputPair, ProbeSummary, Report, Verdict,
+    Coverage,
+    InputPair,
+    ModelSummary,
+    NotCompared,
+    OutputPair,
+    ProbeSummary,
+    Report,
+    Verdict,
 )
 from analyzer.core.types import Feeds, Finding, Pivot, TensorPair
 from analyzer.coverage import compared_share, coverage
@@ -92,7 +99,8 @@ def analyse(
     progress("loading", 0.0)
     with clock("load"), ThreadPoolExecutor(2) as pool:
         futures = [
-            pool.submit(load, path, trust_code=options.trust_code) for path in (source, target)
+            pool.submit(load, path, trust_code=options.trust_code)
+            for path in (source, target)
         ]
         left, right = (future.result() for future in futures)
     return analyse_pivots(
@@ -149,25 +157,39 @@ def analyse_pivots(
     with clock("compare"):
         fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
         compared = compare_values(
-            source, target, runnable(target, fed[0]), samples, inputs,
-            (runs.source, runs.target), options, progress,
+            source,
+            target,
+            runnable(target, fed[0]),
+            samples,
+            inputs,
+            (runs.source, runs.target),
+            options,
+            progress,
         )
     with clock("classify"):
         findings = _findings(compared, source, target, rules)
     outputs = _judged_outputs(source, target, (samples, fed), runs, options, compared)
     share = compared_share(compared.target, compared.links)
     findings = (
-        *interface_faults(source, target, inputs), *findings,
+        *interface_faults(source, target, inputs),
+        *findings,
         *fidelity_findings((source, target), compared.gaps, (samples, fed), options.seed),
     )
     if not findings and share == 1.0:
         findings = tuple(amplified(outputs, len(compared.links)))
     report = Report(
-        "diff", verdict_of(findings, outputs, share),
-        _summary(source, compared.gaps[0]), _summary(target, compared.gaps[1]),
-        summary, inputs, outputs, findings,
+        "diff",
+        verdict_of(findings, outputs, share),
+        _summary(source, compared.gaps[0]),
+        _summary(target, compared.gaps[1]),
+        summary,
+        inputs,
+        outputs,
+        findings,
         coverage(compared.source, compared.target, compared.links, compared.missed),
-        compared.propagated, clock.seconds, versions(),
+        compared.propagated,
+        clock.seconds,
+        versions(),
     )
     tensors = tuple(link.tensors for link in compared.links.values())
     return Analysis(report, source, target, samples, inputs, tensors)
@@ -205,7 +227,7 @@ def _summary(pivot: Pivot, gap: float | None) -> ModelSummary:
     return ModelSummary(str(pivot.path), pivot.framework, pivot.sha256, opset, nodes, gap)
 
 
-def _judged_outputs(  # noqa: PLR0913 - the pair, what it was run on, and what came of it
+def _judged_outputs(
     source: Pivot,
     target: Pivot,
     feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
@@ -227,7 +249,17 @@ def _without_source(
     """Return the report on a source that does not run: nothing can be said of its target."""
     missed = (NotCompared(str(source.path), f"the source does not run: {refusal.problem}"),)
     report = Report(
-        "diff", Verdict.INCONCLUSIVE, _summary(source, None), _summary(target, None), summary,
-        (), (), (), Coverage(0, (), (), missed), 0, clock.seconds, versions(),
+        "diff",
+        Verdict.INCONCLUSIVE,
+        _summary(source, None),
+        _summary(target, None),
+        summary,
+        (),
+        (),
+        (),
+        Coverage(0, (), (), missed),
+        0,
+        clock.seconds,
+        versions(),
     )
     return Analysis(report, source, target, (), (), ())

@@ -19,8 +19,8 @@ from analyzer.matching.propagate import propagate
 from analyzer.matching.tensors import Link, Links, agrees, carried_or_none, linked
 from analyzer.matching.values import is_telling
 from analyzer.regions import reached, region
-from analyzer.runtime.isolate import isolate, isolation_feeds
 from analyzer.runtime.dump import dump
+from analyzer.runtime.isolate import isolate, isolation_feeds
 from analyzer.runtime.session import open_session
 from analyzer.view import View
 
@@ -216,12 +216,13 @@ def _reviewed(
 def _agrees(name: str, links: Links, given: Feeds, seen: Feeds) -> bool:
     link = links[name]
     return (
-        name in seen and link.tensors.source in given
+        name in seen
+        and link.tensors.source in given
         and agrees(given[link.tensors.source], seen[name], link.tensors)
     )
 
 
-def _refined(  # noqa: PLR0913 - the state of the rounds, and what they ruled out
+def _refined(
     target: Side,
     links: Links,
     dropped: Sequence[Link],
@@ -235,14 +236,20 @@ def _refined(  # noqa: PLR0913 - the state of the rounds, and what they ruled ou
     right; where its own weights vouch for that pair, both are faults.
     """
     _, _, seen = feasible(target, links, given, feeds, known)
-    wrong = [name for name in links if name in seen and not _agrees(name, links, given, seen)]
+    wrong = [
+        name for name in links if name in seen and not _agrees(name, links, given, seen)
+    ]
     inside = {
-        tensor for name in wrong
-        for node in region(target.view, (name,), links.keys()).nodes for tensor in node.outputs
+        tensor
+        for name in wrong
+        for node in region(target.view, (name,), links.keys()).nodes
+        for tensor in node.outputs
     }
     back = {
-        link.tensors.target: link for link in dropped
-        if link.tensors.target in inside and link.score >= TRUSTED
+        link.tensors.target: link
+        for link in dropped
+        if link.tensors.target in inside
+        and link.score >= TRUSTED
         and WEIGHTY & set(link.reasons)
     }
     both, _, seen = feasible(target, {**links, **back}, given, feeds, known)
@@ -255,7 +262,10 @@ def _grown(
     """Return operator pairs that follow from the links that stand, and the old ones they allow."""
     seeds: dict[int, int] = {}
     for link in links.values():
-        one, other = source.owner.get(link.tensors.source), target.owner.get(link.tensors.target)
+        one, other = (
+            source.owner.get(link.tensors.source),
+            target.owner.get(link.tensors.target),
+        )
         if link.tensors.exact and one and other and one.op == other.op:
             seeds.setdefault(one.index, other.index)
     old = {pair.source: pair for pair in operators}
@@ -266,7 +276,8 @@ def _grown(
             taken.add(pair.target)
     grown = propagate(source, target, seeds, fits)
     return tuple(
-        old[one] if one in old and old[one].target == other
+        old[one]
+        if one in old and old[one].target == other
         else OperatorPair(one, other, ("neighbours",))
         for one, other in sorted(grown.items())
     )

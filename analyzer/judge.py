@@ -41,10 +41,19 @@ QUANTIZATION_STEP = 0.1
 """Local error that int8 rounding alone can reach where too few regions allow a z-score: a few
 steps of 1/255 on inputs and weights of a skewed range."""
 
-QUANTIZING_OPS = frozenset({
-    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv",
-    "QLinearMatMul", "ConvInteger", "MatMulInteger", "QLinearAdd", "QLinearMul",
-})
+QUANTIZING_OPS = frozenset(
+    {
+        "QuantizeLinear",
+        "DequantizeLinear",
+        "DynamicQuantizeLinear",
+        "QLinearConv",
+        "QLinearMatMul",
+        "ConvInteger",
+        "MatMulInteger",
+        "QLinearAdd",
+        "QLinearMul",
+    }
+)
 
 
 NARROW_TYPES = frozenset({10, 16})
@@ -97,7 +106,10 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     ours = _floors(source, [partners[name] for name in rest], _known(given, partners), seed)
     found = [
         _against_rounding(
-            name, errors[name], floors.get(name, 0.0), ours.get(partners[name], 0.0),
+            name,
+            errors[name],
+            floors.get(name, 0.0),
+            ours.get(partners[name], 0.0),
             lossy=is_narrow(target.view, name, fed),
         )
         for name in rest
@@ -141,7 +153,9 @@ def _against_each_other(errors: Mapping[str, float]) -> list[Judged]:
         logs = np.log(np.maximum(list(errors.values()), NEGLIGIBLE))
         middle = float(np.median(logs))
         deviation = 1.4826 * float(np.median(np.abs(logs - middle)))
-        limit = float(np.exp(middle)) * max(PLAIN_OUTLIER, float(np.exp(OUTLIER * deviation)))
+        limit = float(np.exp(middle)) * max(
+            PLAIN_OUTLIER, float(np.exp(OUTLIER * deviation))
+        )
     return [
         Judged(name, error, limit, Status.FAULT if error > limit else Status.DRIFT)
         for name, error in errors.items()
@@ -166,7 +180,9 @@ def whole_model_noise(
         pivot.model, pivot.folder, samples[:END_TO_END_SAMPLES], outputs, seed=seed
     )
     steps = float(np.sqrt(max(1, len(pivot.model.graph.node))))
-    return {name: max(ROUNDING * steps * floor, NEGLIGIBLE) for name, floor in floors.items()}
+    return {
+        name: max(ROUNDING * steps * floor, NEGLIGIBLE) for name, floor in floors.items()
+    }
 
 
 def is_quantized(view: View, name: str, cuts: Iterable[str]) -> bool:

@@ -50,7 +50,9 @@ def local_errors(
     fed = cuts(links, probe.given, target.view, known)
     seen = isolation_run(target, fed, probe.feeds)
     errors = {
-        name: relative_error(seen[name], value) for name, value in fed.items() if name in seen
+        name: relative_error(seen[name], value)
+        for name, value in fed.items()
+        if name in seen
     }
     return errors, {**probe.feeds, **fed}, seen
 
@@ -119,7 +121,7 @@ def _together(
     ]
 
 
-def _fault(  # noqa: PLR0913 - see `faults`
+def _fault(
     source: Side,
     target: Side,
     links: Links,
@@ -138,11 +140,21 @@ def _fault(  # noqa: PLR0913 - see `faults`
         any(sample.get(one.name, 0.0) > one.floor for one in judged) for sample in errors
     )
     fault = Fault(
-        left, right, edges, results, pairs, (),
+        left,
+        right,
+        edges,
+        results,
+        pairs,
+        (),
         unpaired(left, chain.from_iterable(pair.source for pair in pairs)),
         unpaired(right, chain.from_iterable(pair.target for pair in pairs)),
-        worst.error, worst.floor, 0.0, affected, len(errors),
-        tuple(_sample(left, edges, results, one) for one in recorded), worst.status,
+        worst.error,
+        worst.floor,
+        0.0,
+        affected,
+        len(errors),
+        tuple(_sample(left, edges, results, one) for one in recorded),
+        worst.status,
     )
     fault = tested(fault, target.model, target.folder)
     return replace(fault, guilty=guilty(fault))
@@ -193,7 +205,8 @@ def guilty(fault: Fault) -> tuple[str, ...]:
     nodes that differ in anything; else what the region gives.
     """
     blamed = [
-        diff for diff in fault.differences
+        diff
+        for diff in fault.differences
         if diff.cure is not None and diff.cure <= fault.noise_floor and diff.target_node
     ]
     if blamed:
@@ -232,7 +245,9 @@ def missing_edge(fault: Fault) -> tuple[str, ...]:
         if any(name in lost for node in pair.source for name in node.inputs):
             own = {name for node in pair.target for name in node.outputs}
             reads = [
-                name for node in pair.target for name in node.inputs
+                name
+                for node in pair.target
+                for name in node.inputs
                 if name and name not in own and _is_activation(name, fault)
             ]
             outs = [name for node in pair.target[:1] for name in node.outputs if name]

@@ -104,7 +104,7 @@ def output_pairs(
     )
 
 
-def _output_pair(  # noqa: PLR0913 - one row of the table
+def _output_pair(
     left: str,
     right: str,
     layout: Layout,
@@ -120,8 +120,14 @@ def _output_pair(  # noqa: PLR0913 - one row of the table
     relative = max(relative_error(got, want) for want, got in both)
     floor = floors.get(right, NEGLIGIBLE)
     return OutputPair(
-        left, right, layout.permutation, absolute, relative, floor,
-        _is_within(right, left, both, relative <= floor, options), label_disagreement(both),
+        left,
+        right,
+        layout.permutation,
+        absolute,
+        relative,
+        floor,
+        _is_within(right, left, both, relative <= floor, options),
+        label_disagreement(both),
     )
 
 

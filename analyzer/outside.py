@@ -5,7 +5,16 @@ from collections.abc import Iterator, Sequence
 from analyzer.classify import finding_id
 from analyzer.core.report import InputPair, OutputPair
 from analyzer.core.types import (
-    Fault, FaultClass, Feeds, Finding, Node, Pair, Pivot, Region, Status, Where,
+    Fault,
+    FaultClass,
+    Feeds,
+    Finding,
+    Node,
+    Pair,
+    Pivot,
+    Region,
+    Status,
+    Where,
 )
 from analyzer.judge import NEGLIGIBLE, QUANTIZING_OPS, whole_model_noise
 from analyzer.matching.ends import output_names
@@ -50,10 +59,29 @@ def bare_fault(  # noqa: PLR0913 - a fault's own fields
         floor: Relative error that rounding makes there.
         samples: Number of samples it was seen on.
     """
-    pairs = (Pair(tuple(counterparts), tuple(nodes), 1.0, ("name",)),) if counterparts else ()
+    pairs = (
+        (Pair(tuple(counterparts), tuple(nodes), 1.0, ("name",)),) if counterparts else ()
+    )
     return Fault(
-        _region(counterparts), _region(nodes), (), (), pairs, (), (), (), error, floor, error,
-        samples, samples, (), status, where, fault_class, problem, tuple(guilty),
+        _region(counterparts),
+        _region(nodes),
+        (),
+        (),
+        pairs,
+        (),
+        (),
+        (),
+        error,
+        floor,
+        error,
+        samples,
+        samples,
+        (),
+        status,
+        where,
+        fault_class,
+        problem,
+        tuple(guilty),
     )
 
 
@@ -67,10 +95,29 @@ def _region(nodes: Sequence[Node]) -> Region:
 def _finding(rule: str, fault: Fault, confidence: float = 0.95) -> Finding:
     tensors = fault.guilty[:4]
     return Finding(
-        finding_id(rule, (fault.where, *tensors)), rule,
-        fault.fault_class or FaultClass.RUNTIME, fault.status, fault.where, confidence, (), (),
-        (), tensors, None, None, None, fault.local_error, fault.noise_floor,
-        fault.output_error, fault.affected, fault.samples, fault.problem, None, (), None, fault,
+        finding_id(rule, (fault.where, *tensors)),
+        rule,
+        fault.fault_class or FaultClass.RUNTIME,
+        fault.status,
+        fault.where,
+        confidence,
+        (),
+        (),
+        (),
+        tensors,
+        None,
+        None,
+        None,
+        fault.local_error,
+        fault.noise_floor,
+        fault.output_error,
+        fault.affected,
+        fault.samples,
+        fault.problem,
+        None,
+        (),
+        None,
+        fault,
     )
 
 
@@ -82,23 +129,29 @@ def interface_faults(
     lost = [spec.name for spec in source.inputs if spec.name not in taken[0]]
     added = [spec.name for spec in target.inputs if spec.name not in taken[1]]
     if lost or added:
-        yield _finding(INTERFACE, bare_fault(
-            FaultClass.INPUT_DIMS,
-            f"the source has {len(source.inputs)} inputs and the target {len(target.inputs)}: "
-            f"{_listed(lost, 'lacks', 'the target')}{_listed(added, 'adds', 'the target')}",
-            guilty=added,
-        ))
+        yield _finding(
+            INTERFACE,
+            bare_fault(
+                FaultClass.INPUT_DIMS,
+                f"the source has {len(source.inputs)} inputs and the target {len(target.inputs)}: "
+                f"{_listed(lost, 'lacks', 'the target')}{_listed(added, 'adds', 'the target')}",
+                guilty=added,
+            ),
+        )
     names = output_names(source, target)
     gone = [s.name for s in source.outputs if s.name not in {one for one, _ in names}]
     new = [s.name for s in target.outputs if s.name not in {other for _, other in names}]
     if gone or new:
-        yield _finding(INTERFACE, bare_fault(
-            FaultClass.COMPUTATIONAL_GRAPH,
-            f"the source has {len(source.outputs)} outputs and the target "
-            f"{len(target.outputs)}: "
-            f"{_listed(gone, 'lacks', 'the target')}{_listed(new, 'adds', 'the target')}",
-            guilty=new,
-        ))
+        yield _finding(
+            INTERFACE,
+            bare_fault(
+                FaultClass.COMPUTATIONAL_GRAPH,
+                f"the source has {len(source.outputs)} outputs and the target "
+                f"{len(target.outputs)}: "
+                f"{_listed(gone, 'lacks', 'the target')}{_listed(new, 'adds', 'the target')}",
+                guilty=new,
+            ),
+        )
 
 
 def _listed(names: Sequence[str], verb: str, who: str) -> str:
@@ -122,7 +175,9 @@ def fidelity_findings(
     for place, (pivot, gap) in enumerate(zip(pivots, gaps, strict=True)):
         if gap <= NEGLIGIBLE:
             continue
-        floor = max(whole_model_noise(pivot, feeds[place], seed).values(), default=NEGLIGIBLE)
+        floor = max(
+            whole_model_noise(pivot, feeds[place], seed).values(), default=NEGLIGIBLE
+        )
         if gap > floor:
             yield _unfaithful(pivot, gap, floor, is_source=place == 0)
 
@@ -133,16 +188,24 @@ def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> F
     plain = pivot.framework == "onnx"
     what = (
         f"ONNX Runtime's optimizer changes the {side} {pivot.path.name}: its optimized outputs "
-        if plain else
-        f"the pivot of the {side} {pivot.path.name} is not the {pivot.framework} model: its outputs "
+        if plain
+        else f"the pivot of the {side} {pivot.path.name} is not the {pivot.framework} model: its outputs "
     )
-    problem = f"{what}deviate by {gap:.3g} of their largest value, rounding explains {floor:.3g}"
+    problem = (
+        f"{what}deviate by {gap:.3g} of their largest value, rounding explains {floor:.3g}"
+    )
     where = Where.SOURCE_IMPORT if is_source else Where.TARGET_IMPORT
-    return _finding(OPTIMIZER if plain else UNFAITHFUL, bare_fault(
-        FaultClass.RUNTIME, problem, error=gap, floor=floor,
-        where=Where.RUNTIME if plain and not is_source else where,
-        status=Status.DRIFT if quantized else Status.FAULT,
-    ))
+    return _finding(
+        OPTIMIZER if plain else UNFAITHFUL,
+        bare_fault(
+            FaultClass.RUNTIME,
+            problem,
+            error=gap,
+            floor=floor,
+            where=Where.RUNTIME if plain and not is_source else where,
+            status=Status.DRIFT if quantized else Status.FAULT,
+        ),
+    )
 
 
 def amplified(outputs: Sequence[OutputPair], regions: int) -> Iterator[Finding]:
@@ -155,13 +218,16 @@ def amplified(outputs: Sequence[OutputPair], regions: int) -> Iterator[Finding]:
     for pair in outputs:
         if pair.within:
             continue
-        yield _finding(AMPLIFIED, bare_fault(
-            FaultClass.DTYPE_PRECISION,
-            f"output {pair.target} deviates by {pair.relative_error:.3g} of its largest value "
-            f"although each of {regions} regions, fed the source's values, computes the same "
-            f"within rounding: the model amplifies rounding",
-            guilty=(pair.target,), status=Status.DRIFT, error=pair.relative_error,
-            floor=pair.noise_floor,
-        ))
-
-
+        yield _finding(
+            AMPLIFIED,
+            bare_fault(
+                FaultClass.DTYPE_PRECISION,
+                f"output {pair.target} deviates by {pair.relative_error:.3g} of its largest value "
+                f"although each of {regions} regions, fed the source's values, computes the same "
+                f"within rounding: the model amplifies rounding",
+                guilty=(pair.target,),
+                status=Status.DRIFT,
+                error=pair.relative_error,
+                floor=pair.noise_floor,
+            ),
+        )

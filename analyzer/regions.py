@@ -74,14 +74,19 @@ def node_pairs(
     """
     ones, others = _parts(source, left), _parts(target, right)
     pairs = [
-        (one, known[one]) for one in ones
-        if known.get(one) in others and source.operators[one].op == target.operators[known[one]].op
+        (one, known[one])
+        for one in ones
+        if known.get(one) in others
+        and source.operators[one].op == target.operators[known[one]].op
     ]
     held = {one for one, _ in pairs}, {other for _, other in pairs}
     rest = [one for one in ones if one not in held[0]]
     free = [other for other in others if other not in held[1]]
     pairs += _aligned(
-        rest, free, [label(ones[one][0]) for one in rest], [label(others[o][0]) for o in free]
+        rest,
+        free,
+        [label(ones[one][0]) for one in rest],
+        [label(others[o][0]) for o in free],
     )
     found = [
         Pair(ones[one], others[other], 1.0 if one in known else 0.5, ("region",))
@@ -128,7 +133,9 @@ def _parts(view: View, region: Region) -> dict[int, tuple[Node, ...]]:
     """Return the region's nodes by the macro operator they lie in."""
     parts: dict[int, list[Node]] = {}
     for node in region.nodes:
-        parts.setdefault(view.owner[next(n for n in node.outputs if n)].index, []).append(node)
+        parts.setdefault(view.owner[next(n for n in node.outputs if n)].index, []).append(
+            node
+        )
     return {index: tuple(nodes) for index, nodes in parts.items()}
 
 

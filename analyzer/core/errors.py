@@ -1,11 +1,11 @@
 """The exceptions a user can meet, each with an object, a surprise and a next step.
 
-    PivotfixError
-    ├── UsageError     an option or a path is wrong
-    ├── LoadError      a file does not parse, or nothing installed can read it
-    ├── RunError       a model parses but does not load or run in its runtime
-    ├── RepairError    an edit cannot be applied
-    └── ExportError    a repaired model cannot be written back
+PivotfixError
+├── UsageError     an option or a path is wrong
+├── LoadError      a file does not parse, or nothing installed can read it
+├── RunError       a model parses but does not load or run in its runtime
+├── RepairError    an edit cannot be applied
+└── ExportError    a repaired model cannot be written back
 """
 
 

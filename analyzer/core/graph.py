@@ -44,8 +44,12 @@ def constant_value(node: onnx.NodeProto, folder: Path) -> Array:
     if attribute.name == "value":
         return tensor_value(attribute.t, folder)
     value = helper.get_attribute_value(attribute)
-    dtype = {"value_float": np.float32, "value_floats": np.float32,
-             "value_int": np.int64, "value_ints": np.int64}.get(attribute.name, np.object_)
+    dtype = {
+        "value_float": np.float32,
+        "value_floats": np.float32,
+        "value_int": np.int64,
+        "value_ints": np.int64,
+    }.get(attribute.name, np.object_)
     return np.asarray(value, dtype=dtype)
 
 
@@ -74,12 +78,16 @@ def as_node(
     opset = versions.get(domain, 1)
     attributes = dict(schema_defaults(proto.op_type, opset, domain))
     attributes |= {attr.name: attribute_value(attr) for attr in proto.attribute}
-    slots = {
-        slot: values[name] for slot, name in enumerate(proto.input) if name in values
-    }
+    slots = {slot: values[name] for slot, name in enumerate(proto.input) if name in values}
     return Node(
-        node_name(proto), proto.op_type, domain, opset,
-        tuple(proto.input), tuple(proto.output), attributes, slots,
+        node_name(proto),
+        proto.op_type,
+        domain,
+        opset,
+        tuple(proto.input),
+        tuple(proto.output),
+        attributes,
+        slots,
     )
 
 
@@ -133,14 +141,19 @@ def producers(protos: Iterable[onnx.NodeProto]) -> dict[str, onnx.NodeProto]:
 def captured(node: onnx.NodeProto) -> Iterator[str]:
     """Yield the outer tensors that a node's subgraphs read without being given them."""
     for attribute in node.attribute:
-        for graph in (*attribute.graphs, *((attribute.g,) if attribute.HasField("g") else ())):
+        for graph in (
+            *attribute.graphs,
+            *((attribute.g,) if attribute.HasField("g") else ()),
+        ):
             yield from _free_names(graph)
 
 
 def _free_names(graph: onnx.GraphProto) -> Iterator[str]:
     known = {value.name for value in (*graph.input, *graph.initializer)}
     for node in graph.node:
-        yield from (name for name in (*node.input, *captured(node)) if name and name not in known)
+        yield from (
+            name for name in (*node.input, *captured(node)) if name and name not in known
+        )
         known.update(node.output)
     yield from (value.name for value in graph.output if value.name not in known)
 
@@ -152,6 +165,8 @@ def reads(node: onnx.NodeProto) -> tuple[str, ...]:
 
 def node_reads(node: Node) -> tuple[str, ...]:
     """Return every tensor a `Node` reads, those its subgraphs capture included, in order."""
-    graphs = (value for value in node.attributes.values() if isinstance(value, onnx.GraphProto))
+    graphs = (
+        value for value in node.attributes.values() if isinstance(value, onnx.GraphProto)
+    )
     outer = (name for graph in graphs for name in _free_names(graph))
     return (*(name for name in node.inputs if name), *outer)

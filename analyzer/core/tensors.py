@@ -10,13 +10,24 @@ from onnx import numpy_helper
 from analyzer.core.errors import LoadError
 from analyzer.core.types import Array
 
-RAW_DTYPES = frozenset({
-    onnx.TensorProto.FLOAT, onnx.TensorProto.UINT8, onnx.TensorProto.INT8,
-    onnx.TensorProto.UINT16, onnx.TensorProto.INT16, onnx.TensorProto.INT32,
-    onnx.TensorProto.INT64, onnx.TensorProto.BOOL, onnx.TensorProto.FLOAT16,
-    onnx.TensorProto.DOUBLE, onnx.TensorProto.UINT32, onnx.TensorProto.UINT64,
-    onnx.TensorProto.COMPLEX64, onnx.TensorProto.COMPLEX128,
-})
+RAW_DTYPES = frozenset(
+    {
+        onnx.TensorProto.FLOAT,
+        onnx.TensorProto.UINT8,
+        onnx.TensorProto.INT8,
+        onnx.TensorProto.UINT16,
+        onnx.TensorProto.INT16,
+        onnx.TensorProto.INT32,
+        onnx.TensorProto.INT64,
+        onnx.TensorProto.BOOL,
+        onnx.TensorProto.FLOAT16,
+        onnx.TensorProto.DOUBLE,
+        onnx.TensorProto.UINT32,
+        onnx.TensorProto.UINT64,
+        onnx.TensorProto.COMPLEX64,
+        onnx.TensorProto.COMPLEX128,
+    }
+)
 """Element types whose raw bytes are a NumPy array as they stand; bfloat16, float8 and the
 four-bit types go through onnx's own reader."""
 
@@ -29,7 +40,11 @@ def is_external(tensor: onnx.TensorProto) -> bool:
 def external_location(tensor: onnx.TensorProto) -> tuple[str, int, int]:
     """Return the file, byte offset and byte length of an external tensor; length -1: to the end."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
-    return entries.get("location", ""), int(entries.get("offset", 0)), int(entries.get("length", -1))
+    return (
+        entries.get("location", ""),
+        int(entries.get("offset", 0)),
+        int(entries.get("length", -1)),
+    )
 
 
 def dtype_name(elem_type: int) -> str:

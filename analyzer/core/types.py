@@ -16,8 +16,15 @@ Feeds = Mapping[str, Array]
 """Arrays by tensor name: one sample of a model's inputs, or what came out for it."""
 
 AttributeValue = (
-    int | float | str | bytes | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
-    | Array | onnx.GraphProto
+    int
+    | float
+    | str
+    | bytes
+    | tuple[int, ...]
+    | tuple[float, ...]
+    | tuple[str, ...]
+    | Array
+    | onnx.GraphProto
 )
 """An ONNX attribute as a Python value; float32 attributes render their shortest decimal."""
 
@@ -389,8 +396,14 @@ class SetType:
 
 
 Edit = (
-    SetAttribute | SetConstant | InsertNode | RemoveNode | ReplaceRegion | Rewire
-    | SetOpset | SetType
+    SetAttribute
+    | SetConstant
+    | InsertNode
+    | RemoveNode
+    | ReplaceRegion
+    | Rewire
+    | SetOpset
+    | SetType
 )
 """A closed union, so that the surgeon's `match` is checked for exhaustiveness."""
 

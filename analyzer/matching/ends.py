@@ -59,13 +59,17 @@ def target_feeds(
     """
     specs = {spec.name: spec for spec in target.inputs}
     return {
-        pair.target: _declared(_moved(feeds[pair.source], pair.permutation), specs[pair.target])
+        pair.target: _declared(
+            _moved(feeds[pair.source], pair.permutation), specs[pair.target]
+        )
         for pair in inputs
     }
 
 
 def _moved(array: Array, permutation: Permutation | None) -> Array:
-    return array if permutation is None else np.ascontiguousarray(array.transpose(permutation))
+    return (
+        array if permutation is None else np.ascontiguousarray(array.transpose(permutation))
+    )
 
 
 def _declared(array: Array, spec: TensorSpec) -> Array:

@@ -10,8 +10,14 @@ from analyzer.matching.weights import fingerprints, kernels, likeness, weight_ke
 from analyzer.view import INPUT, Operator, View
 
 TRUST = {
-    "values": 0.99, "weights": 0.7, "fingerprint": 0.6, "structure before": 0.6,
-    "structure after": 0.6, "neighbours": 0.4, "names": 0.2, "position": 0.3,
+    "values": 0.99,
+    "weights": 0.7,
+    "fingerprint": 0.6,
+    "structure before": 0.6,
+    "structure after": 0.6,
+    "neighbours": 0.4,
+    "names": 0.2,
+    "position": 0.3,
 }
 """How far one kind of evidence is believed when it stands alone; kinds are combined as
 independent witnesses. Values are as good as proof. A weight that occurs once on either side
@@ -84,8 +90,10 @@ def fits(one: Operator, other: Operator) -> bool:
 def _consistent(votes: Mapping[tuple[int, int], set[str]]) -> dict[int, int]:
     """Return one-to-one seeds: the best supported pairs first, position and names never alone."""
     ranked = sorted(
-        ((OperatorPair(*ends, tuple(sorted(reasons))).score, ends, reasons)
-         for ends, reasons in votes.items()),
+        (
+            (OperatorPair(*ends, tuple(sorted(reasons))).score, ends, reasons)
+            for ends, reasons in votes.items()
+        ),
         key=lambda row: (-row[0], row[1]),
     )
     seeds: dict[int, int] = {}
@@ -98,7 +106,7 @@ def _consistent(votes: Mapping[tuple[int, int], set[str]]) -> dict[int, int]:
     return seeds
 
 
-def _reasons(  # noqa: PLR0913 - the two graphs, the pairs and the one asked about
+def _reasons(
     source: View,
     target: View,
     pairs: Mapping[int, int],
@@ -112,8 +120,11 @@ def _reasons(  # noqa: PLR0913 - the two graphs, the pairs and the one asked abo
     )
     near = sum(
         index in pairs
-        and (target.graph.has_edge(pairs[index], other) if before
-             else target.graph.has_edge(other, pairs[index]))
+        and (
+            target.graph.has_edge(pairs[index], other)
+            if before
+            else target.graph.has_edge(other, pairs[index])
+        )
         for index, before in around
     )
     return (*sorted(votes.get((one, other), ())), *["neighbours"] * min(near, 2))
@@ -165,7 +176,9 @@ def _by_likeness(source: View, target: View) -> Iterator[tuple[int, int]]:
     for op in source.operators:
         own = fingerprints(op)
         rivals = groups.get((op.op, own[0].size), ()) if own else ()
-        shares = sorted(((likeness(own, marks[index]), index) for index in rivals), reverse=True)
+        shares = sorted(
+            ((likeness(own, marks[index]), index) for index in rivals), reverse=True
+        )
         yield from ((op.index, index) for index in _only(shares))
 
 

@@ -8,7 +8,15 @@ import numpy as np
 
 from analyzer.core.types import Array, Feeds, Node, Permutation, TensorPair
 from analyzer.matching.layouts import (
-    SAME, Layout, best_layout, carried, disagreement, layout_of, layouts, pair, spread,
+    SAME,
+    Layout,
+    best_layout,
+    carried,
+    disagreement,
+    layout_of,
+    layouts,
+    pair,
+    spread,
 )
 from analyzer.matching.operators import TRUST, OperatorPair
 from analyzer.matching.values import SAME_VALUES, ValueMatch, is_telling, value_matches
@@ -81,7 +89,9 @@ def proposals(
 
 def _before_pads(view: View, operator: Operator) -> tuple[str, ...]:
     """Return an operator's tensors, those that padding made first: they are the last resort."""
-    padded = [n for n in operator.tensors if n in view.giver and view.giver[n].op in PAD_OPS]
+    padded = [
+        n for n in operator.tensors if n in view.giver and view.giver[n].op in PAD_OPS
+    ]
     return (*padded, *(name for name in operator.tensors if name not in padded))
 
 
@@ -131,17 +141,25 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
         if right in links or right not in seen:
             continue
         options = [n for n in proposal.options if n in given and (n, right) not in banned]
-        tries = ((n, best_layout(given[n], seen[right], orders, limit=SAME_VALUES)) for n in options)
+        tries = (
+            (n, best_layout(given[n], seen[right], orders, limit=SAME_VALUES))
+            for n in options
+        )
         found = next(((name, close) for name, close in tries if close is not None), None)
         if found is None:
             tentative.append(replace(proposal, options=tuple(options)))
             continue
         reasons = (
-            *proposal.operators.reasons, *(("values",) if is_telling(seen[right]) else ())
+            *proposal.operators.reasons,
+            *(("values",) if is_telling(seen[right]) else ()),
         )
-        links[right] = _link(found[0], right, found[1][0], reasons, exact="values" in reasons)
+        links[right] = _link(
+            found[0], right, found[1][0], reasons, exact="values" in reasons
+        )
     orders = preferred_orders(links.values())
-    unknown = sorted(seen.keys() & target.order.keys() - links.keys(), key=target.order.__getitem__)
+    unknown = sorted(
+        seen.keys() & target.order.keys() - links.keys(), key=target.order.__getitem__
+    )
     sources = [name for name in given if name in source.order]
     for match in _best_matches(
         source, target, value_matches(given, seen, unknown, sources, orders), banned
@@ -188,7 +206,12 @@ def _best_matches(
         one, other = source.owner[match.source], target.owner[match.target]
         same_op = one.op == other.op
         same_node = _op(source, match.source) == _op(target, match.target)
-        rank = (not same_op, not same_node, round(match.error, 4), source.order[match.source])
+        rank = (
+            not same_op,
+            not same_node,
+            round(match.error, 4),
+            source.order[match.source],
+        )
         if match.target not in best or rank < best[match.target][0]:
             best[match.target] = rank, match
     return tuple(match for _, match in best.values())

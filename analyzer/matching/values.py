@@ -88,7 +88,9 @@ def value_matches(
         if not is_telling(array):
             continue
         mark = sketch(name, array)
-        for other in _window(groups.get((array.size, _kind(array)), ()), mark, spread(array)):
+        for other in _window(
+            groups.get((array.size, _kind(array)), ()), mark, spread(array)
+        ):
             found = best_layout(source[other.name], array, preferred, limit=SAME_VALUES)
             if found is not None:
                 yield ValueMatch(other.name, name, *found)

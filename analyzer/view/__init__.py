@@ -15,7 +15,12 @@ from analyzer.core.types import Array, Node
 from analyzer.runtime.region import run_region
 from analyzer.view.absorb import SAME_VALUES_OPS, is_absorbed, label
 from analyzer.view.classes import (
-    dynamic_nodes, dynamic_tensors, sorted_nodes, static_names, without_type_casts,
+    dynamic_nodes,
+    dynamic_tensors,
+    rounded_tensors,
+    sorted_nodes,
+    static_names,
+    without_type_casts,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +62,7 @@ class View:
         dynamic: Tensors whose values depend on the model's inputs.
         inputs: The model's inputs.
         outputs: The model's outputs.
+        rounded: Constants that stand on an integer grid.
     """
 
     nodes: tuple[Node, ...]
@@ -64,6 +70,7 @@ class View:
     dynamic: frozenset[str]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    rounded: frozenset[str]
 
     @cached_property
     def giver(self) -> Mapping[str, Node]:
@@ -88,7 +95,10 @@ class View:
     @cached_property
     def order(self) -> Mapping[str, int]:
         """The place of each dynamic tensor in topological order."""
-        names = (*self.inputs, *(name for node in self.nodes for name in node.outputs if name))
+        names = (
+            *self.inputs,
+            *(name for node in self.nodes for name in node.outputs if name),
+        )
         return {name: place for place, name in enumerate(names)}
 
     @cached_property
@@ -104,7 +114,7 @@ class View:
     @cached_property
     def graph(self) -> "nx.DiGraph[int]":
         """The operators by index, with an edge where one reads what the other gives."""
-        import networkx as nx  # noqa: PLC0415 - a tenth of a second that small jobs need not pay
+        import networkx as nx
 
         graph: nx.DiGraph[int] = nx.DiGraph()
         graph.add_nodes_from((op.index, {"op": op.op}) for op in self.operators)
@@ -133,7 +143,7 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
     outputs = tuple(value.name for value in model.graph.output)
     ordered = sorted_nodes(nodes, frozenset(inputs))
     operators = _operators(ordered, dynamic, inputs, frozenset(outputs))
-    return View(ordered, operators, dynamic, inputs, outputs)
+    return View(ordered, operators, dynamic, inputs, outputs, rounded_tensors(model))
 
 
 def _static_values(
@@ -173,7 +183,7 @@ def _operators(
     )
 
 
-def _operator(  # noqa: PLR0913 - one row of the table that `_operators` builds
+def _operator(
     place: int,
     group: list[Node],
     inputs: tuple[str, ...],
@@ -187,7 +197,10 @@ def _operator(  # noqa: PLR0913 - one row of the table that `_operators` builds
     inside = Counter(name for node in group for name in set(node_reads(node)))
     leaving = [n for n in own if n in outputs or readers.get(n, 0) > inside.get(n, 0)]
     read = dict.fromkeys(
-        name for node in group for name in node_reads(node) if name in dynamic and name not in own
+        name
+        for node in group
+        for name in node_reads(node)
+        if name in dynamic and name not in own
     )
     op = INPUT if place < len(inputs) else label(group[0])
     return Operator(place, op, tuple(group), tuple(read), tuple(leaving), tuple(own))

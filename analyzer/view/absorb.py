@@ -4,15 +4,34 @@ from collections.abc import Mapping
 
 from analyzer.core.types import Node
 
-LAYOUT_OPS = frozenset({
-    "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "CastLike",
-    "Dropout", "QuantizeLinear", "DequantizeLinear",
-})
+LAYOUT_OPS = frozenset(
+    {
+        "Transpose",
+        "Reshape",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Identity",
+        "Cast",
+        "CastLike",
+        "Dropout",
+        "QuantizeLinear",
+        "DequantizeLinear",
+    }
+)
 """Same values, other order, rank or type."""
 
-SAME_VALUES_OPS = frozenset({
-    "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout",
-})
+SAME_VALUES_OPS = frozenset(
+    {
+        "Transpose",
+        "Reshape",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Identity",
+        "Dropout",
+    }
+)
 """What they give holds exactly the elements they read."""
 
 AFFINE_OPS = frozenset({"Add", "Sub", "Mul", "Div", "BatchNormalization"})
@@ -22,9 +41,17 @@ PAD_OPS = frozenset({"Pad"})
 """One side pads in a node of its own, the other in its convolution."""
 
 SAME_OP = {
-    "Gemm": "MatMul", "FusedMatMul": "MatMul", "FusedGemm": "MatMul", "MatMulInteger": "MatMul",
-    "QLinearMatMul": "MatMul", "FusedConv": "Conv", "QLinearConv": "Conv", "ConvInteger": "Conv",
-    "GlobalAveragePool": "ReduceMean", "GlobalMaxPool": "ReduceMax", "Sum": "Add",
+    "Gemm": "MatMul",
+    "FusedMatMul": "MatMul",
+    "FusedGemm": "MatMul",
+    "MatMulInteger": "MatMul",
+    "QLinearMatMul": "MatMul",
+    "FusedConv": "Conv",
+    "QLinearConv": "Conv",
+    "ConvInteger": "Conv",
+    "GlobalAveragePool": "ReduceMean",
+    "GlobalMaxPool": "ReduceMax",
+    "Sum": "Add",
 }
 """Operators that compute the same under two names."""
 

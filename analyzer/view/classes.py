@@ -1,20 +1,28 @@
 """Which tensors carry the model's values, and which only its shapes or its constants."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import onnx
 
 from analyzer.core.graph import as_node, constants, node_reads, opsets, reads
 from analyzer.core.types import Array, Node
+from analyzer.runtime.order import forward_order
+from analyzer.view.absorb import SAME_VALUES_OPS
 
 SHAPE_OPS = frozenset({"Shape", "Size"})
 """What they give depends on their input's shape alone."""
 
-RANDOM_OPS = frozenset({
-    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
-    "Multinomial", "Bernoulli",
-})
+RANDOM_OPS = frozenset(
+    {
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+        "Multinomial",
+        "Bernoulli",
+    }
+)
 """Two runs of these never agree, so nothing they give can be compared."""
 
 
@@ -28,12 +36,31 @@ def dynamic_tensors(model: onnx.ModelProto) -> frozenset[str]:
     known = {tensor.name for tensor in model.graph.initializer}
     dynamic = {value.name for value in model.graph.input if value.name not in known}
     dynamic |= dangling_tensors(model)
-    for node in model.graph.node:
+    for node in in_order(model):
         if node.op_type in SHAPE_OPS and not node.domain:
             continue
         if node.op_type in RANDOM_OPS or any(name in dynamic for name in _valued(node)):
             dynamic.update(name for name in node.output if name)
     return frozenset(dynamic)
+
+
+def in_order(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """Yield the main graph's nodes so that each tensor is given before it is read.
+
+    Files do not always list them so: a converter that adds casts puts them last.
+    """
+    nodes = model.graph.node
+    yield from (nodes[place] for place in forward_order(nodes))
+
+
+def rounded_tensors(model: onnx.ModelProto) -> frozenset[str]:
+    """Return the constants that stand on an integer grid behind a DequantizeLinear."""
+    rounded: set[str] = set()
+    fixed = {tensor.name for tensor in model.graph.initializer}
+    for node in in_order(model):
+        if (node.op_type == "DequantizeLinear" and node.input[0] in fixed | rounded) or (node.op_type in SAME_VALUES_OPS and node.input[0] in rounded):
+            rounded.update(node.output)
+    return frozenset(rounded)
 
 
 def dangling_tensors(model: onnx.ModelProto) -> frozenset[str]:
@@ -75,7 +102,7 @@ def static_names(model: onnx.ModelProto, dynamic: frozenset[str]) -> tuple[str, 
     """
     initializers = {tensor.name for tensor in model.graph.initializer}
     fixed, computed = set(initializers), set()
-    for node in model.graph.node:
+    for node in in_order(model):
         if node.op_type in RANDOM_OPS or not all(name in fixed for name in _valued(node)):
             continue
         fixed.update(node.output)
@@ -91,7 +118,10 @@ def static_names(model: onnx.ModelProto, dynamic: frozenset[str]) -> tuple[str, 
 
 
 def dynamic_nodes(
-    model: onnx.ModelProto, folder: Path, dynamic: frozenset[str], static: Mapping[str, Array]
+    model: onnx.ModelProto,
+    folder: Path,
+    dynamic: frozenset[str],
+    static: Mapping[str, Array],
 ) -> tuple[Node, ...]:
     """Return the nodes that compute with the model's inputs, in the file's order.
 
@@ -115,7 +145,9 @@ def sorted_nodes(nodes: Iterable[Node], given: frozenset[str]) -> tuple[Node, ..
     waiting, done, ordered = list(nodes), set(given), []
     own = {name for node in waiting for name in node.outputs}
     while waiting:
-        ready = [n for n in waiting if all(i in done or i not in own for i in node_reads(n))]
+        ready = [
+            n for n in waiting if all(i in done or i not in own for i in node_reads(n))
+        ]
         if not ready:
             return (*ordered, *waiting)
         ordered += ready

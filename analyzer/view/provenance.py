@@ -10,7 +10,9 @@ def layer_of(tensors: Iterable[str], pivot: Pivot) -> NativeLayer | None:
     return next((pivot.layers[name] for name in tensors if name in pivot.layers), None)
 
 
-def nearest_layer(node: Node, pivot: Pivot, givers: Mapping[str, Node]) -> NativeLayer | None:
+def nearest_layer(
+    node: Node, pivot: Pivot, givers: Mapping[str, Node]
+) -> NativeLayer | None:
     """Return the user's layer of a node, else of the nearest node before it that has one.
 
     An importer leaves its own helper nodes unnamed; they serve the layer they follow.
