@@ -154,6 +154,8 @@ def _native_session(
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", str(folder.absolute())
     )
+    # Two models run in turns: idle threads of one that spin halve the speed of the other.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if not optimize:
         level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.graph_optimization_level = level
