@@ -1,12 +1,14 @@
 """Causes that are one difference: what most rules detect, say and undo alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from analyzer.core.changes import undone
-from analyzer.core.types import Difference, Fault, Fix, Node, Safety
+from analyzer.core.types import Array, Difference, Fault, Fix, Node, Safety
 from rules.base import Spot
-from rules.evidence import blamed, first
+from rules.evidence import SIMPLEST_FIRST, blamed, first
 from rules.wording import shown
 
 
@@ -35,13 +37,35 @@ def change(fault: Fault, wanted: Callable[[Difference], bool]) -> Change | None:
         wanted: Tells the differences that the rule speaks of.
     """
     cures = blamed(fault)
-    found = first(cures, lambda difference: difference.target_node is not None and wanted(difference))
+    found = first(cures, lambda one: wanted(one) and _is_leading(one, cures))
     if found is None or found.target_node is None:
         return None
-    joint = tuple(d for d in cures if d.jointly and d.target_node is found.target_node)
+    joint = _joint(found, cures)
     source = (found.source_node,) if found.source_node is not None else ()
     spot = Spot(source, (found.target_node,))
-    return Change(found, joint if found.jointly else (found,), found.target_node, spot)
+    return Change(found, joint, found.target_node, spot)
+
+
+def _is_leading(difference: Difference, cures: Sequence[Difference]) -> bool:
+    """Return whether a joint cause is named after this one: a setting, else the largest weight."""
+    joint = _joint(difference, cures)
+    first_of_all = min(
+        joint, key=lambda one: (SIMPLEST_FIRST.index(one.aspect), -np.size(_values(one)))
+    )
+    return difference.target_node is not None and first_of_all is difference
+
+
+def _joint(difference: Difference, cures: Sequence[Difference]) -> tuple[Difference, ...]:
+    """Return what must be undone together with a difference, itself included."""
+    if not difference.jointly:
+        return (difference,)
+    node = difference.target_node
+    return tuple(one for one in cures if one.jointly and one.target_node is node)
+
+
+def _values(difference: Difference) -> Array:
+    found = difference.target
+    return found if isinstance(found, np.ndarray) else np.zeros(())
 
 
 def undoing(title: str, cause: Change) -> Fix | None:

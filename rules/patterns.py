@@ -135,7 +135,9 @@ def rounded_to(right: Array, wrong: Array) -> str | None:
     """
     if right.dtype.kind != "f" or np.array_equal(right, wrong):
         return None
-    if np.array_equal(right.astype(np.float16).astype(np.float64), wrong.astype(np.float64)):
+    with np.errstate(over="ignore"):
+        half = right.astype(np.float16).astype(np.float64)
+    if np.array_equal(half, wrong.astype(np.float64)):
         return "float16"
     kept = (right.astype(np.float32).view(np.uint32) + np.uint32(0x8000)) & np.uint32(0xFFFF0000)
     if np.array_equal(kept.view(np.float32), wrong.astype(np.float32)):

@@ -20,7 +20,7 @@ import onnx
 
 from analyzer.core.graph import schema_defaults
 from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
-from rules.base import LIKELY, Example, Rule
+from rules.base import Example, Rule
 from rules.changes import Change, beside, change, undoing
 from rules.models import axes, chain, conv, layer
 from rules.sabotage import Victim, spoiled
@@ -34,8 +34,8 @@ OPTIONS = frozenset({
 })
 """Attributes that choose what an operator does, not how much of it."""
 
-SLIGHTLY_ABOVE = 0.05
-"""What a lost option is more likely than a merely different attribute."""
+PARTICULAR = 0.85
+"""Confidence: a lost option is likelier than a merely different attribute."""
 
 
 def detect(fault: Fault) -> Change | None:
@@ -77,7 +77,7 @@ def _is_lost_option(difference: Difference) -> bool:
 RULE = Rule(
     slug="option-dropped",
     fault_class=FaultClass.LAYER_HYPERPARAMETERS,
-    confidence=LIKELY + SLIGHTLY_ABOVE,
+    confidence=PARTICULAR,
     detect=detect,
     explain=explain,
     repair=repair,

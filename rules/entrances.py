@@ -1,0 +1,54 @@
+"""Regions that compute alike but are given their input in another order."""
+
+from dataclasses import dataclass
+
+from analyzer.core.types import Array, Fault, Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entrance:
+    """The one tensor two like regions read, as either side holds it.
+
+    Attributes:
+        tensor: Name of the target's tensor.
+        right: The source's values, one array per recorded sample.
+        given: The target's values of the same samples.
+        readers: Target node and slot that read it.
+        source: The source nodes of the region.
+    """
+
+    tensor: str
+    right: tuple[Array, ...]
+    given: tuple[Array, ...]
+    readers: tuple[tuple[Node, int], ...]
+    source: tuple[Node, ...]
+
+
+def entrance(fault: Fault) -> Entrance | None:
+    """Return the input of two regions that would compute the same if it lay alike in both.
+
+    Args:
+        fault: A fault.
+
+    Returns:
+        The input, where both regions read one tensor and hold the same operators, with no
+        difference in any setting or weight: then only the order of the input can be at fault.
+    """
+    if fault.differences or fault.unpaired_source or fault.unpaired_target:
+        return None
+    if [n.op for n in fault.source.nodes] != [n.op for n in fault.target.nodes]:
+        return None
+    if len(fault.source.inputs) != 1 or len(fault.target.inputs) != 1:
+        return None
+    ours, theirs = fault.source.inputs[0], fault.target.inputs[0]
+    seen = [s for s in fault.recorded if ours in s.source_inputs and theirs in s.inputs]
+    readers = tuple(
+        (node, slot) for node in fault.target.nodes
+        for slot, name in enumerate(node.inputs) if name == theirs
+    )
+    if not seen or not readers:
+        return None
+    return Entrance(
+        theirs, tuple(s.source_inputs[ours] for s in seen),
+        tuple(s.inputs[theirs] for s in seen), readers, fault.source.nodes,
+    )

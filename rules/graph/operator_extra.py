@@ -1,0 +1,114 @@
+"""The target has operators that the source lacks.
+
+Cause
+    The converter wrapped an operator in others that belong elsewhere: a pair of flips around a
+    sum, a second activation, a scale.
+
+Evidence
+    The target has nodes without counterpart, each with one tensor in and one out of the same
+    shape, and the source has nothing in their place.
+
+Repair
+    Remove them; whoever read what they gave reads what they read.
+"""
+
+from functools import partial
+
+import numpy as np
+import onnx
+
+from dataclasses import dataclass
+
+from analyzer.core.types import Edit, Fault, FaultClass, Fix, Node, RemoveNode
+from rules.base import PLAUSIBLE, PROVEN, Example, Rule, Spot
+from rules.carrying import carried
+from rules.models import axes, chain, conv, layer
+from rules.regions import computed_inputs
+from rules.sabotage import Victim, inserted_after, spoiled
+from rules.wording import listed
+
+STRUCTURAL = PLAUSIBLE / PROVEN + 0.05
+"""Certainty: only the structure speaks, and the repair; above that of a whole subgraph."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extra:
+    """The nodes that are too many, and the sets of edits that could undo them."""
+
+    nodes: tuple[Node, ...]
+    edits: tuple[tuple[Edit, ...], ...]
+    spot: Spot
+
+
+def detect(fault: Fault) -> Extra | None:
+    extra = fault.unpaired_target
+    if not extra or fault.unpaired_source:
+        return None
+    plain = all(_is_plain(node) for node in extra)
+    whole = carried(fault)
+    removal = tuple(RemoveNode(node.name, _slot(node)) for node in extra) if plain else ()
+    edits = [e for e in (removal, () if whole is None else (whole,)) if e]
+    return Extra(extra, tuple(edits), Spot((), extra, certainty=STRUCTURAL))
+
+
+def explain(cause: Extra) -> str:
+    names = ", ".join(node.name for node in cause.nodes[:4])
+    return f"{listed(cause.nodes)} ({names}) in the target has no counterpart in the source"
+
+
+def repair(cause: Extra) -> Fix | None:
+    return next(iter(_fixes(cause)), None)
+
+
+def alternatives(cause: Extra) -> tuple[Fix, ...]:
+    return _fixes(cause)[1:]
+
+
+def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
+    return spoiled(model, rng, {"Conv", "Gemm", "BatchNormalization"}, _limit)
+
+
+def _limit(victim: Victim) -> bool:
+    return inserted_after(victim, "Tanh")
+
+
+def _fixes(cause: Extra) -> tuple[Fix, ...]:
+    return tuple(Fix(f"Remove {listed(cause.nodes)}", edits) for edits in cause.edits)
+
+
+def _is_plain(node: Node) -> bool:
+    return len(computed_inputs(node)) == 1 and len([n for n in node.outputs if n]) == 1
+
+
+def _slot(node: Node) -> int:
+    return node.inputs.index(computed_inputs(node)[0])
+
+
+def flip() -> tuple[np.ndarray, ...]:  # type: ignore[type-arg]  # int64 vectors
+    """Return the inputs of a Slice that reverses the last axis."""
+    return axes(-1), axes(np.iinfo(np.int64).min + 1), axes(3), axes(-1)
+
+
+RULE = Rule(
+    slug="operator-extra",
+    fault_class=FaultClass.COMPUTATIONAL_GRAPH,
+    confidence=PROVEN,
+    detect=detect,
+    explain=explain,
+    repair=repair,
+    alternatives=alternatives,
+    sabotage=sabotage,
+    examples=(
+        Example(
+            source=partial(chain, conv(), conv(4, 2)),
+            target=partial(chain, conv(), layer("Tanh"), conv(4, 2)),
+        ),
+        Example(
+            source=partial(chain, conv(), layer("CumSum", axes(3)[0]), conv(4, 2)),
+            target=partial(
+                chain, conv(), layer("Slice", *flip()), layer("CumSum", axes(3)[0]),
+                layer("Slice", *flip()), conv(4, 2),
+            ),
+        ),
+    ),
+)

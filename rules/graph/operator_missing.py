@@ -1,0 +1,140 @@
+"""Operators of the source are missing from the target.
+
+Cause
+    The converter dropped an operator: an activation, a rounding after a division, an assignment
+    to a slice, a flip of a sequence.
+
+Evidence
+    The source has nodes without counterpart between two tensors that have one; or applying one
+    operator of the source to what came out gives what should have come out, on every sample.
+
+Repair
+    Put the source's nodes on the edge where they are missing, in the target's opset and layout.
+"""
+
+from functools import partial
+
+import numpy as np
+import onnx
+
+from dataclasses import dataclass
+
+from analyzer.core.types import Array, Edit, Fault, FaultClass, Fix, InsertNode, Node, Sample
+from rules.base import PLAUSIBLE, PROVEN, Example, Rule, Spot
+from rules.carrying import carried, inserted
+from rules.evidence import fits
+from rules.models import chain, conv, layer
+from rules.regions import gap
+from rules.sabotage import bypassed, spoiled
+from rules.wording import listed
+
+STRUCTURAL = PLAUSIBLE / PROVEN + 0.05
+"""Certainty where only the structure speaks; above that of a whole subgraph."""
+
+UNARY = {
+    "Relu": lambda x: np.maximum(x, 0), "Floor": np.floor, "Ceil": np.ceil, "Round": np.round,
+    "Abs": np.abs, "Neg": np.negative, "Tanh": np.tanh, "Exp": np.exp, "Sqrt": np.sqrt,
+    "Sigmoid": lambda x: 1 / (1 + np.exp(-x)), "Sign": np.sign, "Not": np.logical_not,
+    "Reciprocal": np.reciprocal, "Log": np.log,
+}
+"""Operators of one input and no setting, as NumPy computes them."""
+
+DROPPED = frozenset({
+    "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "Floor", "Softmax", "Elu", "HardSwish",
+})
+"""What sabotage drops."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Missing:
+    """The nodes that are missing, where, and the edits that could put them there."""
+
+    nodes: tuple[Node, ...]
+    ops: str
+    tensor: str
+    edits: tuple[Edit, ...]
+    spot: Spot
+
+
+def detect(fault: Fault) -> Missing | None:
+    return _by_value(fault) or _by_structure(fault)
+
+
+def explain(cause: Missing) -> str:
+    return f"{cause.tensor}: the source's {cause.ops} is missing behind it"
+
+
+def repair(cause: Missing) -> Fix | None:
+    return next(iter(_fixes(cause)), None)
+
+
+def alternatives(cause: Missing) -> tuple[Fix, ...]:
+    return _fixes(cause)[1:]
+
+
+def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
+    return spoiled(model, rng, DROPPED, bypassed)
+
+
+def _fixes(cause: Missing) -> tuple[Fix, ...]:
+    title = f"Put {cause.ops} behind {cause.tensor}"
+    return tuple(Fix(title, (edit,)) for edit in cause.edits)
+
+
+def _by_value(fault: Fault) -> Missing | None:
+    name = fault.target.outputs[0] if len(fault.target.outputs) == 1 else ""
+    known = [node for node in fault.source.nodes if node.op in UNARY]
+    for node in reversed(known):
+        if not fits(fault, _applied(node.op), name):
+            continue
+        edit = InsertNode(name, node.op, {}, {})
+        return Missing((node,), node.op, name, (edit,), Spot((node,), edge=(name,)))
+    return None
+
+
+def _applied(op: str):  # type: ignore[no-untyped-def]  # a hypothesis, see `fits`
+    def hypothesis(observed: Array, sample: Sample) -> Array:
+        del sample
+        with np.errstate(all="ignore"):
+            return np.asarray(UNARY[op](observed))
+
+    return hypothesis
+
+
+def _by_structure(fault: Fault) -> Missing | None:
+    if fault.unpaired_target:
+        return None
+    hole = gap(fault)
+    if hole is None:
+        return None
+    edits = [edit for edit in (inserted(hole, fault), carried(fault)) if edit is not None]
+    readers = tuple(name for node, _ in hole.readers for name in node.outputs)
+    edge = tuple(dict.fromkeys((hole.place.tensor, *readers)))
+    spot = Spot(hole.nodes, edge=edge, certainty=STRUCTURAL)
+    return Missing(hole.nodes, listed(hole.nodes), hole.place.tensor, tuple(edits), spot)
+
+
+RULE = Rule(
+    slug="operator-missing",
+    fault_class=FaultClass.COMPUTATIONAL_GRAPH,
+    confidence=PROVEN,
+    detect=detect,
+    explain=explain,
+    repair=repair,
+    alternatives=alternatives,
+    sabotage=sabotage,
+    examples=(
+        Example(
+            source=partial(chain, conv(), layer("Relu"), conv(4, 2)),
+            target=partial(chain, conv(), conv(4, 2)),
+        ),
+        Example(
+            source=partial(chain, conv(), layer("LeakyRelu", alpha=0.2), layer("MaxPool", kernel_shape=(2, 2)), layer("Exp"), conv(4, 2)),
+            target=partial(chain, conv(), layer("LeakyRelu", alpha=0.2), layer("Exp"), conv(4, 2)),
+        ),
+        Example(
+            source=partial(chain, conv(), layer("Floor")),
+            target=partial(chain, conv()),
+        ),
+    ),
+)

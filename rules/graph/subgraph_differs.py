@@ -1,0 +1,80 @@
+"""A part of the target is built of other operators, and computes something else.
+
+Cause
+    The converter has its own spelling of an operator, and the spelling is wrong or holds for
+    some inputs only: a gather without its batch axes, ids that count from the end, coordinates.
+
+Evidence
+    Both regions start and end at tensors that belong together, and neither one difference nor
+    one operator explains the error.
+
+Repair
+    Let the source's own nodes compute the region: layouts converted at its ends, operators
+    respelled for the target's opset.
+
+Safety
+    Safe where the repair is kept: the region then computes what the source computes.
+
+References
+    https://github.com/onnx/tensorflow-onnx/issues/400
+"""
+
+from functools import partial
+
+import numpy as np
+import onnx
+
+from dataclasses import dataclass
+
+from analyzer.core.types import Fault, FaultClass, Fix, ReplaceRegion
+from rules.base import Example, Rule, Spot
+from rules.carrying import carried
+from rules.models import chain, conv, layer
+from rules.wording import listed
+
+LAST_RESORT = 0.55
+"""Confidence: below every rule that says what is wrong with the region."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OtherSubgraph:
+    """Two regions that should compute the same, and the edit that makes them."""
+
+    tensors: tuple[str, ...]
+    edit: ReplaceRegion
+    spot: Spot
+
+
+def detect(fault: Fault) -> OtherSubgraph | None:
+    edit = carried(fault)
+    if edit is None:
+        return None
+    guilty = fault.unpaired_target or fault.target.nodes
+    return OtherSubgraph(fault.target.outputs, edit, Spot(fault.source.nodes, guilty))
+
+
+def explain(cause: OtherSubgraph) -> str:
+    return (
+        f"{', '.join(cause.tensors[:4])}: {listed(cause.spot.target)} does not compute what the "
+        f"source's {listed(cause.spot.source)} computes"
+    )
+
+
+def repair(cause: OtherSubgraph) -> Fix | None:
+    return Fix(f"Compute {', '.join(cause.tensors[:4])} as the source does", (cause.edit,))
+
+
+RULE = Rule(
+    slug="subgraph-differs",
+    fault_class=FaultClass.COMPUTATIONAL_GRAPH,
+    confidence=LAST_RESORT,
+    detect=detect,
+    explain=explain,
+    repair=repair,
+    examples=(
+        Example(
+            source=partial(chain, conv(), layer("Neg"), layer("Exp"), layer("Log"), conv(4, 2)),
+            target=partial(chain, conv(), layer("Abs"), layer("Sqrt"), conv(4, 2)),
+        ),
+    ),
+)

@@ -1,0 +1,107 @@
+"""A weight was rounded to a narrower number format and stored in a wide one.
+
+Cause
+    A quantized model was converted without its quantization: the numbers of eight or sixteen
+    bits stand in float32 tensors, and nothing says so.
+
+Evidence
+    Rounding the source's weight to the format gives the target's, and the region is right with
+    the source's.
+
+Repair
+    Copy the source's weight in the target's layout.
+
+References
+    https://github.com/onnx/tensorflow-onnx/issues/2394
+"""
+
+from functools import partial
+
+import numpy as np
+import onnx
+
+from dataclasses import dataclass
+
+from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
+from rules.base import PROVEN, Example, Rule, Spot
+from rules.changes import Change, beside, change, undoing
+from rules.models import Layer, chain, conv, layer
+from rules.patterns import rounded_to
+from rules.sabotage import Victim, spoiled
+from rules.wording import named
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rounded:
+    """A weight difference, and the format that the target's was rounded to."""
+
+    change: Change
+    dtype: str
+
+    @property
+    def spot(self) -> Spot:
+        """Where it lies."""
+        return self.change.spot
+
+
+def detect(fault: Fault) -> Rounded | None:
+    found = change(fault, lambda difference: _format(difference) is not None)
+    dtype = None if found is None else _format(found.difference)
+    return None if found is None or dtype is None else Rounded(found, dtype)
+
+
+def explain(cause: Rounded) -> str:
+    one = cause.change
+    return (
+        f"{named(one.node)}: {one.difference.field} is the source's rounded to {cause.dtype}, "
+        f"though it is stored wider{beside(one)}"
+    )
+
+
+def repair(cause: Rounded) -> Fix | None:
+    one = cause.change
+    return undoing(f"Restore the full precision of {one.node.name}", one)
+
+
+def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
+    return spoiled(model, rng, {"Conv", "Gemm", "MatMul"}, _round)
+
+
+def _round(victim: Victim) -> bool:
+    kernel = victim.constant(1)
+    if kernel is None or kernel.dtype != np.float32:
+        return False
+    victim.set_constant(1, kernel.astype(np.float16).astype(np.float32))
+    return True
+
+
+def _format(difference: Difference) -> str | None:
+    source, target = difference.source, difference.target
+    if difference.aspect is not Aspect.WEIGHT or not isinstance(source, np.ndarray):
+        return None
+    if not isinstance(target, np.ndarray) or target.dtype != np.float32:
+        return None
+    return rounded_to(source, target)
+
+
+def halved(one: Layer) -> Layer:
+    """Return a layer whose kernel was rounded to float16."""
+    kernel = one.constants[1].astype(np.float16).astype(np.float32)
+    return Layer(one.op, one.attributes, {**one.constants, 1: kernel})
+
+
+RULE = Rule(
+    slug="weight-rounded",
+    fault_class=FaultClass.DTYPE_PRECISION,
+    confidence=PROVEN,
+    detect=detect,
+    explain=explain,
+    repair=repair,
+    sabotage=sabotage,
+    examples=(
+        Example(
+            source=partial(chain, conv(), layer("Relu"), conv(4, 2)),
+            target=partial(chain, conv(), layer("Relu"), halved(conv(4, 2))),
+        ),
+    ),
+)
