@@ -145,8 +145,8 @@ def test_broken_scopes_are_passed_over() -> None:
 def test_location_is_the_innermost_line_of_the_user() -> None:
     """Frames inside torch are not the user's code, and folders are not shown."""
     trace = (
-        'File "/home/me/nets.py", line 137, in forward\n  y = self.conv(x)\n'
-        'File "/opt/site-packages/torch/nn/modules/conv.py", line 565, in forward\n'
+        'File "project/nets.py", line 137, in forward\n  y = self.conv(x)\n'
+        'File "lib/site-packages/torch/nn/modules/conv.py", line 565, in forward\n'
     )
 
     assert native_layers(noted(stack_trace=trace))["y"].location == "nets.py:137"
