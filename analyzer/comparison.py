@@ -245,9 +245,8 @@ def _localized(
         errors.append(local)
         fed = fed or values
     progress("measuring noise", 0.0)
-    worst = _largest(errors)
     partners = {name: link.tensors.source for name, link in settled.links.items()}
-    found = judged(bench.source, bench.target, worst, partners, given, fed, options.seed)
+    found = judged(bench.source, bench.target, errors, partners, given, fed, options.seed)
     probes = [
         Probe(bench.given(n), bench.feeds(n)) for n in _telling(ranked, errors, found)
     ]

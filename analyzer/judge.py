@@ -27,19 +27,17 @@ NEGLIGIBLE = 2e-6
 """Relative local error below which nothing is measured: sixteen units in the last place of
 float32, which any reassociated sum of a few hundred terms reaches."""
 
-OUTLIER = 3.5
-"""Robust z-score (median, MAD, of log errors) above which a quantized region is not just
-quantized: Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993."""
+INT8_LEVELS = 255
+"""Steps of an eight-bit grid."""
 
-PLAIN_OUTLIER = 3.0
-"""Factor over the median a quantized region must also exceed, where all errors are alike."""
+QUANTIZATION = 4.0
+"""Local errors up to this many quantization floors are quantization: the floor is that of one
+rounding of inputs and weights, a region rounds its result and often an intermediate too, and
+per-tensor grids are coarser than the range of one sample."""
 
-FEWEST_REGIONS = 8
-"""Quantized regions below which a median says nothing."""
-
-QUANTIZATION_STEP = 0.1
-"""Local error that int8 rounding alone can reach where too few regions allow a z-score: a few
-steps of 1/255 on inputs and weights of a skewed range."""
+CALIBRATED = 0.25
+"""Share of samples that are taken to lie within the range a quantized model was calibrated on:
+a sample beyond it saturates, which is no fault; a wrong scale or weight shows on every one."""
 
 QUANTIZING_OPS = frozenset(
     {
@@ -80,7 +78,7 @@ class Judged:
 def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     source: Side,
     target: Side,
-    errors: Mapping[str, float],
+    samples: Sequence[Mapping[str, float]],
     partners: Mapping[str, str],
     given: Feeds,
     fed: Feeds,
@@ -91,32 +89,51 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     Args:
         source: The source.
         target: The target.
-        errors: Largest local error over the samples, by target tensor.
+        samples: Local error of each sample, by target tensor.
         partners: Source tensor by target tensor, for every pair.
         given: The source's values of one sample.
         fed: The same values at the target's cuts and inputs.
         seed: Seed of the perturbations.
     """
+    errors = _largest(samples)
     suspects = [name for name, error in errors.items() if error > NEGLIGIBLE]
     if not suspects:
         return ()
-    quantized = {n for n in suspects if is_quantized(target.view, n, fed.keys())}
-    rest = [name for name in suspects if name not in quantized]
-    floors = _floors(target, rest, fed, seed)
-    ours = _floors(source, [partners[name] for name in rest], _known(given, partners), seed)
-    found = [
+    known = _known(given, partners)
+    theirs = _floors(target, suspects, fed, seed)
+    names = [partners[name] for name in suspects]
+    ours = _floors(source, names, known, seed)
+    quantized = [name for name in suspects if is_quantized(target.view, name, fed.keys())]
+    steps = _floors(source, [partners[n] for n in quantized], known, seed, INT8_LEVELS)
+    found = (
         _against_rounding(
             name,
-            errors[name],
-            floors.get(name, 0.0),
-            ours.get(partners[name], 0.0),
-            lossy=is_narrow(target.view, name, fed),
+            _typical(name, samples) if name in quantized else errors[name],
+            ROUNDING * ours.get(partners[name], 0.0),
+            max(
+                ROUNDING * theirs.get(name, 0.0),
+                QUANTIZATION * steps.get(partners[name], 0.0) if name in quantized else 0.0,
+            ),
+            lossy=name in quantized or is_narrow(target.view, name, fed),
         )
-        for name in rest
-    ]
-    found += _against_each_other({name: errors[name] for name in quantized})
+        for name in suspects
+    )
     kept = (one for one in found if one is not None)
     return tuple(sorted(kept, key=lambda one: -one.error))
+
+
+def _largest(samples: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    worst: dict[str, float] = {}
+    for sample in samples:
+        for name, error in sample.items():
+            worst[name] = max(worst.get(name, 0.0), error)
+    return worst
+
+
+def _typical(name: str, samples: Sequence[Mapping[str, float]]) -> float:
+    """Return the error of a quantized region that all but a quarter of the samples exceed."""
+    found = [sample[name] for sample in samples if name in sample]
+    return float(np.quantile(found, CALIBRATED))
 
 
 def _known(given: Feeds, partners: Mapping[str, str]) -> Feeds:
@@ -124,42 +141,29 @@ def _known(given: Feeds, partners: Mapping[str, str]) -> Feeds:
     return {name: value for name, value in given.items() if name in names}
 
 
-def _floors(side: Side, names: Sequence[str], known: Feeds, seed: int) -> dict[str, float]:
-    """Return the noise floor of each tensor's region, all regions perturbed in one go."""
+def _floors(
+    side: Side, names: Sequence[str], known: Feeds, seed: int, levels: int = 0
+) -> dict[str, float]:
+    """Return the noise floor of each tensor's region."""
     wanted = [name for name in names if name in side.view.giver]
     floors: dict[str, float] = {}
     for name in wanted:  # one region at a time: a result may be the next region's cut
         part = region(side.view, (name,), known.keys())
-        edges = {edge: known[edge] for edge in part.inputs if edge in known}
-        floors |= noise_floor(side.model, side.folder, [edges], [name], seed=seed)
+        wanted_edges = (*part.inputs, *side.view.inputs)  # shape arithmetic reads the inputs
+        edges = {edge: known[edge] for edge in wanted_edges if edge in known}
+        floors |= noise_floor(side.model, side.folder, [edges], [name], levels=levels, seed=seed)
     return floors
 
 
 def _against_rounding(
-    name: str, error: float, floor: float, ours: float, *, lossy: bool
+    name: str, error: float, ours: float, theirs: float, *, lossy: bool
 ) -> Judged | None:
-    limit = max(ROUNDING * max(floor, ours), NEGLIGIBLE)
+    """Return a fault above both sides' noise, drift above the source's alone, else None."""
+    plain = max(ours, NEGLIGIBLE)
+    limit = max(plain, theirs)
     if error > limit:
         return Judged(name, error, limit, Status.FAULT)
-    plain = max(ROUNDING * ours, NEGLIGIBLE)
     return Judged(name, error, limit, Status.DRIFT) if lossy and error > plain else None
-
-
-def _against_each_other(errors: Mapping[str, float]) -> list[Judged]:
-    """Return quantized regions: outliers among their own kind are faults, the rest is drift."""
-    if len(errors) < FEWEST_REGIONS:
-        limit = QUANTIZATION_STEP
-    else:
-        logs = np.log(np.maximum(list(errors.values()), NEGLIGIBLE))
-        middle = float(np.median(logs))
-        deviation = 1.4826 * float(np.median(np.abs(logs - middle)))
-        limit = float(np.exp(middle)) * max(
-            PLAIN_OUTLIER, float(np.exp(OUTLIER * deviation))
-        )
-    return [
-        Judged(name, error, limit, Status.FAULT if error > limit else Status.DRIFT)
-        for name, error in errors.items()
-    ]
 
 
 def whole_model_noise(
@@ -188,7 +192,9 @@ def whole_model_noise(
 def is_quantized(view: View, name: str, cuts: Iterable[str]) -> bool:
     """Return whether integers stand in for floats in the region that gives a tensor."""
     nodes = region(view, (name,), frozenset(cuts)).nodes
-    return any(node.op in QUANTIZING_OPS for node in nodes)
+    return any(
+        node.op in QUANTIZING_OPS or view.rounded & set(node.inputs) for node in nodes
+    )
 
 
 def is_narrow(view: View, name: str, fed: Feeds) -> bool:

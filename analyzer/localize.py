@@ -186,7 +186,10 @@ def _sample(
     return Sample(
         {name: given[name] for name in left.inputs if name in given},
         {pair.source: given[pair.source] for pair in results},
-        {pair.target: one.fed[pair.target] for pair in edges if pair.target in one.fed},
+        {
+            **one.probe.feeds,  # shape arithmetic reads the model's inputs
+            **{pair.target: one.fed[pair.target] for pair in edges if pair.target in one.fed},
+        },
         {pair.target: _moved(given, pair) for pair in results},
         {pair.target: one.seen[pair.target] for pair in results if pair.target in one.seen},
     )

@@ -27,6 +27,13 @@ LOOKED_AT = 4096
 """Elements by which the likeliest layout of two differing tensors is chosen."""
 
 
+SURELY_SAME = 1e-4
+"""Disagreement, in spreads, that no bias or activation between two tensors can hide behind."""
+
+NEXT_CLOSEST = 3.0
+"""Factor by which a tensor may fit worse than another one fits the same source tensor: in a
+quantized model a sum before its bias still resembles the sum behind it."""
+
 PLAINLY_CLOSER = 0.25
 """Factor on the distance under an order of axes that is usual in this pair of models: where
 values are wrong and sizes equal, only a far better fit speaks for an unusual one."""
@@ -200,8 +207,12 @@ def _best_matches(
     the operator's name tells them apart.
     """
     best: dict[str, tuple[tuple[bool, bool, float, int], ValueMatch]] = {}
-    for match in matches:
-        if (match.source, match.target) in banned:
+    allowed = [match for match in matches if (match.source, match.target) not in banned]
+    closest: dict[str, float] = {}
+    for match in allowed:
+        closest[match.source] = min(match.error, closest.get(match.source, match.error))
+    for match in allowed:
+        if match.error > max(NEXT_CLOSEST * closest[match.source], SURELY_SAME):
             continue
         one, other = source.owner[match.source], target.owner[match.target]
         same_op = one.op == other.op

@@ -1,12 +1,13 @@
 """How far rounding alone can move a tensor: measured, not assumed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from math import prod
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from analyzer.core.errors import RunError
 from analyzer.core.graph import constant_value, opsets
@@ -18,6 +19,8 @@ from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.region import extract
 from analyzer.runtime.session import Session, open_session
 from analyzer.runtime.value_types import type_of
+
+Step = Callable[[Array], Array]
 
 DRAWS = 3
 """Perturbations tried for each sample; each costs a run, and all of them fall below the
@@ -45,6 +48,7 @@ def noise_floor(
     outputs: Sequence[str],
     *,
     unit: float | None = None,
+    levels: int = 0,
     seed: int = 0,
 ) -> dict[str, float]:
     """Return how far each output moves when every operand moves by one rounding error.
@@ -60,6 +64,7 @@ def noise_floor(
         outputs: Tensors that the region gives.
         unit: Relative size of the perturbation; None: the machine epsilon of each tensor's
             own dtype (2**-23 for float32, 2**-10 for float16).
+        levels: Steps of the integer grid an operand is rounded to, 255 for int8; 0: none.
         seed: Seed of the signs.
 
     Returns:
@@ -74,13 +79,41 @@ def noise_floor(
         return {}
     part = extract(model, tuple(samples[0]), outputs, arrays=samples[0])
     weights = _weights(part, folder)
-    for fed in (weights, {}):  # a runtime may want a weight to be constant
-        try:
-            session = open_session(_with_inputs(part, fed), folder)
-            return _floors(session, fed, samples, unit, np.random.default_rng(seed))
-        except RunError:
-            continue
-    return {}
+    rng = np.random.default_rng(seed)
+    step = partial(_step, unit=unit, levels=levels, rng=rng)
+    try:
+        return _floors(open_session(_with_inputs(part, weights), folder), weights, samples, step)
+    except RunError:  # a runtime may want a weight to be constant
+        return _floors_of_copies(part, folder, weights, samples, step)
+
+
+def _floors_of_copies(
+    part: onnx.ModelProto, folder: Path, weights: Feeds, samples: Sequence[Feeds], step: Step
+) -> dict[str, float]:
+    """Return the deviations of copies of a region whose weights are moved; empty: it does not run."""
+    try:
+        plain = open_session(part, folder)
+        moved = [
+            open_session(_with_weights(part, {n: step(w) for n, w in weights.items()}), folder)
+            for _ in range(DRAWS)
+        ]
+        return _largest(
+            relative
+            for feeds in samples
+            for relative in _deviations(plain, moved, _operands(plain, feeds, {}), step)
+        )
+    except RunError:
+        return {}
+
+
+def _with_weights(part: onnx.ModelProto, weights: Feeds) -> onnx.ModelProto:
+    """Return a region with other values for some of its initializers."""
+    changed = onnx.ModelProto()
+    changed.CopyFrom(part)
+    for tensor in changed.graph.initializer:
+        if tensor.name in weights:
+            tensor.CopyFrom(numpy_helper.from_array(weights[tensor.name], tensor.name))
+    return changed
 
 
 def _weights(part: onnx.ModelProto, folder: Path) -> dict[str, Array]:
@@ -137,25 +170,63 @@ def _with_inputs(part: onnx.ModelProto, weights: Feeds) -> onnx.ModelProto:
 
 
 def _floors(
-    session: Session,
-    weights: Feeds,
-    samples: Sequence[Feeds],
-    unit: float | None,
-    rng: np.random.Generator,
+    session: Session, weights: Feeds, samples: Sequence[Feeds], step: Step
 ) -> dict[str, float]:
     """Return the largest deviation of each output over all samples and draws."""
+    return _largest(
+        relative
+        for feeds in samples
+        for relative in _deviations(
+            session, [session] * DRAWS, _operands(session, feeds, weights), step
+        )
+    )
+
+
+def _operands(session: Session, feeds: Feeds, weights: Feeds) -> dict[str, Array]:
+    named = {fed_name(name): array for name, array in feeds.items()}
+    known = {**feeds, **named, **weights}
+    return {name: known[name] for name in session.input_names if name in known}
+
+
+def _deviations(
+    plain: Session, moved: Sequence[Session], operands: Feeds, step: Step
+) -> Iterator[tuple[str, float]]:
+    """Yield the deviation of each output for each draw, a session a draw."""
+    expected = plain.run(operands)
+    for session in moved:
+        observed = session.run({name: step(array) for name, array in operands.items()})
+        for name, value in observed.items():
+            yield name, relative_error(value, expected[name])
+
+
+def _largest(deviations: Iterable[tuple[str, float]]) -> dict[str, float]:
     floors: dict[str, float] = {}
-    for feeds in samples:
-        named = {fed_name(name): array for name, array in feeds.items()}
-        known = {**feeds, **named, **weights}
-        operands = {name: known[name] for name in session.input_names if name in known}
-        plain = session.run(operands)
-        for _ in range(DRAWS):
-            moved = {name: perturbed(array, unit, rng) for name, array in operands.items()}
-            for name, value in session.run(moved).items():
-                error = relative_error(value, plain[name])
-                floors[name] = max(floors.get(name, 0.0), error)
+    for name, error in deviations:
+        floors[name] = max(floors.get(name, 0.0), error)
     return floors
+
+
+def _step(
+    array: Array, *, unit: float | None, levels: int, rng: np.random.Generator
+) -> Array:
+    """Return an array moved by one rounding error of its dtype, or of an integer grid."""
+    return gridded(array, levels, rng) if levels else perturbed(array, unit, rng)
+
+
+def gridded(array: Array, levels: int, rng: np.random.Generator) -> Array:
+    """Return an array moved as rounding it to an integer grid over its own range would.
+
+    Args:
+        array: Array of any shape and dtype; only float16, float32 and float64 move.
+        levels: Steps of the grid over the range, zero included.
+        rng: Draws the errors, uniform within half a step.
+    """
+    if array.dtype not in FLOATS or not array.size:
+        return array
+    low, high = min(float(array.min()), 0.0), max(float(array.max()), 0.0)
+    errors = rng.uniform(-0.5, 0.5, min(array.size, PERIOD)) * (high - low) / levels
+    moved = array.ravel() + np.resize(errors.astype(array.dtype), array.size)
+    return moved.reshape(array.shape)
 
 
 def perturbed(array: Array, unit: float | None, rng: np.random.Generator) -> Array:
@@ -173,6 +244,12 @@ def perturbed(array: Array, unit: float | None, rng: np.random.Generator) -> Arr
         return array
     step = float(np.finfo(array.dtype).eps) if unit is None else unit
     signs = rng.integers(0, 2, min(array.size, PERIOD), dtype=np.int8) * 2 - 1
-    factors = np.resize((1.0 + step * signs).astype(array.dtype), array.size)
+    factors = (1.0 + step * signs).astype(array.dtype)
+    values, moved = array.ravel(), np.empty(array.size, array.dtype)
+    whole = array.size // PERIOD * PERIOD
+    rest = factors[: array.size - whole]
     with np.errstate(invalid="ignore", over="ignore"):  # weights may hold NaN or infinity
-        return (array.ravel() * factors).reshape(array.shape)
+        blocks = moved[:whole].reshape(-1, PERIOD)
+        np.multiply(values[:whole].reshape(-1, PERIOD), factors if whole else 1, out=blocks)
+        np.multiply(values[whole:], rest, out=moved[whole:])
+    return moved.reshape(array.shape)
