@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from analyzer.core.types import Feeds, Pivot
+import numpy as np
+
+from analyzer.core.types import Array, Feeds, Pivot
 from analyzer.frontends.base import find_frontend
 from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.noise import noise_floor
@@ -38,17 +40,30 @@ def fidelity_gap(pivot: Pivot, probes: Sequence[Feeds]) -> tuple[float, float]:
 
     Returns:
         The largest relative deviation of any output on any probe, and the largest relative
-        deviation that a unit in the last place of inputs and weights makes of an output.
+        deviation that a unit in the last place of inputs, weights or outputs can make.
 
     Raises:
         RunError: One of the two runtimes refuses a probe.
     """
     session = open_session(pivot.model, pivot.folder)
     names = [output.name for output in pivot.outputs]
-    gap = 0.0
+    gap = step = 0.0
     for feeds in probes:
         observed, expected = session.run(feeds, names), pivot.run_native(feeds)
         errors = [relative_error(observed[name], expected[name]) for name in names]
         gap = max([gap, *errors])
+        step = max([step, *(_last_place(expected[name]) for name in names)])
     floors = noise_floor(pivot.model, pivot.folder, probes[:FLOOR_PROBES], names)
-    return gap, max(floors.values(), default=0.0)
+    return gap, max([step, *floors.values()])
+
+
+def _last_place(value: Array) -> float:
+    """Return the relative size of the least step an output can take.
+
+    Two right runtimes may round a float, or a quantized value, to neighbouring steps.
+    """
+    if value.dtype.kind == "f":
+        return float(np.finfo(value.dtype).eps)
+    if value.dtype.itemsize > 1 or value.dtype.kind not in "iu" or not value.size:
+        return 0.0  # indices, labels and masks are right or wrong
+    return 1.0 / max(1, int(np.max(np.abs(value.astype(np.int64)))))

@@ -50,6 +50,17 @@ def test_unfaithful_pivot_has_a_gap_of_its_error(product: Pivot) -> None:
     assert gap > floor
 
 
+def test_neighbouring_quantized_values_are_within_the_floor(product: Pivot) -> None:
+    """Two right runtimes may round the same value to neighbouring steps."""
+
+    def integers(feeds: Feeds) -> Feeds:
+        assert feeds
+        return {"y": np.array([[100, -50]], np.int8)}
+
+    _, floor = pivot.fidelity_gap(replace(product, run_native=integers), PROBES)
+    assert floor == pytest.approx(0.01)
+
+
 def test_no_probe_gives_no_gap(product: Pivot) -> None:
     """Nothing was measured, so nothing is held against the importer."""
     gap, _ = pivot.fidelity_gap(product, [])

@@ -53,9 +53,12 @@ def pivot_of(program: Any) -> tuple[onnx.ModelProto, Layers]:
 
 
 def _module(scopes: str) -> str:
-    """Return the deepest module path of a node's scopes, whose last entry is the node."""
-    paths = ast.literal_eval(scopes) if scopes else []
-    found = str(paths[-2]) if len(paths) > 1 else ""
+    """Return a node's deepest module path, or its own name where the model itself runs it.
+
+    The scopes are a list from the model, an empty path, down to the operation.
+    """
+    paths = [path for path in ast.literal_eval(scopes or "[]") if path]
+    found = str(paths[-2] if len(paths) > 1 else paths[-1]) if paths else ""
     return "" if found.startswith(NO_MODULE) else found
 
 

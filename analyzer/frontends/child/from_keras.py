@@ -44,13 +44,20 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     layers = layers_of_tensors(pivot, recorded)
     _, given = io_names(pivot)
     own = {f"input_{place}": tensor.name for place, tensor in enumerate(model.inputs)}
-    pivot, names = renamed(pivot, own | dict(zip(given, model.output_names, strict=True)))
+    pivot, names = renamed(pivot, own | dict(zip(given, _output_names(model), strict=True)))
     inputs = [names.get(old, old) for old in own]
     return Loaded(
         pivot,
         lambda feeds: _run(model, feeds, inputs, io_names(pivot)[1]),
         {names.get(tensor, tensor): layer for tensor, layer in layers.items()},
     )
+
+
+def _output_names(model: Any) -> list[str]:
+    """Return a name per output: that of the layer that gives it."""
+    if hasattr(model, "output_names"):
+        return list(model.output_names)
+    return [model.layers[-1].name]  # a Sequential model has no names and one output
 
 
 def _run(

@@ -60,17 +60,17 @@ class Native:
         """
         inputs, outputs = self._names
         self._interpreter = self._interpreter or self._opened()
-        for name, place in zip(inputs, self._interpreter.get_input_details(), strict=True):
+        interpreter = self._interpreter
+        for name, place in _named(inputs, interpreter.get_input_details()):
             self._resize(place, feeds[name])
-        self._interpreter.allocate_tensors()
-        for name, place in zip(inputs, self._interpreter.get_input_details(), strict=True):
-            self._interpreter.set_tensor(place["index"], np.ascontiguousarray(feeds[name]))
-        self._interpreter.invoke()
-        results = (
-            self._interpreter.get_tensor(place["index"])
-            for place in self._interpreter.get_output_details()
-        )
-        return dict(zip(outputs, results, strict=True))
+        interpreter.allocate_tensors()
+        for name, place in _named(inputs, interpreter.get_input_details()):
+            interpreter.set_tensor(place["index"], np.ascontiguousarray(feeds[name]))
+        interpreter.invoke()
+        return {
+            name: interpreter.get_tensor(place["index"])
+            for name, place in _named(outputs, interpreter.get_output_details())
+        }
 
     def _opened(self) -> Any:
         try:
@@ -96,6 +96,18 @@ class Native:
                 hint="feed the declared shape; -1 is free",
             )
         self._interpreter.resize_tensor_input(place["index"], value.shape)
+
+
+Details = list[dict[str, Any]]
+
+
+def _named(names: list[str], details: Details) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each pivot name with its tensor: by name, or by position where names differ."""
+    found = {place["name"]: place for place in details}
+    if set(names) == set(found):
+        yield from ((name, found[name]) for name in names)
+    else:
+        yield from zip(names, details, strict=True)
 
 
 def _notes(tree: Any) -> Iterator[str]:

@@ -78,9 +78,10 @@ def spell_out(ctx: Any, node: Any, steps: Sequence[Step]) -> None:
     ctx.remove_node(name)
     before = given
     for place, (op, operands) in enumerate(steps):
-        last = {"name": name, "outputs": [result]} if place == len(steps) - 1 else {}
+        last = {"name": name, "outputs": [result]}
+        own = last if place == len(steps) - 1 else {"name": tf2onnx.utils.make_name(name)}
         reads = [_operand(ctx, name, operand, (given, before)) for operand in operands]
-        before = ctx.make_node(op, reads, **last, **kind).output[0]
+        before = ctx.make_node(op, reads, **own, **kind).output[0]
 
 
 def _operand(ctx: Any, name: str, operand: Any, tensors: tuple[str, str]) -> str:

@@ -49,6 +49,13 @@ def two_ends() -> keras.Model:
     return keras.Model({"right": right, "left": left}, [total, share], name="two_ends")
 
 
+def chain() -> keras.Model:
+    """Return a sequential model, which names no outputs, with a recurrent layer."""
+    return keras.Sequential([
+        keras.Input((5, 3)), layers.LSTM(4, name="memory"), layers.Dense(2, name="last")
+    ])
+
+
 def wide() -> keras.Model:
     """Return a model with enough weights for the converter to quantize them."""
     value = keras.Input((64,), name="value")
@@ -87,6 +94,18 @@ def tflite(model: keras.Model, *, quantize: str = "") -> bytes:
     return converter.convert()
 
 
+def arithmetic() -> bytes:
+    """Return a flatbuffer with two inputs and two outputs, none of which may be mixed up."""
+    spec = tf.TensorSpec((1, 4))
+
+    @tf.function(input_signature=[spec, spec])
+    def call(right: tf.Tensor, left: tf.Tensor) -> list[tf.Tensor]:
+        return [left - 2 * right, left / right]
+
+    traced = call.get_concrete_function()
+    return tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()
+
+
 def build(folder: Path) -> None:
     """Write every model into a folder."""
     keras.utils.set_random_seed(0)
@@ -95,8 +114,10 @@ def build(folder: Path) -> None:
     model.save(folder / "network.h5")
     two_ends().save(folder / "two_ends.keras")
     unsupported().save(folder / "unsupported.keras")
+    chain().save(folder / "chain.keras")
     with_code().save(folder / "with_code.keras")
     (folder / "network.tflite").write_bytes(tflite(model))
+    (folder / "two_ends.tflite").write_bytes(arithmetic())
     (folder / "weights.tflite").write_bytes(tflite(wide(), quantize="weights"))
     (folder / "int8.tflite").write_bytes(tflite(model, quantize="all"))
 

@@ -120,20 +120,21 @@ def test_both_sides_load_at_the_same_time(models: Path) -> None:
 
 
 SCRIPT = """
-import sys
-sys.path.append({root!r})
+import sys, time
+root, path, seconds = sys.argv[1:]
+sys.path.append(root)
 from analyzer import pivot
-model = pivot.load({path!r}, trust_code=False)
+model = pivot.load(path, trust_code=False)
 print(model.folder.parent, flush=True)
-print(sorted({{"torch", "tensorflow", "keras"}} & set(sys.modules)), flush=True)
-{then}
+print(sorted({"torch", "tensorflow", "keras"} & set(sys.modules)), flush=True)
+time.sleep(float(seconds))
 """
 
 
-def script(models: Path, then: str) -> list[str]:
-    """Return a command that loads a program elsewhere and then does something."""
+def script(models: Path, *, seconds: int) -> list[str]:
+    """Return a command that loads a program, says where and what it imported, and stays."""
     path = str(models / "two_ends.pt2")
-    return [sys.executable, "-c", SCRIPT.format(root=str(ROOT), path=path, then=then)]
+    return [sys.executable, "-c", SCRIPT, str(ROOT), path, str(seconds)]
 
 
 def test_parent_imports_no_framework_and_leaves_nothing(
@@ -141,7 +142,7 @@ def test_parent_imports_no_framework_and_leaves_nothing(
 ) -> None:
     """From any folder, out of a clone that is not installed."""
     done = subprocess.run(
-        script(models, ""), cwd=tmp_path, capture_output=True, text=True, check=True
+        script(models, seconds=0), cwd=tmp_path, capture_output=True, text=True, check=True
     )
 
     folder, frameworks = done.stdout.splitlines()
@@ -155,7 +156,7 @@ def test_interrupted_parent_leaves_no_folder(
     models: Path, tmp_path: Path, end: signal.Signals
 ) -> None:
     """Ctrl-C reaches the parent alone; its child goes after it, even if it was killed."""
-    command = script(models, "import time; time.sleep(60)")
+    command = script(models, seconds=60)
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as parent:

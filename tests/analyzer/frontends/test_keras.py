@@ -40,6 +40,16 @@ def test_inputs_and_outputs_keep_their_keras_names(load: Load) -> None:
     assert [spec.name for spec in model.outputs] == ["total", "share"]
 
 
+def test_sequential_model_gives_its_last_layers_name(load: Load, draw: Draw) -> None:
+    """It has no output names of its own."""
+    model = load("chain.keras")
+    feeds = draw(model)
+
+    (expected,) = model.run_native(feeds).values()
+    observed = open_session(model.model, model.folder).run(feeds)["last"]
+    np.testing.assert_allclose(observed, expected, rtol=ROUNDING, atol=ROUNDING)
+
+
 def test_inputs_by_name_reach_the_right_end(load: Load, draw: Draw) -> None:
     """A dictionary of inputs is not mixed up on its way to the framework."""
     model = load("two_ends.keras")

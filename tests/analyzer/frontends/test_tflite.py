@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analyzer import pivot
+from analyzer import pivot as pivots
 from analyzer.core.errors import LoadError, RunError
 from analyzer.core.types import Feeds, Pivot
 from analyzer.runtime.session import open_session
@@ -36,6 +36,16 @@ def test_int8_model_takes_and_gives_integers(load: Load, draw: Draw) -> None:
     assert expected.dtype == observed.dtype == np.int8
     assert np.max(np.abs(observed.astype(int) - expected)) <= 1
     assert "quantized" in model.notes[0]
+
+
+def test_two_inputs_reach_the_right_end(load: Load, draw: Draw) -> None:
+    """The interpreter's order of inputs need not be the pivot's."""
+    model = load("two_ends.tflite")
+    feeds = draw(model)
+
+    pivot = open_session(model.model, model.folder).run(feeds)
+    for name, value in model.run_native(feeds).items():
+        np.testing.assert_allclose(pivot[name], value, rtol=ROUNDING, atol=ROUNDING)
 
 
 def test_quantized_weights_are_announced(load: Load) -> None:
@@ -72,7 +82,7 @@ def test_another_file_of_that_name_is_refused(tmp_path: Path) -> None:
     file.write_text("this is no model")
 
     with pytest.raises(LoadError, match="is not a TFLite model"):
-        pivot.load(str(file), trust_code=False)
+        pivots.load(str(file), trust_code=False)
 
 
 @pytest.mark.usefixtures("warm")
@@ -90,4 +100,4 @@ def test_reference_to_a_missing_tensor_is_refused(tmp_path: Path, models: Path) 
     file.write_bytes(bytes(builder.Output()))
 
     with pytest.raises(LoadError, match=r"operator 0 reads tensor 999 of \d+"):
-        pivot.load(str(file), trust_code=False)
+        pivots.load(str(file), trust_code=False)

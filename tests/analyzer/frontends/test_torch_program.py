@@ -63,6 +63,16 @@ def test_operator_knows_its_module_and_line(load: Load) -> None:
     assert layer.location.startswith("build_torch.py:")
 
 
+def test_operation_of_the_model_itself_goes_by_its_own_name(load: Load) -> None:
+    """There is no module to name, but there is a line."""
+    model = load("network.pt2")
+
+    (relu,) = (node for node in model.model.graph.node if node.op_type == "Relu")
+    layer = model.layers[relu.output[0]]
+    assert layer.name == "relu"
+    assert layer.location is not None
+
+
 def test_no_path_of_the_builder_stays_in_the_pivot(load: Load, models: Path) -> None:
     """A report may be shared: traces name files, not folders."""
     model = load("network.pt2").model
