@@ -95,7 +95,7 @@ def tflite(model: keras.Model, *, quantize: str = "") -> bytes:
 
 
 def arithmetic() -> bytes:
-    """Return a flatbuffer with two inputs and two outputs, none of which may be mixed up."""
+    """Return a flatbuffer with two inputs and two outputs that must not be mixed up."""
     spec = tf.TensorSpec((1, 4))
 
     @tf.function(input_signature=[spec, spec])
