@@ -1,6 +1,6 @@
 """The demo's network: trained, converted, broken and asked for labels.
 
-Each is a process of its own, ``python -m rewriter.digits train|break|agree FOLDER``, so that
+Each is a process of its own, ``python -m rewriter.digits train|break|agree FOLDER``:
 TensorFlow and its messages stay out of the process that compares.
 """
 
@@ -46,11 +46,14 @@ class Planted:
 
 
 PLANTED = (
-    Planted("block1_depthwise", f"{WRONG_CHANNELS} channels of its weight stand in reverse"),
+    Planted("block1_depthwise", f"{WRONG_CHANNELS} channels of its weight are reversed"),
     Planted("block2_pad", "the strided convolution's padding of 1 and 1 becomes 0 and 2"),
     Planted("block4_expand", "its ReLU6 is gone"),
 )
 
+
+Untyped = Any
+"""Something of Keras or of a flatbuffer, which declare no types."""
 
 Answer = Mapping[str, object]
 """What a step has to say, as JSON."""
@@ -103,12 +106,13 @@ def _digits() -> tuple[Array, Array, Array, Array]:
     images = (digits.images / 16.0).astype(np.float32)[..., None]
     images = images.repeat(UPSCALE, axis=1).repeat(UPSCALE, axis=2)
     train_images, test_images, train_labels, test_labels = train_test_split(
-        images, digits.target, test_size=TEST_SHARE, random_state=SEED, stratify=digits.target
+        images, digits.target, test_size=TEST_SHARE, random_state=SEED,
+        stratify=digits.target,
     )
     return train_images, train_labels, test_images, test_labels
 
 
-def _network(keras: Any) -> Any:  # noqa: ANN401 -- Keras has no types
+def _network(keras: Untyped) -> Untyped:
     """Return an untrained MobileNetV2 in small, for 16x16 pictures of one channel."""
     layers = keras.layers
     image = layers.Input((16, 16, 1), name="image")
@@ -123,8 +127,8 @@ def _network(keras: Any) -> Any:  # noqa: ANN401 -- Keras has no types
 
 
 def _block(
-    layers: Any, features: Any, name: str, filters: int, stride: int
-) -> Any:
+    layers: Untyped, features: Untyped, name: str, filters: int, stride: int
+) -> Untyped:
     """Return an inverted residual: expand four times, filter by channel, project."""
     width = 4 * features.shape[-1]
     wide = layers.Conv2D(width, 1, use_bias=False, name=f"{name}_expand")(features)
@@ -143,16 +147,16 @@ def _block(
     return layers.Add(name=f"{name}_add")([features, narrow])
 
 
-def _normalized(layers: Any, features: Any, name: str) -> Any:  # noqa: ANN401
+def _normalized(layers: Untyped, features: Untyped, name: str) -> Untyped:
     norm = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_bn")
     return norm(features)
 
 
-def _activated(layers: Any, features: Any, name: str) -> Any:  # noqa: ANN401
+def _activated(layers: Untyped, features: Untyped, name: str) -> Untyped:
     return layers.ReLU(6.0, name=f"{name}_relu")(_normalized(layers, features, name))
 
 
-def _convert(network: Any, folder: Path) -> None:  # noqa: ANN401
+def _convert(network: Untyped, folder: Path) -> None:
     """Write the network as TFLite, through a SavedModel so that layers keep their names."""
     import tempfile
 
@@ -184,7 +188,7 @@ def break_copy(folder: Path) -> Answer:
     return {fault.layer: fault.what for fault in PLANTED}
 
 
-def _operator(model: Any, layer: str) -> Any:  # noqa: ANN401
+def _operator(model: Untyped, layer: str) -> Untyped:
     """Return the operator whose weight or padding carries a layer's name.
 
     Tracing a model again gives its layers a number more: ``block1_expand_1``.
@@ -198,7 +202,7 @@ def _operator(model: Any, layer: str) -> Any:  # noqa: ANN401
     )
 
 
-def _values(model: Any, layer: str, dtype: type[np.generic]) -> Array:  # noqa: ANN401
+def _values(model: Untyped, layer: str, dtype: type[np.generic]) -> Array:
     """Return a writable view of a layer's weight or padding, in its own shape."""
     tensor = model.subgraphs[0].tensors[_operator(model, layer).inputs[1]]
     buffer = model.buffers[tensor.buffer]
@@ -206,17 +210,17 @@ def _values(model: Any, layer: str, dtype: type[np.generic]) -> Array:  # noqa: 
     return np.asarray(buffer.data.view(dtype).reshape(tensor.shape))
 
 
-def _reverse_channels(model: Any) -> None:  # noqa: ANN401
+def _reverse_channels(model: Untyped) -> None:
     weights = _values(model, PLANTED[0].layer, np.float32)
     weights[..., :WRONG_CHANNELS] = weights[..., WRONG_CHANNELS - 1 :: -1].copy()
 
 
-def _shift_padding(model: Any) -> None:  # noqa: ANN401
+def _shift_padding(model: Untyped) -> None:
     pads = _values(model, PLANTED[1].layer, np.int32)
     pads[1:3] = (0, 2)
 
 
-def _drop_activation(model: Any, schema: Any) -> None:  # noqa: ANN401
+def _drop_activation(model: Untyped, schema: Untyped) -> None:
     operator = _operator(model, PLANTED[2].layer)
     operator.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.NONE
 

@@ -1,0 +1,235 @@
+"""The report on a screen: the verdict, what broke and where, and what was compared."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
+from pathlib import PurePath
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from analyzer.core.report import Coverage, ModelSummary, OutputPair, Report, Verdict
+from analyzer.core.types import Finding, Status, TryVerdict, Where
+from analyzer.reports.numbers import counted, over_floor, share, short
+
+WIDTH = 100
+LONGEST_NAME = 60
+"""Longer tensor names lose their middle; ``-v`` and report.json show them whole."""
+
+MOST_LISTED = 5
+"""Things not compared that are listed; ``-v`` shows all."""
+
+COLOURS = {
+    Verdict.EQUIVALENT: "bold green", Verdict.REPAIRED: "bold green",
+    Verdict.IMPROVED: "bold yellow", Verdict.INCONCLUSIVE: "bold yellow",
+    Verdict.DIVERGENT: "bold red", Verdict.UNREPAIRED: "bold red",
+}
+
+SHOWN = (Status.FAULT, Status.DRIFT, Status.LATENT)
+"""Statuses shown without ``-v``; harmless findings are counted."""
+
+
+def render(
+    report: Report, *, width: int = WIDTH, colour: bool = False, verbosity: int = 0
+) -> str:
+    """Return the report as text for a terminal.
+
+    Args:
+        report: What a run found.
+        width: Columns to fill.
+        colour: Whether to use ANSI colours.
+        verbosity: -1 for the verdict alone; 1 for everything.
+    """
+    screen = StringIO()
+    console = Console(
+        file=screen, width=width, force_terminal=colour, no_color=not colour,
+        highlight=False, legacy_windows=False, color_system="standard" if colour else None,
+    )
+    for part in _parts(report, verbosity=verbosity):
+        console.print(part)
+    return "\n".join(line.rstrip() for line in screen.getvalue().splitlines()) + "\n"
+
+
+def _parts(report: Report, *, verbosity: int) -> Iterator[RenderableType]:
+    verdict = (f"{report.verdict.value}: ", COLOURS[report.verdict])
+    yield Text.assemble(verdict, headline(report))
+    if verbosity < 0:
+        return
+    shown = _shown(report.findings, verbosity=verbosity)
+    if shown:
+        yield _table(shown)
+        yield Group(*_details(shown, verbosity=verbosity))
+    yield from (Text(line) for line in _compared(report, shown, verbosity=verbosity))
+
+
+def headline(report: Report) -> str:
+    """Return the verdict's sentence: what the target is to its source.
+
+    Args:
+        report: What a run found.
+    """
+    source, target = PurePath(report.source.path).name, PurePath(report.target.path).name
+    faults = _faults(report.findings)
+    kept = sum(finding.outcome is not None and finding.outcome.verdict is TryVerdict.KEPT
+               for finding in faults)
+    match report.verdict:
+        case Verdict.EQUIVALENT:
+            return f"{target} computes what {source} computes"
+        case Verdict.DIVERGENT:
+            return f"{target} is not {source}: {_roots(report)}"
+        case Verdict.INCONCLUSIVE:
+            return f"too little of {source} and {target} could be compared"
+        case Verdict.REPAIRED:
+            mended = f"{counted(kept, 'fault')} of {target} mended"
+            return f"{mended}; it now computes what {source} computes"
+        case Verdict.IMPROVED:
+            mended = f"{kept} of {counted(len(faults), 'fault')} of {target} mended"
+            return f"{mended}; the rest remain"
+        case Verdict.UNREPAIRED:
+            return f"no fix for {target} held, so nothing is written"
+
+
+def _roots(report: Report) -> str:
+    faults = _faults(report.findings)
+    return counted(len(faults), "root fault") if faults else "its outputs differ"
+
+
+def _faults(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(finding for finding in findings if finding.status is Status.FAULT)
+
+
+def _shown(findings: Sequence[Finding], *, verbosity: int) -> tuple[Finding, ...]:
+    return tuple(one for one in findings if one.status in SHOWN or verbosity > 0)
+
+
+def _table(findings: Sequence[Finding]) -> Table:
+    """Return a row per finding: what, where and how much."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
+    for heading in ("#", "rule", "class", "layer", "local error", "samples"):
+        table.add_column(heading, overflow="fold")
+    for number, finding in enumerate(findings, start=1):
+        table.add_row(
+            str(number),
+            escape(_rule(finding)),
+            finding.fault_class.value.replace("_", " "),
+            escape(layer(finding)),
+            over_floor(finding.local_error, finding.noise_floor),
+            f"{finding.affected} of {finding.samples}",
+        )
+    return table
+
+
+def _rule(finding: Finding) -> str:
+    """Return a finding's rule, with its status where it is no fault."""
+    status = "" if finding.status is Status.FAULT else f" ({finding.status.value})"
+    return f"{finding.rule}{status}"
+
+
+def layer(finding: Finding) -> str:
+    """Return the user's own layer behind a finding, both names where they differ.
+
+    Args:
+        finding: With or without native layers; without, a pivot node stands in.
+    """
+    source, target = finding.native_source, finding.native_target
+    if source and target and source != target:
+        return f"{source} → {target}"
+    names = (*finding.target_tensors, *finding.target_nodes, *finding.source_nodes)
+    return source or target or brief(next(iter(names), "unknown"))
+
+
+def brief(name: str, *, longest: int = LONGEST_NAME) -> str:
+    """Return a name that fits, without its middle where it is too long.
+
+    Args:
+        name: A tensor or node name.
+        longest: Number of characters that fit.
+    """
+    if len(name) <= longest:
+        return name
+    half = (longest - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
+def _details(findings: Sequence[Finding], *, verbosity: int) -> Iterator[RenderableType]:
+    """Yield a paragraph per finding: its sentence, its tensors, its cure."""
+    for number, finding in enumerate(findings, start=1):
+        names = finding.target_tensors
+        tensors = names if verbosity > 0 else tuple(brief(name) for name in names)
+        yield Text(f"{number}. {finding.message}", style="bold")
+        yield from (Text(f"   {line}") for line in _facts(finding, tensors))
+    yield Text()
+
+
+def _facts(finding: Finding, tensors: Sequence[str]) -> Iterator[str]:
+    if tensors:
+        yield f"at {', '.join(tensors)}"
+    if finding.location:
+        yield f"in {finding.location}"
+    if finding.where is not Where.CONVERSION:
+        yield f"made by {finding.where.value.replace('_', ' ')}, not by the conversion"
+    if finding.outcome is not None:
+        yield f"{finding.outcome.verdict.value}: {finding.outcome.reason}"
+    elif finding.fix is not None:
+        yield f"fix: {finding.fix.title}"
+
+
+def _compared(
+    report: Report, shown: Sequence[Finding], *, verbosity: int
+) -> Iterator[str]:
+    """Yield what was compared, and what was not."""
+    probe = report.probe
+    seed = f", seed {probe.seed}" if probe.kind == "synthetic" else ""
+    yield f"probes: {counted(probe.samples, f'{probe.kind} sample')}{seed}"
+    yield from (f"output {_output(pair)}" for pair in report.outputs)
+    yield _coverage(report.coverage)
+    yield from _missed(report.coverage, verbosity=verbosity)
+    if report.propagated:
+        inherited = counted(report.propagated, "tensor")
+        yield f"propagated: {inherited} more inherit an error and are no faults"
+    unseen = len(report.findings) - len(shown)
+    if unseen:
+        yield f"{counted(unseen, 'harmless difference')} not shown; -v shows them"
+    if verbosity > 0:
+        yield from _models((report.source, report.target))
+        stages = (f"{stage} {spent:.1f}" for stage, spent in report.timings.items())
+        yield f"seconds: {', '.join(stages)}"
+
+
+def _output(pair: OutputPair) -> str:
+    name = pair.source if pair.source == pair.target else f"{pair.source} → {pair.target}"
+    verdict = "within" if pair.within else "outside"
+    labels = pair.label_disagreement
+    said = "" if labels is None else f", labels differ on {share(labels)} of the samples"
+    return (
+        f"{name}: relative error {over_floor(pair.relative_error, pair.noise_floor)}"
+        f", {verdict} tolerance{said}"
+    )
+
+
+def _coverage(coverage: Coverage) -> str:
+    left = (
+        f"{counted(len(coverage.unpaired_source), 'source node')} and "
+        f"{counted(len(coverage.unpaired_target), 'target node')} unpaired"
+    )
+    return f"coverage: {counted(coverage.pairs, 'operator pair')} compared, {left}"
+
+
+def _missed(coverage: Coverage, *, verbosity: int) -> Iterator[str]:
+    missed = coverage.not_compared
+    listed = missed if verbosity > 0 else missed[:MOST_LISTED]
+    yield from (f"not compared: {brief(one.what)} ({one.why})" for one in listed)
+    if len(missed) > len(listed):
+        yield f"not compared: {len(missed) - len(listed)} more; -v shows them"
+
+
+def _models(models: Iterable[ModelSummary]) -> Iterator[str]:
+    for model in models:
+        gap = model.fidelity_gap
+        said = "not measured" if gap is None else short(gap)
+        yield (
+            f"{model.path}: {model.framework}, pivot of {counted(model.nodes, 'node')} at "
+            f"opset {model.opset}, fidelity gap {said}"
+        )
