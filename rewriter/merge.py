@@ -1,6 +1,5 @@
 """graphsurgeon's changes carried back onto the user's protos, which else stay verbatim."""
 
-import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from rewriter.attributes import (
 )
 from rewriter.declare import set_shape
 from rewriter.names import subgraphs
+from rewriter.order import order
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,32 +140,15 @@ def ordered(nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
 
     Raises:
         RepairError: They form a cycle.
-
-    Source: Kahn's algorithm (Commun. ACM 5, 1962), always taking the earliest.
     """
-    giver = {
-        name: place for place, node in enumerate(nodes) for name in node.output if name
-    }
-    waits = [{giver[name] for name in reads(node) if name in giver} for node in nodes]
-    waiting: list[list[int]] = [[] for _ in nodes]
-    for place, others in enumerate(waits):
-        for other in others:
-            waiting[other].append(place)
-    left = [len(others) for others in waits]
-    ready = [place for place, count in enumerate(left) if not count]
-    order: list[int] = []
-    while ready:
-        order.append(heapq.heappop(ready))
-        for place in waiting[order[-1]]:
-            left[place] -= 1
-            if not left[place]:
-                heapq.heappush(ready, place)
-    if len(order) < len(nodes):
+    gives = [[name for name in node.output if name] for node in nodes]
+    places = order(gives, [reads(node) for node in nodes])
+    if places is None:
         raise RepairError(
             "the edits would let a node wait for its own output",
             hint="report the pair: a rule rewired a node to something behind it",
         )
-    return [nodes[place] for place in order]
+    return [nodes[place] for place in places]
 
 
 def _merge_initializers(graph: onnx.GraphProto, constants: Constants) -> None:

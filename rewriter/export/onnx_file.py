@@ -199,7 +199,7 @@ def _moved(
     for key, value in places.items():
         bare.external_data.add(key=key, value=value)
     moved.append(content)
-    return bare.SerializeToString(deterministic=True)
+    return bytes(bare.SerializeToString(deterministic=True))
 
 
 def _span(tensor: onnx.TensorProto, folder: Path) -> Span:

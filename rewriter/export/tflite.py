@@ -1,0 +1,41 @@
+"""A repaired TFLite model: the user's own flatbuffer, patched where it was repaired."""
+
+from pathlib import Path
+
+import onnx
+
+from analyzer.core.errors import ExportError
+from analyzer.core.graph import nodes
+from analyzer.core.types import Pivot
+from rewriter.export.beside import replacing
+from rewriter.export.tflite_file import packed, read
+from rewriter.export.tflite_owners import owners
+from rewriter.export.tflite_wiring import rewire
+
+
+def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> None:
+    """Write the user's flatbuffer with a repair in it; all else in it stays.
+
+    Names, signatures, metadata and what no edit touches survive. Each weight is found by
+    its exact old value, each option is changed where it says what was imported.
+
+    Args:
+        target: The imported model.
+        repaired: The model after the edits.
+        out: Where the flatbuffer goes.
+
+    Raises:
+        ExportError: TFLite cannot say an edit, or the disk refuses.
+    """
+    flatbuffer = read(target.path)
+    before = nodes(target.model, target.folder)
+    after = nodes(repaired, target.folder)
+    ends = [value.name for value in repaired.graph.output]
+    if ends != [value.name for value in target.model.graph.output]:
+        raise ExportError(
+            "the repair changes which outputs the model has, which its .tflite file cannot",
+            hint="write the repaired model with -o to an .onnx file",
+        )
+    rewire(flatbuffer, owners(flatbuffer, before), before, after, ends)
+    with replacing(out) as file:
+        file.write(packed(flatbuffer))

@@ -1,0 +1,374 @@
+"""Attributes and constants of a pivot's node, as its operator in TFLite says them."""
+
+from typing import cast
+
+import numpy as np
+
+from analyzer.core.errors import ExportError
+from analyzer.core.types import Array, AttributeValue, Node, Permutation
+from rewriter.export.tflite_file import (
+    NOTHING,
+    FbOperator,
+    Flatbuffer,
+    add_constant,
+    add_tensor,
+    kind,
+    make_operator,
+    option,
+    set_option,
+    set_value,
+    tensor_name,
+    value,
+)
+from rewriter.export.tflite_owners import Owners, composed, inverse, permutation, sizes
+from rewriter.export.tflite_values import SLOTS, relaid, same_constant
+
+SAME, VALID = 0, 1
+"""Paddings, as the schema numbers them."""
+
+WINDOWED = frozenset({"Conv", "MaxPool", "AveragePool"})
+"""ONNX operators that slide a window over an image, and pad it."""
+
+PADDING = frozenset({"pads", "auto_pad", "ceil_mode", "count_include_pad"})
+"""Attributes that together decide how a window is padded."""
+
+IMPLIED = frozenset({"kernel_shape", "group", "storage_order", "noop_with_empty_axes"})
+"""Attributes that the flatbuffer tells by a weight's shape, or that it has no need of."""
+
+AXES = frozenset({"axis", "axes"})
+"""Names under which -1 means the last axis."""
+
+Number = int | float | bool
+
+
+def settle(flatbuffer: Flatbuffer, owned: Owners, before: Node, after: Node) -> None:
+    """Give an operator the attributes and constants that its node has after the repair.
+
+    Args:
+        flatbuffer: The tree, changed in place.
+        owned: What stands behind the pivot.
+        before: The node as it was imported.
+        after: The same node after the repair.
+
+    Raises:
+        ExportError: TFLite cannot say it, or what it has is not what was imported.
+    """
+    operator = owned.operators.get(before.name)
+    if operator is None:
+        raise refusal(after, "it stands for no operator of its own in the flatbuffer")
+    layout = owned.layout.get(before.inputs[0], ())
+    _set_options(flatbuffer, operator, (before, after), layout)
+    handled = _set_operands(flatbuffer, operator, (before, after), (layout, owned))
+    _set_constants(flatbuffer, operator, (before, after), handled)
+    if after.op in WINDOWED:
+        pad(flatbuffer, operator, after)
+
+
+def refusal(node: Node, why: str) -> ExportError:
+    """Return the error for a change that the flatbuffer cannot be given.
+
+    Args:
+        node: Where the change is.
+        why: What is in the way, as the end of a sentence.
+    """
+    return ExportError(
+        f"the repair of {node.name} ({node.op}) cannot go into the .tflite file: {why}",
+        hint="write the repaired model with -o to an .onnx file",
+    )
+
+
+def options(node: Node, layout: Permutation) -> dict[str, Number]:
+    """Return a node's attributes as the schema's options, where the two mean the same.
+
+    Args:
+        node: A node of the pivot.
+        layout: Of its first input.
+    """
+    found: dict[str, Number] = {}
+    for name, fields in SIZES.items():
+        numbers = node.attributes.get(name)
+        if node.op in {*WINDOWED, "ConvTranspose"} and isinstance(numbers, tuple):
+            found |= dict(zip(fields, cast("tuple[int, ...]", numbers), strict=False))
+    match node.op, node.attributes:
+        case "LeakyRelu", {"alpha": float(alpha)}:
+            found["alpha"] = alpha
+        case "Concat" | "Gather", {"axis": int(axis)} if layout:
+            found["axis"] = layout[axis % len(layout)]
+        case str(op), {"keepdims": int(keeps)} if op.startswith("Reduce"):
+            found["keepDims"] = bool(keeps)
+        case "Resize", {"coordinate_transformation_mode": str(mode)}:
+            found["alignCorners"] = mode == "align_corners"
+            found["halfPixelCenters"] = mode in {"half_pixel", "pytorch_half_pixel"}
+        case _:
+            pass
+    return found
+
+
+SIZES = {
+    "strides": ("strideH", "strideW"),
+    "dilations": ("dilationHFactor", "dilationWFactor"),
+    "kernel_shape": ("filterHeight", "filterWidth"),
+}
+"""The options that hold each of ONNX's attributes of two sizes."""
+
+SPOKEN = {
+    "LeakyRelu": {"alpha"}, "Concat": {"axis"}, "Gather": {"axis"}, "Transpose": {"perm"},
+    "Resize": {"coordinate_transformation_mode"},
+}
+"""Attributes that `options` and `_operands` render, by operator."""
+
+
+def _set_options(
+    flatbuffer: Flatbuffer, operator: FbOperator, nodes: tuple[Node, Node],
+    layout: Permutation,
+) -> None:
+    before, after = nodes
+    was, now = options(before, layout), options(after, layout)
+    for name in sorted(now):
+        if was.get(name) == now[name] or not hasattr(operator.builtinOptions, name):
+            continue
+        own = _number(option(operator, name), name, len(layout))
+        if name in was and own != np.float32(was[name]):
+            raise refusal(after, f"its {name} there is {own}, imported as {was[name]}")
+        set_option(operator, name, now[name])
+    names = before.attributes.keys() | after.attributes.keys()
+    spoken = SPOKEN.get(after.op, set()) | IMPLIED
+    spoken |= {"axes", "keepdims"} if after.op.startswith("Reduce") else set()
+    spoken |= PADDING | SIZES.keys() if after.op in WINDOWED else set()
+    spoken |= {"strides"} if after.op == "ConvTranspose" else set()
+    for name in sorted(names - spoken):
+        if not _agree(before.attributes.get(name), after.attributes.get(name)):
+            raise refusal(after, f"{kind(flatbuffer, operator)} has no {name}")
+
+
+def _agree(first: AttributeValue | None, second: AttributeValue | None) -> bool:
+    if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
+        return np.array_equal(cast("Array", first), cast("Array", second))
+    return first == second
+
+
+def _number(own: object, name: str, rank: int) -> np.float32:
+    """Return an option as a number that compares; axes count from the front."""
+    number = float(cast("Number", own))
+    return np.float32(number % rank if name in AXES and rank else number)
+
+
+def _set_operands(
+    flatbuffer: Flatbuffer, operator: FbOperator, nodes: tuple[Node, Node],
+    context: tuple[Permutation, Owners],
+) -> set[int]:
+    """Write the integer operands that mean axes, sizes and paddings; return their slots."""
+    (before, after), (layout, owned) = nodes, context
+    target = owned.layout.get(before.outputs[0], ())
+    was, now = _operands(before, layout, target), _operands(after, layout, target)
+    for slot, array in now.items():
+        if slot in was and np.array_equal(was[slot], array):
+            continue
+        own = value(flatbuffer, int(operator.inputs[slot]))
+        if own is None or slot not in was or not _is_rendered(own, was[slot]):
+            raise refusal(after, "what it has there is not what was imported")
+        written = array.reshape(own.shape) if array.size == own.size else array
+        set_value(flatbuffer, operator, slot, written.astype(own.dtype))
+        if after.op == "Reshape" and operator.builtinOptions is not None:
+            set_option(operator, "newShape", written.astype(np.int32))
+    return {1} if now else set()
+
+
+def _operands(node: Node, layout: Permutation, target: Permutation) -> dict[int, Array]:
+    """Return the operands whose numbers depend on a layout, by TFLite's slot."""
+    rank = len(layout)
+    if not rank:
+        return {}
+    match node.op, node.constants:
+        case "Pad", {1: pads} if pads.size == 2 * rank:
+            rows = pads.reshape(2, rank).T
+            return {1: rows[list(inverse(layout))]}
+        case "Transpose", _:
+            axes = composed(composed(layout, permutation(node, rank)), inverse(target))
+            return {1: np.array(axes)}
+        case "Reshape", {1: shape} if layout == tuple(range(rank)):
+            return {1: shape}
+        case str(op), {1: axes} if op.startswith("Reduce"):
+            return {1: np.array(sorted(layout[int(axis) % rank] for axis in axes))}
+        case _:
+            return {}
+
+
+def _is_rendered(own: Array, was: Array) -> bool:
+    """Return whether TFLite has what the import shows, order and free sizes apart."""
+    if own.size != was.size:
+        return False
+    if own.ndim <= 1 and sorted(own.ravel().tolist()) == sorted(was.ravel().tolist()):
+        return True
+    pairs = zip(own.ravel(), was.ravel(), strict=True)
+    return all(a == b or NOTHING in {int(a), int(b)} for a, b in pairs)
+
+
+def _set_constants(
+    flatbuffer: Flatbuffer, operator: FbOperator, nodes: tuple[Node, Node],
+    handled: set[int],
+) -> None:
+    """Write the weights that changed, each where its exact old value stands."""
+    before, after = nodes
+    slots = (before.constants.keys() | after.constants.keys()) - handled
+    for slot in sorted(slots):
+        if same_constant(before, after, slot):
+            continue
+        if slot not in after.constants:
+            raise refusal(after, f"its input {slot} is no longer constant")
+        if slot not in before.constants:
+            _add_operand(flatbuffer, operator, after, slot)
+            continue
+        old, new = before.constants[slot], after.constants[slot]
+        if not _relay(flatbuffer, operator, (old, new), slot):
+            raise refusal(after, f"no constant there is what input {slot} was imported as")
+
+
+def _relay(
+    flatbuffer: Flatbuffer, operator: FbOperator, values: tuple[Array, Array], slot: int
+) -> bool:
+    """Write a constant's new value where the old one is found; return whether it was."""
+    name = kind(flatbuffer, operator)
+    usual = SLOTS.get((name, slot))
+    slots = range(len(operator.inputs)) if usual is None else (usual,)
+    for place in slots:
+        reader, place_there, own = _source(flatbuffer, operator, place)
+        new = None if own is None else _relaid(own, values, name)
+        if new is not None:
+            set_value(flatbuffer, reader, place_there, new)
+            return True
+    return False
+
+
+def _relaid(own: Array, values: tuple[Array, Array], name: str) -> Array | None:
+    new = relaid(own.astype(values[0].dtype), *values, name)
+    return None if new is None else new.astype(own.dtype)
+
+
+def _source(
+    flatbuffer: Flatbuffer, operator: FbOperator, slot: int
+) -> tuple[FbOperator, int, Array | None]:
+    """Return who reads the constant behind an input, where, and its value.
+
+    Half-precision weights are read by a DEQUANTIZE first.
+    """
+    if slot >= len(operator.inputs):
+        return operator, slot, None
+    index = int(operator.inputs[slot])
+    own = value(flatbuffer, index)
+    giver = next((one for one in flatbuffer.graph.operators
+                  if index in {int(i) for i in one.outputs}), None)
+    if own is not None or giver is None or kind(flatbuffer, giver) != "DEQUANTIZE":
+        return operator, slot, own
+    half = value(flatbuffer, int(giver.inputs[0]))
+    is_half = half is not None and half.dtype == np.float16
+    return giver, 0, half if is_half else None
+
+
+def _add_operand(
+    flatbuffer: Flatbuffer, operator: FbOperator, node: Node, slot: int
+) -> None:
+    """Give an operator a bias it did not have, or had as zeros that the import left out."""
+    place = SLOTS.get((kind(flatbuffer, operator), slot))
+    if place is None:
+        raise refusal(node, f"{kind(flatbuffer, operator)} has no room for input {slot}")
+    index = int(operator.inputs[place]) if place < len(operator.inputs) else NOTHING
+    own = value(flatbuffer, index)
+    if own is not None and own.any():
+        raise refusal(node, f"input {slot} is taken there by another constant")
+    set_value(flatbuffer, operator, place, node.constants[slot].astype(np.float32))
+
+
+def pad(flatbuffer: Flatbuffer, operator: FbOperator, node: Node) -> None:
+    """Pad a window's image as a node says: SAME, VALID, or a PAD before the operator.
+
+    Args:
+        flatbuffer: The tree, changed in place.
+        operator: A convolution or pooling, its strides, window and weights set.
+        node: The node it stands for, a Conv, MaxPool or AveragePool of images.
+
+    Raises:
+        ExportError: No padding of TFLite's does what the node says.
+    """
+    fitting = _paddings(flatbuffer, operator, node)
+    if option(operator, "padding") in fitting:
+        return
+    if fitting:
+        set_option(operator, "padding", max(fitting))
+        return
+    if node.op != "Conv" or not isinstance(node.attributes.get("pads"), tuple):
+        raise refusal(node, "its padding is neither SAME nor VALID there")
+    _pad_before(flatbuffer, operator, cast("tuple[int, ...]", node.attributes["pads"]))
+    set_option(operator, "padding", VALID)
+
+
+def _paddings(flatbuffer: Flatbuffer, operator: FbOperator, node: Node) -> set[int]:
+    """Return which of SAME and VALID pad an image as a node says."""
+    attributes = node.attributes
+    if attributes.get("ceil_mode"):
+        return set()
+    match attributes.get("auto_pad", "NOTSET"):
+        case "SAME_UPPER":
+            return {SAME}
+        case "VALID":
+            return {VALID}
+        case "NOTSET":
+            pass
+        case _:
+            return set()
+    pads = tuple(cast("tuple[int, ...]", attributes.get("pads", ()))) or (0, 0, 0, 0)
+    found = {VALID} if not any(pads) else set()
+    if attributes.get("count_include_pad") and any(pads):
+        return set()
+    image = sizes(flatbuffer, int(operator.inputs[0]))[1:3]
+    window = _window(flatbuffer, operator)
+    return found | ({SAME} if _same_pads(image, operator, window) == pads else set())
+
+
+def _window(flatbuffer: Flatbuffer, operator: FbOperator) -> tuple[int, int]:
+    """Return the height and width that a window covers, its dilation included."""
+    if option(operator, "filterHeight") is not None:
+        return cast("int", option(operator, "filterHeight")), cast(
+            "int", option(operator, "filterWidth")
+        )
+    height, width = sizes(flatbuffer, int(operator.inputs[1]))[1:3]
+    rows = cast("int", option(operator, "dilationHFactor"))
+    columns = cast("int", option(operator, "dilationWFactor"))
+    return (height - 1) * rows + 1, (width - 1) * columns + 1
+
+
+def _same_pads(
+    image: tuple[int, ...], operator: FbOperator, window: tuple[int, int]
+) -> tuple[int, ...]:
+    """Return the pads that SAME stands for, as ONNX writes them.
+
+    Source: `ComputePaddingWithOffset` in TensorFlow Lite's kernels/padding.h.
+    """
+    strides = (
+        cast("int", option(operator, "strideH")), cast("int", option(operator, "strideW"))
+    )
+    totals = [
+        max((-(-size // stride) - 1) * stride + covered - size, 0)
+        for size, stride, covered in zip(image, strides, window, strict=True)
+    ]
+    return (*(total // 2 for total in totals), *(total - total // 2 for total in totals))
+
+
+def _pad_before(
+    flatbuffer: Flatbuffer, operator: FbOperator, pads: tuple[int, ...]
+) -> None:
+    """Put a PAD of zeros before an operator's image."""
+    index = int(operator.inputs[0])
+    top, left, bottom, right = pads
+    rows = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
+    name = f"{tensor_name(flatbuffer.graph.tensors[index])}_padded"
+    shape = np.array(sizes(flatbuffer, index)) + rows.sum(axis=1)
+    padded = add_tensor(flatbuffer, name, index, shape.tolist())
+    paddings = add_constant(flatbuffer, f"{name}_paddings", rows)
+    made = make_operator(
+        flatbuffer, "PAD", ("PadOptions", {}), (index, paddings), padded
+    )
+    operators = flatbuffer.graph.operators
+    place = next(i for i, one in enumerate(operators) if one is operator)
+    operators.insert(place, made)
+    operator.inputs = np.array([padded, *operator.inputs[1:]], np.int32)
