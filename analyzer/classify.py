@@ -62,7 +62,17 @@ def _explained(fault: Fault, rules: Sequence[Judge]) -> tuple[Finding, ...]:
     for other in offered[1:]:
         if _is_another_cause(other, best, fault):
             best.append(other)
-    return tuple(_with_alternatives(finding, offered, best) for finding in best)
+    return tuple(_at_root(_with_alternatives(one, offered, best), fault) for one in best)
+
+
+def _at_root(finding: Finding, fault: Fault) -> Finding:
+    """Return the finding with the fault's own root named, where a rule names only its effect."""
+    named = set(finding.target_tensors)
+    effects = named & set(fault.target.outputs)
+    if not fault.guilty or (named & set(fault.guilty)) - effects or fault.guilty[0] in named:
+        return finding
+    tensors = tuple(dict.fromkeys((*fault.guilty, *finding.target_tensors)))[:4]
+    return replace(finding, target_tensors=tensors)
 
 
 def _is_another_cause(finding: Finding, best: Sequence[Finding], fault: Fault) -> bool:
