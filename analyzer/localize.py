@@ -155,6 +155,7 @@ def _fault(
         len(errors),
         tuple(_sample(left, edges, results, one) for one in recorded),
         worst.status,
+        entries=tuple(name for name in right.inputs if name not in target.view.giver),
     )
     fault = tested(fault, target.model, target.folder)
     return replace(fault, guilty=guilty(fault))

@@ -282,6 +282,7 @@ class Fault:
         fault_class: Set where the finder already knows it (a load failure, an input's shape).
         problem: The sentence to report where no rule says it better.
         guilty: Target tensors already known to be guilty, most guilty first.
+        entries: Target tensors among the region's inputs that are inputs of the model.
     """
 
     source: Region
@@ -303,6 +304,7 @@ class Fault:
     fault_class: FaultClass | None = None
     problem: str = ""
     guilty: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
