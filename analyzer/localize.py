@@ -155,10 +155,17 @@ def _fault(
         len(errors),
         tuple(_sample(left, edges, results, one) for one in recorded),
         worst.status,
-        entries=tuple(name for name in right.inputs if name not in target.view.giver),
+        entries=tuple(name for name in right.inputs if _is_entry(name, source, target, links)),
     )
     fault = tested(fault, target.model, target.folder)
     return replace(fault, guilty=guilty(fault))
+
+
+def _is_entry(name: str, source: Side, target: Side, links: Links) -> bool:
+    """Return whether a target tensor is an input of the model, or holds one in its layout."""
+    if name not in target.view.giver:
+        return True
+    return name in links and links[name].tensors.source not in source.view.giver
 
 
 def _edges(links: Links, left: Region, right: Region) -> tuple[TensorPair, ...]:

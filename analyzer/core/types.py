@@ -282,7 +282,8 @@ class Fault:
         fault_class: Set where the finder already knows it (a load failure, an input's shape).
         problem: The sentence to report where no rule says it better.
         guilty: Target tensors already known to be guilty, most guilty first.
-        entries: Target tensors among the region's inputs that are inputs of the model.
+        entries: Target tensors among the region's inputs that hold an input of the model, in
+            whatever layout.
     """
 
     source: Region
