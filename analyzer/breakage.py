@@ -45,6 +45,11 @@ class Runnable:
     refusal: RunError | None
 
 
+def whole(target: Pivot) -> Runnable:
+    """Return a target of which everything runs."""
+    return Runnable(target.model, target.model, (), None)
+
+
 def runnable(target: Pivot, feeds: Feeds) -> Runnable:
     """Return as much of a target as runs on a sample.
 
@@ -58,7 +63,7 @@ def runnable(target: Pivot, feeds: Feeds) -> Runnable:
         model, stopped = safe_prefix(target.model, target.folder, feeds)
         names = stopped or (refusal.node,)
         return Runnable(model, _without(target.model, names), names, refusal)
-    return Runnable(target.model, target.model, (), None)
+    return whole(target)
 
 
 def _without(model: onnx.ModelProto, names: Collection[str]) -> onnx.ModelProto:

@@ -29,7 +29,6 @@ from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.session import Session, open_session
 from analyzer.view import View, view_of
-from analyzer.view.inline import inlined
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +104,6 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         progress: Told what is being done.
     """
     progress("matching operators", 0.0)
-    source, target = inlined(source), inlined(target)
     left, right = view_of(source.model, source.folder), view_of(target.model, target.folder)
     operators = operator_pairs(left, right, {pair.source: pair.target for pair in inputs})
     bench = _Bench(
@@ -117,16 +115,13 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         target,
         probes,
     )
-    first, firsts = bench.given(0), bench.seen(0)
-    ends = _end_links(source, target, inputs, first, firsts)
-    links = linked(left, right, first, firsts, operators, ends)
-    ordinary = [_ordinary_errors(links, first, firsts)]
-    gaps = [_gaps(first, firsts, native, 0)]
-    for place in range(1, len(probes)):
+    ends, links = _first_links(bench, source, operators)
+    ordinary, gaps = [], []
+    for place in range(len(probes)):
         progress("comparing samples", place / len(probes))
-        given, seen = bench.given(place), bench.seen(place)
-        ordinary.append(_ordinary_errors(links, given, seen))
-        gaps.append(_gaps(given, seen, native, place))
+        errors, deviations = _seen_on(bench, place, links, native)
+        ordinary.append(errors)
+        gaps.append(deviations)
     gap = (max(ours for ours, _ in gaps), max(theirs for _, theirs in gaps))
     result = Compared(left, right, links, operators, (), 0, gap, ())
     if working.refusal is None and _is_clean(links, ordinary, right):
@@ -139,6 +134,27 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         if working.refusal is not None and name not in found.links
     )
     return replace(found, faults=(*broken, *found.faults), missed=missed)
+
+
+def _first_links(
+    bench: _Bench, source: Pivot, operators: Sequence[OperatorPair]
+) -> tuple[Links, Links]:
+    """Return the links that hold by definition, and all links, as the first sample shows them."""
+    given, seen = bench.given(0), bench.seen(0)
+    ends = _end_links(source, bench.pivot, bench.inputs, given, seen)
+    views = bench.source.view, bench.target.view
+    return ends, linked(*views, given, seen, operators, ends)
+
+
+def _seen_on(
+    bench: _Bench,
+    place: int,
+    links: Links,
+    native: tuple[Sequence[Feeds], Sequence[Feeds]],
+) -> tuple[dict[str, float], tuple[float, float]]:
+    """Return the errors of all pairs on one sample, and both pivots' gaps; nothing is kept."""
+    given, seen = bench.given(place), bench.seen(place)
+    return _ordinary_errors(links, given, seen), _gaps(given, seen, native, place)
 
 
 def _is_clean(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, entry_points, version
 
-from analyzer.breakage import runnable
+from analyzer.breakage import Runnable, runnable, whole
 from analyzer.classify import classify, with_layers
 from analyzer.comparison import Compared, compare_values
 from analyzer.core.errors import RunError
@@ -27,10 +27,11 @@ from analyzer.core.types import Feeds, Finding, Pivot, TensorPair
 from analyzer.coverage import compared_share, coverage
 from analyzer.matching.ends import input_pairs, target_feeds
 from analyzer.outputs import NativeRuns, native_runs, output_floors, output_pairs
-from analyzer.outside import amplified, fidelity_findings, interface_faults
+from analyzer.outside import amplified, fidelity_findings, interface_faults, refusal_findings
 from analyzer.pivot import load
 from analyzer.probes import draw
 from analyzer.verdict import verdict_of
+from analyzer.view.inline import inlined
 
 RULE_GROUP = "pivotfix.rules"
 """The entry-point group under which rules are registered."""
@@ -156,15 +157,8 @@ def analyse_pivots(
             return _without_source(source, target, summary, refusal, clock)
     with clock("compare"):
         fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
-        compared = compare_values(
-            source,
-            target,
-            runnable(target, fed[0]),
-            samples,
-            inputs,
-            (runs.source, runs.target),
-            options,
-            progress,
+        working, compared = _compared(
+            (inlined(source), inlined(target)), samples, inputs, runs, fed[0], options, progress
         )
     with clock("classify"):
         findings = _findings(compared, source, target, rules)
@@ -173,6 +167,7 @@ def analyse_pivots(
     findings = (
         *interface_faults(source, target, inputs),
         *findings,
+        *refusal_findings(target, None if working.refusal else runs.refusal),
         *fidelity_findings((source, target), compared.gaps, (samples, fed), options.seed),
     )
     if not findings and share == 1.0:
@@ -193,6 +188,31 @@ def analyse_pivots(
     )
     tensors = tuple(link.tensors for link in compared.links.values())
     return Analysis(report, source, target, samples, inputs, tensors)
+
+
+def _compared(  # noqa: PLR0913 - the pair, what it runs on, and how it is judged
+    pivots: tuple[Pivot, Pivot],
+    samples: tuple[Feeds, ...],
+    inputs: tuple[InputPair, ...],
+    runs: NativeRuns,
+    fed: Feeds,
+    options: Options,
+    progress: Progress,
+) -> tuple[Runnable, Compared]:
+    """Return the comparison, of as much of the target as runs."""
+    native = runs.source, runs.target
+    if runs.refusal is None:
+        try:
+            working = whole(pivots[1])
+            return working, compare_values(
+                *pivots, working, samples, inputs, native, options, progress
+            )
+        except RunError:  # its native runtime takes more than ours does
+            pass
+    working = runnable(pivots[1], fed)
+    return working, compare_values(
+        *pivots, working, samples, inputs, native, options, progress
+    )
 
 
 def installed_rules() -> tuple[Judge, ...]:

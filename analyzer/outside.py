@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from analyzer.classify import finding_id
+from analyzer.core.errors import RunError
 from analyzer.core.report import InputPair, OutputPair
 from analyzer.core.types import (
     Fault,
@@ -21,6 +22,9 @@ from analyzer.matching.ends import output_names
 
 UNFAITHFUL = "unfaithful-import"
 """The rule of a pivot whose outputs are not those of its native model."""
+
+REFUSED = "runtime-refuses"
+"""The rule of a target that its own runtime does not take, though its pivot runs."""
 
 OPTIMIZER = "runtime-optimizer"
 """The rule of an ONNX model that its own runtime's optimizer changes."""
@@ -156,6 +160,17 @@ def interface_faults(
 
 def _listed(names: Sequence[str], verb: str, who: str) -> str:
     return f"{who} {verb} {', '.join(names)}; " if names else ""
+
+
+def refusal_findings(target: Pivot, refusal: RunError | None) -> Iterator[Finding]:
+    """Yield a finding for a target whose own runtime stops although its pivot runs."""
+    if refusal is None:
+        return
+    verb = "does not load" if refusal.loading else "does not run"
+    kind = FaultClass.LOAD_FAILURE if refusal.loading else FaultClass.RUNTIME
+    problem = f"{target.path.name} {verb} in its own runtime: {refusal.problem}"
+    guilty = (refusal.node,) if refusal.node else ()
+    yield _finding(REFUSED, bare_fault(kind, problem, guilty=guilty, where=Where.RUNTIME))
 
 
 def fidelity_findings(
