@@ -67,9 +67,8 @@ def _explained(fault: Fault, rules: Sequence[Judge]) -> tuple[Finding, ...]:
 
 def _at_root(finding: Finding, fault: Fault) -> Finding:
     """Return the finding with the fault's own root named, where a rule names only its effect."""
-    named = set(finding.target_tensors)
-    effects = named & set(fault.target.outputs)
-    if not fault.guilty or (named & set(fault.guilty)) - effects or fault.guilty[0] in named:
+    effects = set(fault.target.outputs)
+    if not fault.guilty or not effects & set(finding.target_tensors):
         return finding
     tensors = tuple(dict.fromkeys((*fault.guilty, *finding.target_tensors)))[:4]
     return replace(finding, target_tensors=tensors)
