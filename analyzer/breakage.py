@@ -1,4 +1,4 @@
-"""A target that does not load or run: which node stops it, and how much of it runs without."""
+"""A target that does not load or run: which node stops it, what runs without that node."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace

@@ -1,6 +1,6 @@
 """The cause test: one thing of the target at a time takes the source's value.
 
-What makes a region's error vanish is its cause. Where nothing does alone, all differences are
+What makes a region's error vanish is its cause. Where nothing does alone, all differences
 undone at once, and those that are needed for it are the causes together.
 """
 
@@ -16,7 +16,7 @@ from analyzer.differences.undo import undo
 from analyzer.runtime.region import region_error
 
 MOST_TESTS = 24
-"""Differences tested in one region, at most: more of them means another structure, not a cause."""
+"""Differences tested in one region, at most: more of them means another structure."""
 
 
 def tested(fault: Fault, model: onnx.ModelProto, folder: Path) -> Fault:
@@ -35,7 +35,7 @@ def tested(fault: Fault, model: onnx.ModelProto, folder: Path) -> Fault:
 
 
 def _compared(pair: Pair, fault: Fault) -> tuple[Difference, ...]:
-    """Return a pair's differences, the layouts and shapes at the region's ends considered."""
+    """Return a pair's differences, given the layouts and shapes at the region's ends."""
     ours: Feeds = {}
     theirs: Feeds = {}
     for sample in fault.recorded[:1]:
@@ -62,7 +62,7 @@ def _cured(
 def _error_without(
     fault: Fault, model: onnx.ModelProto, folder: Path, differences: Sequence[Difference]
 ) -> float | None:
-    """Return the local error that is left when some differences are undone; None: cannot be."""
+    """Return the local error left when some differences are undone; None: they cannot be."""
     edited = model
     for difference in differences:
         changed = undo(edited, difference)
@@ -75,7 +75,7 @@ def _error_without(
 def _jointly(
     fault: Fault, model: onnx.ModelProto, folder: Path, found: Sequence[Difference]
 ) -> tuple[Difference, ...]:
-    """Return the differences, those that only together cure the region marked with that cure."""
+    """Return the differences, those that only together cure the region marked with it."""
     usable = [diff for diff in found if diff.cure is not None]
     if len(usable) < 2:  # noqa: PLR2004 - one alone has been tested
         return tuple(found)

@@ -35,13 +35,14 @@ def classify(faults: Iterable[Fault], rules: Sequence[Judge]) -> tuple[Finding, 
 
 
 def _drift(faults: Sequence[Fault]) -> Finding:
-    """Return one finding for all regions that lose no more than their declared precision."""
+    """Return one finding for all regions that lose but their declared precision."""
     worst = max(faults, key=lambda fault: fault.local_error)
     count = len(faults)
     problem = (
-        f"{count} region{'s' if count > 1 else ''} of the target compute with fewer bits than "
-        f"the source's: they lose up to {worst.local_error:.3g} of the largest value, at "
-        f"{worst.target.outputs[0]}, where their declared precision allows {worst.noise_floor:.3g}"
+        f"{count} region{'s' if count > 1 else ''} of the target compute with fewer bits "
+        f"than the source's: they lose up to {worst.local_error:.3g} of the largest value, "
+        f"at {worst.target.outputs[0]}, where their declared precision allows "
+        f"{worst.noise_floor:.3g}"
     )
     kept = replace(worst, problem=problem, fault_class=FaultClass.DTYPE_PRECISION)
     return replace(unexplained(kept), rule=REDUCED, confidence=0.99)
@@ -50,7 +51,7 @@ def _drift(faults: Sequence[Fault]) -> Finding:
 def _explained(fault: Fault, rules: Sequence[Judge]) -> tuple[Finding, ...]:
     """Return the best explanation, the cures of the others as its alternatives.
 
-    A region may hold several causes that only together cure it; then each has its own finding.
+    A region may hold several causes that only together cure it; each then has its finding.
     """
     offered = sorted(
         (finding for rule in rules for finding in rule.judge(fault)),
@@ -66,7 +67,7 @@ def _explained(fault: Fault, rules: Sequence[Judge]) -> tuple[Finding, ...]:
 
 
 def _at_root(finding: Finding, fault: Fault) -> Finding:
-    """Return the finding with the fault's own root named, where a rule names only its effect."""
+    """Return the finding with the fault's root named, where a rule names only its effect."""
     effects = set(fault.target.outputs)
     if not fault.guilty or not effects & set(finding.target_tensors):
         return finding
@@ -104,8 +105,9 @@ def unexplained(fault: Fault) -> Finding:
     nodes = [node for node in fault.target.nodes if set(node.outputs) & set(tensors)]
     sources = fault.source.nodes
     message = fault.problem or (
-        f"{', '.join(tensors)} deviates by {fault.local_error:.3g} of its largest value when "
-        f"fed the source's own inputs ({_ops(fault.target.nodes)} against {_ops(sources)}); "
+        f"{', '.join(tensors)} deviates by {fault.local_error:.3g} of its largest value "
+        f"when fed the source's own inputs "
+        f"({_ops(fault.target.nodes)} against {_ops(sources)}); "
         f"rounding explains {fault.noise_floor:.3g}"
     )
     return Finding(

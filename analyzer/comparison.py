@@ -58,7 +58,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Bench:
-    """Everything a sample is run on: both sides, their dumping sessions, what feeds what."""
+    """What a sample is run on: both sides, their dumping sessions, what feeds what."""
 
     source: Side
     target: Side
@@ -196,7 +196,7 @@ def _gap(pivot: Feeds, native: Sequence[Feeds], place: int) -> float:
 def _end_links(
     source: Pivot, target: Pivot, inputs: Sequence[InputPair], given: Feeds, seen: Feeds
 ) -> dict[str, Link]:
-    """Return the links that hold by definition: inputs, and outputs whose sizes allow it."""
+    """Return the links that hold by definition: inputs, and outputs where sizes allow it."""
     links = {
         both.target: Link(
             pair(both.source, both.target, Layout(both.permutation, None), exact=True),
@@ -226,7 +226,7 @@ def _as_far_as_possible(  # noqa: PLR0913 - see `compare_values`
     options: Options,
     progress: Progress,
 ) -> Compared:
-    """Return the comparison with its root faults, also behind a node that stops the target."""
+    """Return the comparison with its root faults, those behind a stopping node included."""
     if working.refusal is None:
         return _localized(bench, result, ends, ordinary, options, progress)
     links = bridges(working, result.source, result.target, result.operators)

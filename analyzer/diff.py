@@ -255,7 +255,7 @@ def _judged_outputs(
     options: Options,
     compared: Compared,
 ) -> tuple[OutputPair, ...]:
-    """Return the outputs compared; their noise is measured only where they deviate at all."""
+    """Return the outputs compared; noise is measured only where they deviate at all."""
     plain = output_pairs(source, target, runs, {}, options)
     if all(pair.within for pair in plain) or compared.faults:
         return plain
@@ -266,7 +266,7 @@ def _judged_outputs(
 def _without_source(
     source: Pivot, target: Pivot, summary: ProbeSummary, refusal: RunError, clock: Clock
 ) -> Analysis:
-    """Return the report on a source that does not run: nothing can be said of its target."""
+    """Return the report on a source that does not run: of its target nothing is said."""
     missed = (NotCompared(str(source.path), f"the source does not run: {refusal.problem}"),)
     report = Report(
         "diff",

@@ -1,7 +1,7 @@
 """Isolation rounds: the target cut at its paired tensors and fed the source's values there.
 
-An error there is local, so it is a root; an error seen only in the ordinary run is inherited.
-A wrong pair betrays itself: neither its own region nor any region that reads it comes out right.
+An error there is local, so a root; an error seen only in the ordinary run is inherited.
+A wrong pair betrays itself: neither its region nor any region that reads it comes out right.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -25,10 +25,10 @@ from analyzer.runtime.session import open_session
 from analyzer.view import View
 
 MAX_ROUNDS = 8
-"""Isolation runs that correct pairs, at most; inception with four faults settles in three."""
+"""Isolation runs that correct pairs, at most; inception with four faults needs three."""
 
 TRUSTED = 0.85
-"""Confidence at which a pair stands without a run's confirmation: two independent witnesses."""
+"""Confidence at which a pair stands without a run's word: two independent witnesses."""
 
 WEIGHTY = frozenset({"weights", "fingerprint"})
 """Witnesses that know one layer from its twin; structure alone errs among spellings."""
@@ -74,7 +74,7 @@ def kinds(values: Feeds) -> dict[str, Kind]:
 def cuts(
     links: Links, given: Feeds, view: View, known: Mapping[str, Kind]
 ) -> dict[str, Array]:
-    """Return the source's values at the cut tensors, in the target's layout, by target tensor.
+    """Return the source's values at the cuts, in the target's layout, by target tensor.
 
     Args:
         links: Tensor pairs by target tensor.
@@ -112,7 +112,7 @@ def isolation_run(target: Side, fed: Feeds, feeds: Feeds) -> Feeds:
 def feasible(
     target: Side, links: Links, given: Feeds, feeds: Feeds, known: Mapping[str, Kind]
 ) -> tuple[Links, Feeds, Feeds]:
-    """Return the links that the target takes the source's values at, what was fed, what came.
+    """Return the links at which the target takes the source's values, the feeds, the values.
 
     Where a node refuses what it is fed, the pairs around it are wrong: those its region reads
     are dropped, the unproven first, until everything runs.
@@ -140,7 +140,7 @@ def feasible(
 
 
 def _around(view: View, node: str, fed: Collection[str], links: Links) -> frozenset[str]:
-    """Return the cuts a refusing node's region reads, proven ones only where no other is."""
+    """Return the cuts a refusing node's region reads, proven ones only for want of others."""
     stopped = next((one for one in view.nodes if one.name == node), None)
     if stopped is None:
         return frozenset(fed)
@@ -259,7 +259,7 @@ def _refined(
 def _grown(
     source: View, target: View, operators: Sequence[OperatorPair], links: Links
 ) -> tuple[OperatorPair, ...]:
-    """Return operator pairs that follow from the links that stand, and the old ones they allow."""
+    """Return operator pairs that follow from standing links, and the old ones they allow."""
     seeds: dict[int, int] = {}
     for link in links.values():
         one, other = (

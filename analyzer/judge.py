@@ -131,7 +131,7 @@ def _largest(samples: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _typical(name: str, samples: Sequence[Mapping[str, float]]) -> float:
-    """Return the error of a quantized region that all but a quarter of the samples exceed."""
+    """Return the error that all but a quarter of the samples exceed in a quantized region."""
     found = [sample[name] for sample in samples if name in sample]
     return float(np.quantile(found, CALIBRATED))
 
@@ -149,9 +149,11 @@ def _floors(
     floors: dict[str, float] = {}
     for name in wanted:  # one region at a time: a result may be the next region's cut
         part = region(side.view, (name,), known.keys())
-        wanted_edges = (*part.inputs, *side.view.inputs)  # shape arithmetic reads the inputs
-        edges = {edge: known[edge] for edge in wanted_edges if edge in known}
-        floors |= noise_floor(side.model, side.folder, [edges], [name], levels=levels, seed=seed)
+        reads = (*part.inputs, *side.view.inputs)  # shape arithmetic reads the inputs
+        edges = {edge: known[edge] for edge in reads if edge in known}
+        floors |= noise_floor(
+            side.model, side.folder, [edges], [name], levels=levels, seed=seed
+        )
     return floors
 
 
@@ -198,7 +200,7 @@ def is_quantized(view: View, name: str, cuts: Iterable[str]) -> bool:
 
 
 def is_narrow(view: View, name: str, fed: Feeds) -> bool:
-    """Return whether the region that gives a tensor computes with fewer bits than float32."""
+    """Return whether a tensor's region computes with fewer bits than float32."""
     part = region(view, (name,), frozenset(fed))
     return any(_narrows(node) for node in part.nodes) or any(
         fed[edge].dtype == np.float16 for edge in part.inputs if edge in fed

@@ -18,7 +18,7 @@ from analyzer.runtime.metrics import relative_error
 from analyzer.view.absorb import LAYOUT_OPS
 
 RECORDED = 3
-"""Samples kept with a fault: enough for a rule to fit and to check, small enough to hold."""
+"""Samples kept with a fault: enough for a rule to fit and check, few enough to hold."""
 
 
 FOLDING_OPS = frozenset({"BatchNormalization"})
@@ -241,7 +241,7 @@ def _named(nodes: Iterable[Node]) -> tuple[str, ...]:
 
 
 def missing_edge(fault: Fault) -> tuple[str, ...]:
-    """Return the target tensor behind which nodes of the source are missing, and their reader.
+    """Return the target tensor behind which source nodes are missing, and their reader.
 
     Where what follows the missing nodes has a counterpart, the edge is what that counterpart
     reads; where nothing follows, it is what the region gives.

@@ -30,7 +30,7 @@ OPTIMIZER = "runtime-optimizer"
 """The rule of an ONNX model that its own runtime's optimizer changes."""
 
 AMPLIFIED = "amplified-rounding"
-"""The rule of outputs that differ although every region computes the same within rounding."""
+"""The rule of outputs that differ although every region is right within rounding."""
 
 INTERFACE = "interface-differs"
 """The rule of inputs or outputs that one model has and the other lacks."""
@@ -137,8 +137,9 @@ def interface_faults(
             INTERFACE,
             bare_fault(
                 FaultClass.INPUT_DIMS,
-                f"the source has {len(source.inputs)} inputs and the target {len(target.inputs)}: "
-                f"{_listed(lost, 'lacks', 'the target')}{_listed(added, 'adds', 'the target')}",
+                f"the source has {len(source.inputs)} inputs and the target "
+                f"{len(target.inputs)}: "
+                f"{_listed(lost, 'lacks')}{_listed(added, 'adds')}",
                 guilty=added,
             ),
         )
@@ -152,14 +153,14 @@ def interface_faults(
                 FaultClass.COMPUTATIONAL_GRAPH,
                 f"the source has {len(source.outputs)} outputs and the target "
                 f"{len(target.outputs)}: "
-                f"{_listed(gone, 'lacks', 'the target')}{_listed(new, 'adds', 'the target')}",
+                f"{_listed(gone, 'lacks')}{_listed(new, 'adds')}",
                 guilty=new,
             ),
         )
 
 
-def _listed(names: Sequence[str], verb: str, who: str) -> str:
-    return f"{who} {verb} {', '.join(names)}; " if names else ""
+def _listed(names: Sequence[str], verb: str) -> str:
+    return f"the target {verb} {', '.join(names)}; " if names else ""
 
 
 def refusal_findings(target: Pivot, refusal: RunError | None) -> Iterator[Finding]:
@@ -202,9 +203,11 @@ def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> F
     side = "source" if is_source else "target"
     plain = pivot.framework == "onnx"
     what = (
-        f"ONNX Runtime's optimizer changes the {side} {pivot.path.name}: its optimized outputs "
+        f"ONNX Runtime's optimizer changes the {side} {pivot.path.name}: its optimized "
+        f"outputs "
         if plain
-        else f"the pivot of the {side} {pivot.path.name} is not the {pivot.framework} model: its outputs "
+        else f"the pivot of the {side} {pivot.path.name} is not the {pivot.framework} model: "
+        f"its outputs "
     )
     problem = (
         f"{what}deviate by {gap:.3g} of their largest value, rounding explains {floor:.3g}"
@@ -237,9 +240,9 @@ def amplified(outputs: Sequence[OutputPair], regions: int) -> Iterator[Finding]:
             AMPLIFIED,
             bare_fault(
                 FaultClass.DTYPE_PRECISION,
-                f"output {pair.target} deviates by {pair.relative_error:.3g} of its largest value "
-                f"although each of {regions} regions, fed the source's values, computes the same "
-                f"within rounding: the model amplifies rounding",
+                f"output {pair.target} deviates by {pair.relative_error:.3g} of its largest "
+                f"value although each of {regions} regions, fed the source's values, computes "
+                f"the same within rounding: the model amplifies rounding",
                 guilty=(pair.target,),
                 status=Status.DRIFT,
                 error=pair.relative_error,

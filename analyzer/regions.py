@@ -108,7 +108,7 @@ def _strays(left: Region, right: Region, pairs: Sequence[Pair]) -> Iterator[Pair
 
 
 def beyond(nodes: Sequence[Node], others: Sequence[Node]) -> Iterator[Node]:
-    """Yield the nodes of one group whose operator the other group lacks, or has fewer times.
+    """Yield the nodes of one group whose operator the other lacks, or has fewer times.
 
     Args:
         nodes: One group.

@@ -52,7 +52,7 @@ def respelled(difference: Difference) -> tuple[ReplaceRegion, ...]:
             the axis in the target's layout, and the rank.
 
     Returns:
-        One edit, or none where the target's opset has no spelling for the source's operator.
+        One edit, or none where the target's opset cannot spell the source's operator.
     """
     source, target = difference.source_node, difference.target_node
     if source is None or target is None or len(source.outputs) < len(target.outputs):
@@ -77,7 +77,7 @@ def _attribute(node: Node, difference: Difference) -> tuple[Edit, ...]:
 
 
 def _with(node: Node, difference: Difference) -> Node:
-    """Return the source's node in the target's place, to see whether its opset can say it."""
+    """Return the source's node in the target's place, to see what its opset cannot say."""
     source = difference.source_node
     if source is None or source.op != node.op or difference.source is None:
         return node

@@ -28,7 +28,7 @@ def node_name(node: onnx.NodeProto) -> str:
 
 
 def constants(model: onnx.ModelProto, folder: Path) -> dict[str, Array]:
-    """Return the value of every initializer and Constant node of the main graph, by name."""
+    """Return the value of each initializer and Constant node of the main graph, by name."""
     values = {
         tensor.name: tensor_value(tensor, folder) for tensor in model.graph.initializer
     }
@@ -54,7 +54,7 @@ def constant_value(node: onnx.NodeProto, folder: Path) -> Array:
 
 
 def nodes(model: onnx.ModelProto, folder: Path) -> tuple[Node, ...]:
-    """Return the main graph's operators in file order, Constant nodes folded into their readers."""
+    """Return the main graph's operators in file order, Constants folded into their readers."""
     values = constants(model, folder)
     versions = opsets(model)
     return tuple(
@@ -93,7 +93,7 @@ def as_node(
 
 @lru_cache(maxsize=4096)
 def schema_defaults(op: str, opset: int, domain: str) -> Mapping[str, AttributeValue]:
-    """Return the schema's default for each attribute that has one; empty for unknown operators."""
+    """Return the schema's default of each attribute that has one; none for unknown operators."""
     try:
         schema = defs.get_schema(op, opset, domain)
     except defs.SchemaError:
@@ -105,7 +105,7 @@ def schema_defaults(op: str, opset: int, domain: str) -> Mapping[str, AttributeV
     }
 
 
-def attribute_value(attribute: AttributeProto) -> AttributeValue:
+def attribute_value(attribute: AttributeProto) -> AttributeValue:  # noqa: PLR0911 - one a type
     """Return an attribute as a Python value.
 
     A float32 renders its shortest decimal, so that 1e-5 compares equal to 1e-5.
@@ -164,7 +164,7 @@ def reads(node: onnx.NodeProto) -> tuple[str, ...]:
 
 
 def node_reads(node: Node) -> tuple[str, ...]:
-    """Return every tensor a `Node` reads, those its subgraphs capture included, in order."""
+    """Return every tensor a `Node` reads, its subgraphs' captures included, in order."""
     graphs = (
         value for value in node.attributes.values() if isinstance(value, onnx.GraphProto)
     )

@@ -1,4 +1,4 @@
-"""Arithmetic on axis permutations, as ``numpy.transpose`` takes them; None is the identity."""
+"""Arithmetic on axis orders, as ``numpy.transpose`` takes them; None is the identity."""
 
 from collections.abc import Sequence
 

@@ -42,7 +42,7 @@ class ModelSummary:
 
 @dataclass(frozen=True, slots=True)
 class ProbeSummary:
-    """Which inputs were used: ``synthetic``, ``npz`` or ``images``, how many, which seed."""
+    """Which inputs were used: ``synthetic``, ``npz`` or ``images``, how many, what seed."""
 
     kind: str
     samples: int
@@ -51,7 +51,7 @@ class ProbeSummary:
 
 @dataclass(frozen=True, slots=True)
 class InputPair:
-    """A source input and the target input that takes the same values, and why they belong."""
+    """A source input and the target input that takes the same values, and why."""
 
     source: str
     target: str
@@ -67,11 +67,11 @@ class OutputPair:
         source: Output name of the source.
         target: Output name of the target.
         permutation: How the source's axes come to lie in the target's; None: same layout.
-        max_abs_error: Largest absolute deviation over all samples, in the output's own unit.
+        max_abs_error: Largest absolute deviation over all samples, in the output's unit.
         relative_error: The same over the largest magnitude of the source's output.
         noise_floor: Relative error that rounding alone can make here.
         within: Whether the relative error is below the floor or the user's tolerance.
-        label_disagreement: Share of samples whose arg-max differs; None where it says nothing.
+        label_disagreement: Share of samples whose arg-max differs; None: it says nothing.
     """
 
     source: str
@@ -94,7 +94,7 @@ class NotCompared:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of both models was compared: macro-node pairs, and what is left over by name."""
+    """How much of both models was compared: macro-node pairs, and what is left over."""
 
     pairs: int
     unpaired_source: tuple[str, ...]

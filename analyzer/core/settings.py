@@ -77,7 +77,7 @@ def as_number(item: object) -> int | float:
 
 
 def settings(node: Node) -> dict[str, AttributeValue]:
-    """Return the attributes of a node and the settings it takes as constant inputs, by name."""
+    """Return a node's attributes and the settings it takes as constant inputs, by name."""
     values = dict(node.attributes)
     for field in SETTING_INPUTS.get(node.op, {}) if not node.domain else ():
         slot = setting_slot(node.op, field, node.opset)
@@ -90,12 +90,13 @@ def setting_slots(node: Node) -> frozenset[int]:
     """Return the input slots of a node that hold settings, not weights."""
     if node.domain:
         return frozenset()
-    slots = (setting_slot(node.op, field, node.opset) for field in SETTING_INPUTS.get(node.op, {}))
+    fields = SETTING_INPUTS.get(node.op, {})
+    slots = (setting_slot(node.op, field, node.opset) for field in fields)
     return frozenset(slot for slot in slots if slot is not None)
 
 
 def setting_dtype(node: Node, slot: int) -> np.dtype[np.generic]:
-    """Return the dtype a setting's constant must have: the present one, else the op's usual."""
+    """Return the dtype a setting's constant must have: the present, else the op's usual."""
     if slot in node.constants:
         return node.constants[slot].dtype
     floats = {"Clip", "Dropout", "Resize", "Upsample"}

@@ -23,7 +23,7 @@ IDENTITIES = frozenset({"Dropout"})
 """Operators that pass their input on when a model is not being trained."""
 
 CARRIED = "@"
-"""Joins the target tensor a spelling serves and the source tensor one of its own stands for."""
+"""Joins the target tensor a spelling serves and the source tensor one of its stands for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +78,7 @@ def lost_settings(node: Node, opset: int) -> frozenset[str]:
 
 @lru_cache(maxsize=2048)
 def known_attributes(op: str, opset: int) -> frozenset[str] | None:
-    """Return the attributes an opset's operator has; None where the opset lacks the operator.
+    """Return the attributes an opset's operator has; None: the opset lacks the operator.
 
     ``op`` itself is among them, so that an operator without attributes is not mistaken for one
     that does not exist.
@@ -180,7 +180,8 @@ def _softmax_from_13(node: Node, rank: int | None, within: str) -> Spelling:
     axis = int(node.attributes["axis"])  # type: ignore[arg-type]  # the schema says INT
     if axis == -1 or (rank is not None and axis % rank == rank - 1):
         return Spelling((_proto(node.op, node.inputs, node.outputs, {"axis": -1}),), {})
-    shape, flat, soft = (f"{within}{node.outputs[0]}@{part}" for part in ("shape", "flat", "soft"))
+    parts = ("shape", "flat", "soft")
+    shape, flat, soft = (f"{within}{node.outputs[0]}@{part}" for part in parts)
     nodes = (
         _proto("Shape", node.inputs, (shape,), {}),
         _proto("Flatten", node.inputs, (flat,), {"axis": axis}),
@@ -192,7 +193,8 @@ def _softmax_from_13(node: Node, rank: int | None, within: str) -> Spelling:
 
 def _topk_smallest(node: Node, opset: int, within: str) -> Spelling | None:
     """Return the largest values of the negated tensor, negated: the smallest ones."""
-    negated, largest = f"{within}{node.outputs[0]}@negated", f"{within}{node.outputs[0]}@largest"
+    values = f"{within}{node.outputs[0]}"
+    negated, largest = f"{values}@negated", f"{values}@largest"
     attributes = {k: v for k, v in node.attributes.items() if k != "largest"}
     inner = replace(
         node, inputs=(negated, *node.inputs[1:]), outputs=(largest, *node.outputs[1:]),
@@ -212,7 +214,9 @@ REWRITES: Mapping[tuple[str, ...], Callable[[Node, int, str], Spelling | None]] 
 """What to write where an opset lacks settings, by operator and the settings it lacks."""
 
 
-def replacement(source: Node, target: Node, *, rank: int | None = None) -> onnx.GraphProto | None:
+def replacement(
+    source: Node, target: Node, *, rank: int | None = None
+) -> onnx.GraphProto | None:
     """Return a graph in which the source's operator does the target node's work.
 
     Args:
@@ -242,7 +246,7 @@ def replacement(source: Node, target: Node, *, rank: int | None = None) -> onnx.
 def graph_of(
     spelling: Spelling, inputs: Sequence[str], outputs: Sequence[str]
 ) -> onnx.GraphProto:
-    """Return a spelling as a graph of the named inputs and outputs, their types left open."""
+    """Return a spelling as a graph of the named inputs and outputs, of open types."""
     return helper.make_graph(
         list(spelling.nodes), "replacement",
         [onnx.ValueInfoProto(name=name) for name in dict.fromkeys(inputs)],

@@ -38,7 +38,7 @@ def is_external(tensor: onnx.TensorProto) -> bool:
 
 
 def external_location(tensor: onnx.TensorProto) -> tuple[str, int, int]:
-    """Return the file, byte offset and byte length of an external tensor; length -1: to the end."""
+    """Return an external tensor's file, byte offset and byte length; -1: to the end."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     return (
         entries.get("location", ""),
@@ -90,7 +90,7 @@ def tensor_value(tensor: onnx.TensorProto, folder: Path) -> Array:
 
 @lru_cache(maxsize=64)
 def _mapped(path: Path) -> Array:
-    """Return the bytes of a file, mapped once per process: thousands of weights share it."""
+    """Return a file's bytes, mapped once a process: thousands of weights share them."""
     try:
         return np.memmap(path, dtype=np.uint8, mode="r")
     except (OSError, ValueError) as surprise:

@@ -1,4 +1,4 @@
-"""The values that travel between the stages: all frozen, all named as the field names them."""
+"""The values that travel between the stages: all frozen, all named as the field does."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which input of one model takes what an input of the other takes, and which outputs belong."""
+"""Which inputs of two models take the same values, and which outputs belong together."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ FLOATS = frozenset({"float16", "float32", "float64"})
 
 
 def input_pairs(source: Pivot, target: Pivot) -> tuple[InputPair, ...]:
-    """Return which target input each source input feeds: by name, else by shape, else by place.
+    """Return which target input each source input feeds: by name, else shape, else place.
 
     Sizes that are declared dynamic fit any size. Where only another order of the axes makes
     the shapes fit, the pair carries that permutation.
@@ -38,7 +38,7 @@ def input_pairs(source: Pivot, target: Pivot) -> tuple[InputPair, ...]:
 
 
 def output_names(source: Pivot, target: Pivot) -> tuple[tuple[str, str], ...]:
-    """Return the outputs that belong together: by name where all names agree, else by place."""
+    """Return the outputs that belong together: by name where all agree, else by place."""
     left = [spec.name for spec in source.outputs]
     right = [spec.name for spec in target.outputs]
     shared = [name for name in left if name in right]
@@ -88,7 +88,7 @@ def _same_kind(one: TensorSpec, other: TensorSpec) -> bool:
 
 
 def _order(one: TensorSpec, other: TensorSpec) -> Permutation | None:
-    """Return the permutation that makes the shapes fit, () where none is needed, None for none."""
+    """Return the permutation that makes the shapes fit, () if none is needed; None: nothing."""
     if one.shape is None or other.shape is None or len(one.shape) != len(other.shape):
         return None
     if _fits(one.shape, other.shape):

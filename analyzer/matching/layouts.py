@@ -12,12 +12,12 @@ MAX_RANK = 5
 """Above this rank only the given order of axes is tried: 6! is 720 looks at a tensor."""
 
 GLANCE = 61
-"""Elements looked at before a whole tensor is compared; a prime, so no axis size divides it."""
+"""Elements looked at before a whole tensor is; a prime, so that no axis size divides it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """``target == source.transpose(permutation).reshape(shape)``; None where nothing is done."""
+    """``target == source.transpose(permutation).reshape(shape)``; None: nothing is done."""
 
     permutation: Permutation | None
     shape: tuple[int, ...] | None
@@ -130,7 +130,7 @@ def glance(source: Array, target: Array, layout: Layout, scale: float) -> float:
 def best_layout(
     source: Array, target: Array, preferred: Sequence[Permutation] = (), *, limit: float
 ) -> tuple[Layout, float] | None:
-    """Return the layout under which two tensors agree best, and by how much they then differ.
+    """Return the layout under which two tensors agree best, and how much they then differ.
 
     Args:
         source: Of the source's shape.

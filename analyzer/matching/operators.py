@@ -79,7 +79,7 @@ def operator_pairs(
 
 
 def fits(one: Operator, other: Operator) -> bool:
-    """Return whether two operators can be the same: one name, and weights of the same sizes."""
+    """Return whether two operators can be the same: one name, and weights of one size."""
     if one.op != other.op or one.op == INPUT:
         return False
     left = max((value.size for value in kernels(one) if value.ndim > 1), default=0)
@@ -88,7 +88,7 @@ def fits(one: Operator, other: Operator) -> bool:
 
 
 def _consistent(votes: Mapping[tuple[int, int], set[str]]) -> dict[int, int]:
-    """Return one-to-one seeds: the best supported pairs first, position and names never alone."""
+    """Return one-to-one seeds, the best supported first; position and names never alone."""
     ranked = sorted(
         (
             (OperatorPair(*ends, tuple(sorted(reasons))).score, ends, reasons)
@@ -160,7 +160,7 @@ def _by_name(source: View, target: View) -> Iterator[tuple[int, int]]:
 
 
 def _by_place(source: View, target: View) -> Iterator[tuple[int, int]]:
-    """Yield pairs by their place in topological order, where both sides list the same names."""
+    """Yield pairs by their place in topological order, where both sides list the same ops."""
     left, right = source.operators, target.operators
     if [op.op for op in left] == [op.op for op in right]:
         yield from ((op.index, op.index) for op in left)
@@ -183,7 +183,7 @@ def _by_likeness(source: View, target: View) -> Iterator[tuple[int, int]]:
 
 
 def _only(shares: Sequence[tuple[float, int]]) -> Iterator[int]:
-    """Yield the best of the candidates if it is like enough and no other is half as like."""
+    """Yield the best candidate if it is like enough and no other is half as like."""
     if not shares or shares[0][0] < SMALLEST_SHARE:
         return
     if len(shares) == 1 or shares[1][0] < shares[0][0] / 2:

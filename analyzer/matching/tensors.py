@@ -28,7 +28,7 @@ LOOKED_AT = 4096
 
 
 SURELY_SAME = 1e-4
-"""Disagreement, in spreads, that no bias or activation between two tensors can hide behind."""
+"""Disagreement, in spreads, that no bias or activation between two tensors hides behind."""
 
 NEXT_CLOSEST = 3.0
 """Factor by which a tensor may fit worse than another one fits the same source tensor: in a
@@ -95,7 +95,7 @@ def proposals(
 
 
 def _before_pads(view: View, operator: Operator) -> tuple[str, ...]:
-    """Return an operator's tensors, those that padding made first: they are the last resort."""
+    """Return an operator's tensors, padded ones first: they are the last resort."""
     padded = [
         n for n in operator.tensors if n in view.giver and view.giver[n].op in PAD_OPS
     ]
@@ -103,14 +103,14 @@ def _before_pads(view: View, operator: Operator) -> tuple[str, ...]:
 
 
 def _ends(view: View, operator: Operator) -> tuple[str, ...]:
-    """Return the tensors an operator hands on, and what they were before they were padded."""
+    """Return the tensors an operator hands on, and what they were before padding."""
     last = operator.outputs[-1:]
     giver = view.giver.get(last[0]) if last else None
     return (*last, giver.inputs[0]) if giver and giver.op in PAD_OPS else last
 
 
 def _slots(one: Sequence[Node], other: Sequence[Node]) -> list[tuple[str, str]]:
-    """Return the outputs of operators that give several (TopK, Split, LSTM), slot by slot."""
+    """Return the outputs of operators that give several (TopK, Split), slot by slot."""
     if not one or not other or max(len(one[0].outputs), len(other[0].outputs)) == 1:
         return []
     both = zip(one[0].outputs, other[0].outputs, strict=False)

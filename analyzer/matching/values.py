@@ -1,4 +1,4 @@
-"""Evidence from values: two tensors that hold the same numbers, whatever their axes' order."""
+"""Evidence from values: tensors that hold the same numbers, whatever their axes' order."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ def is_telling(array: Array) -> bool:
 
 
 def sketch(name: str, array: Array) -> Sketch:
-    """Return the sketch of a tensor of any shape; one pass a number, no copy for float32."""
+    """Return the sketch of a tensor of any shape; a pass a number, no copy for float32."""
     flat = np.ascontiguousarray(array).reshape(-1)
     flat = flat if flat.dtype == np.float32 else flat.astype(np.float32)
     with np.errstate(all="ignore"):
@@ -112,7 +112,7 @@ def _by_size(
 
 
 def _window(group: Sequence[Sketch], mark: Sketch, scale: float) -> Iterator[Sketch]:
-    """Yield the sketches that a deviation of `SAME_VALUES` spreads could have moved here."""
+    """Yield the sketches that a deviation of `SAME_VALUES` spreads could have moved."""
     if not np.isfinite(mark.rms):
         yield from (one for one in group if not np.isfinite(one.rms))
         return

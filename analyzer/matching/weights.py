@@ -1,4 +1,4 @@
-"""Evidence from weights: the same numbers in any order, or the same up to a scale a channel."""
+"""Evidence from weights: the same in any order, or the same up to a scale a channel."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from analyzer.core.types import Array
 from analyzer.view import Operator
 
 SMALLEST_WEIGHT = 8
-"""Elements below which a constant (an axis, a slice, a scalar) says nothing about its node."""
+"""Elements below which a constant (an axis, a scalar) says nothing about its node."""
 
 SAME_CHANNEL = 1e-3
 """Deviation up to which a channel's shape statistics are the same; folding a batch norm in
@@ -18,12 +18,12 @@ float32 moves them by 1e-6, and two trained channels lie 1e-1 apart."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:
-    """What no layout and no scale a channel changes in a kernel, for one choice of channel axis.
+    """What no layout and no scale a channel changes in a kernel, for one channel axis.
 
     Attributes:
         channels: Number of channels.
         size: Number of elements.
-        shape: Ratio of the mean magnitude to the root mean square of each channel, [channels].
+        shape: Ratio of mean magnitude to root mean square of each channel, [channels].
     """
 
     channels: int
@@ -67,7 +67,7 @@ def weight_key(operator: Operator) -> tuple[int, ...]:
 
 
 def fingerprints(operator: Operator) -> tuple[Fingerprint, ...]:
-    """Return one fingerprint for each axis of the operator's largest kernel of rank two or more.
+    """Return one fingerprint for each axis of the operator's largest kernel, rank two or more.
 
     Which axis holds the output channels differs between frameworks (OIHW, HWIO, OHWI), so
     each is a candidate.

@@ -41,7 +41,7 @@ PERIOD = 65521
 step with it."""
 
 
-def noise_floor(
+def noise_floor(  # noqa: PLR0913 - a region, its samples, and how to perturb it
     model: onnx.ModelProto,
     folder: Path,
     samples: Sequence[Feeds],
@@ -82,15 +82,20 @@ def noise_floor(
     rng = np.random.default_rng(seed)
     step = partial(_step, unit=unit, levels=levels, rng=rng)
     try:
-        return _floors(open_session(_with_inputs(part, weights), folder), weights, samples, step)
+        session = open_session(_with_inputs(part, weights), folder)
+        return _floors(session, weights, samples, step)
     except RunError:  # a runtime may want a weight to be constant
         return _floors_of_copies(part, folder, weights, samples, step)
 
 
 def _floors_of_copies(
-    part: onnx.ModelProto, folder: Path, weights: Feeds, samples: Sequence[Feeds], step: Step
+    part: onnx.ModelProto,
+    folder: Path,
+    weights: Feeds,
+    samples: Sequence[Feeds],
+    step: Step,
 ) -> dict[str, float]:
-    """Return the deviations of copies of a region whose weights are moved; empty: it does not run."""
+    """Return the deviations of copies whose weights are moved; empty: none of them runs."""
     try:
         plain = open_session(part, folder)
         moved = [

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 INPUT = "Input"
-"""The label of the operator that stands for a model's input and what is done to it first."""
+"""The label of the operator that stands for a model's input and its first treatment."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +57,7 @@ class View:
     """A pivot as macro operators joined by tensors.
 
     Attributes:
-        nodes: The original nodes that compute with the model's inputs, in topological order.
+        nodes: The original nodes that depend on the model's inputs, in topological order.
         operators: The macro nodes, in topological order.
         dynamic: Tensors whose values depend on the model's inputs.
         inputs: The model's inputs.
@@ -84,7 +84,7 @@ class View:
 
     @cached_property
     def root(self) -> Mapping[str, str]:
-        """The tensor each dynamic tensor is only another layout of; itself where it is none."""
+        """The tensor each dynamic tensor is only another layout of; itself if of none."""
         roots = {name: name for name in self.inputs}
         for node in self.nodes:
             same = node.op in SAME_VALUES_OPS and node.inputs[0] in roots
@@ -149,7 +149,7 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
 def _static_values(
     model: onnx.ModelProto, folder: Path, names: tuple[str, ...]
 ) -> dict[str, Array]:
-    """Return the constants that the file computes; none of them where their arithmetic fails."""
+    """Return the constants that the file computes; none where their arithmetic fails."""
     if not names:
         return {}
     try:

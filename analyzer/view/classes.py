@@ -74,7 +74,7 @@ def dangling_tensors(model: onnx.ModelProto) -> frozenset[str]:
 
 
 def _valued(node: onnx.NodeProto) -> tuple[str, ...]:
-    """Return the tensors whose values a node reads; of CastLike's second it reads the type."""
+    """Return the tensors whose values a node reads; of CastLike's second only the type."""
     return tuple(node.input[:1]) if node.op_type == "CastLike" else reads(node)
 
 
@@ -96,7 +96,7 @@ def without_type_casts(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def static_names(model: onnx.ModelProto, dynamic: frozenset[str]) -> tuple[str, ...]:
-    """Return the constants that only arithmetic over initializers gives, as dynamic nodes read them.
+    """Return what arithmetic over initializers alone gives, as far as dynamic nodes read it.
 
     Tensors that also depend on a shape are left out: they have no value before a run.
     """
