@@ -16,8 +16,8 @@ LONGEST_FUNCTION = 60
 """A ceiling for the rare `match` that is one thought; 25 is long, 8 is typical."""
 
 DRAWERS = {"util", "utils", "helper", "helpers", "misc", "common", "manager", "info"}
-RULE_PARTS = {"detect", "explain", "repair", "sabotage"}
-"""What every rule file defines; `rules/base.py` documents them once for all."""
+RULE_PARTS = {"alternatives", "detect", "explain", "repair", "sabotage"}
+"""What a rule file may define; `rules/base.py` documents them once for all."""
 
 PROBLEMS = {
     name
