@@ -19,7 +19,7 @@ from analyzer.core.types import (
     ReplaceRegion,
     TensorPair,
 )
-from rules.regions import Gap, computed_inputs, sample_shape
+from rules.regions import Gap, computed_inputs, entering, sample_shape
 
 AXIS_FIELDS = frozenset({"axis"})
 MANY_AXES_FIELDS = frozenset({"axes"})
@@ -45,24 +45,32 @@ def carried(fault: Fault) -> ReplaceRegion | None:
         operator has no spelling in the target's opset.
     """
     opset = target_opset(fault)
-    given = {edge.source: edge for edge in fault.edges}
+    given = {edge.source: edge for edge in entering(fault)}
     needed = [name for name in fault.source.inputs if name]
-    if opset is None or not fault.results or any(name not in given for name in needed):
+    results = fault.results or _last_outputs(fault)
+    if opset is None or not results or any(name not in given for name in needed):
         return None
-    prefix = f"{fault.results[0].target}{CARRIED}"
+    prefix = f"{results[0].target}{CARRIED}"
     entries = [_entered(given[name], prefix, fault) for name in needed]
     body = _body(fault.source.nodes, opset, prefix, needed, fault)
     if body is None or any(part is None for part in entries):
         return None
-    exits = [_left(pair, prefix, fault) for pair in fault.results]
+    exits = [_left(pair, prefix, fault) for pair in results]
     parts = [*(part for part in entries if part is not None), body, *exits]
     whole = Spelling(
         tuple(node for part in parts for node in part.nodes),
         {name: value for part in parts for name, value in part.constants.items()},
     )
     inputs = [given[name].target for name in needed]
-    graph = graph_of(whole, inputs, [pair.target for pair in fault.results])
+    graph = graph_of(whole, inputs, [pair.target for pair in results])
     return ReplaceRegion(tuple(node.name for node in fault.target.nodes), graph, opset)
+
+
+def _last_outputs(fault: Fault) -> tuple[TensorPair, ...]:
+    """Return what the regions of a model that does not run should give, by position."""
+    if not fault.source.outputs or not fault.target.outputs:
+        return ()
+    return (TensorPair(fault.source.outputs[0], fault.target.outputs[0]),)
 
 
 def _body(
@@ -233,18 +241,18 @@ def _several_inserted(hole: Gap, opset: int, fault: Fault) -> ReplaceRegion | No
     if not readers or any(node.domain for node in readers):
         return None
     prefix = f"{hole.place.tensor}{CARRIED}"
-    body = _body(hole.nodes, opset, prefix, [hole.entry], fault)
-    if body is None:
+    names = [pair.source for pair in hole.entries]
+    body = _body(hole.nodes, opset, prefix, names, fault)
+    entered = [_entered(pair, prefix, fault) for pair in hole.entries]
+    entries = [entry for entry in entered if entry is not None]
+    if body is None or len(entries) != len(entered):
         return None
-    edge = TensorPair(hole.entry, hole.place.tensor, hole.place.permutation)
-    entry = _entered(edge, prefix, fault)
     filled = f"{prefix}filled"
     back = _left(TensorPair(hole.exit, filled, hole.place.permutation), prefix, fault)
-    if entry is None:
-        return None
     copies = [_rewired(node, hole, filled) for node in readers]
-    protos = (*entry.nodes, *body.nodes, *back.nodes, *copies)
-    constants = {**entry.constants, **body.constants, **back.constants}
+    parts = (*entries, body, back)
+    protos = (*(node for part in parts for node in part.nodes), *copies)
+    constants = {name: value for part in parts for name, value in part.constants.items()}
     given = {name for proto in protos for name in proto.output} | constants.keys()
     reads = [name for proto in protos for name in proto.input if name and name not in given]
     outputs = [name for node in readers for name in node.outputs if name]

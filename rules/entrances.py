@@ -1,8 +1,15 @@
 """Regions that compute alike but are given their input in another order."""
 
 from dataclasses import dataclass
+from itertools import permutations
 
-from analyzer.core.types import Array, Fault, Node
+import numpy as np
+
+from analyzer.core.permutations import is_identity
+from analyzer.core.types import Array, Fault, Node, Permutation
+
+MOST_AXES = 5
+"""Rank up to which every order of the axes is tried."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,3 +59,29 @@ def entrance(fault: Fault) -> Entrance | None:
         theirs, tuple(s.source_inputs[ours] for s in seen),
         tuple(s.inputs[theirs] for s in seen), readers, fault.source.nodes,
     )
+
+
+def orders(rank: int) -> tuple[Permutation, ...]:
+    """Return every order of some axes but their own; none where there are too many."""
+    if not 1 < rank <= MOST_AXES:
+        return ()
+    return tuple(order for order in permutations(range(rank)) if not is_identity(order))
+
+
+def needed_order(given: Entrance) -> Permutation | None:
+    """Return how the target's tensor must be transposed to lie as the source's does.
+
+    Args:
+        given: What two like regions read.
+
+    Returns:
+        The first order of the axes that fits every sample; None where none does.
+    """
+    if given.given[0].ndim != given.right[0].ndim:
+        return None
+    pairs = list(zip(given.given, given.right, strict=True))
+    fitting = (
+        order for order in orders(given.given[0].ndim)
+        if all(np.array_equal(one.transpose(order), other) for one, other in pairs)
+    )
+    return next(fitting, None)

@@ -2,9 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
-from analyzer.core.permutations import composed, inverse
-from analyzer.core.types import Fault, Node, Permutation
+import numpy as np
+
+from analyzer.core.permutations import composed, inverse, is_identity
+from analyzer.core.types import Array, Fault, Node, Permutation, TensorPair
+
+MOST_AXES = 5
+"""Rank up to which every order of the axes is tried."""
 
 PASSING = frozenset({"Transpose", "Identity", "Cast", "Dropout"})
 """Operators through which a tensor keeps its values; the first moves its axes."""
@@ -31,14 +37,14 @@ class Gap:
 
     Attributes:
         nodes: The missing nodes in topological order.
-        entry: The source tensor they read.
+        entries: The source tensors they read, one and the same in the target but for layout.
         exit: The source tensor they give.
         place: The target tensor behind which they are missing.
         readers: Target node and slot that should read them; empty: every reader.
     """
 
     nodes: tuple[Node, ...]
-    entry: str
+    entries: tuple[TensorPair, ...]
     exit: str
     place: Place
     readers: tuple[tuple[Node, int], ...]
@@ -53,9 +59,43 @@ def places(fault: Fault) -> dict[str, Place]:
     known: dict[str, Place] = {}
     for ours, theirs in _ends_of_pairs(fault):
         known[ours] = Place(theirs)
-    for edge in (*fault.edges, *fault.results):
+    for edge in (*entering(fault), *fault.results):
         known[edge.source] = Place(edge.target, edge.permutation, edge.shape is not None)
     return known
+
+
+def entering(fault: Fault) -> tuple[TensorPair, ...]:
+    """Return the source region's inputs with the target tensors that hold their values.
+
+    Args:
+        fault: The fault; an input that no edge names is looked for among the target's inputs
+            by its recorded values, in any order of the axes.
+    """
+    known = {edge.source: edge for edge in fault.edges}
+    found = (known.get(name) or _by_value(name, fault) for name in fault.source.inputs)
+    return tuple(edge for edge in found if edge is not None)
+
+
+def _by_value(name: str, fault: Fault) -> TensorPair | None:
+    """Return the target tensor of the same values on every sample, or None."""
+    seen = [sample for sample in fault.recorded if name in sample.source_inputs]
+    for other in seen[0].inputs if seen else ():
+        pairs = [(s.source_inputs[name], s.inputs[other]) for s in seen if other in s.inputs]
+        ours, theirs = pairs[0]
+        if ours.size != theirs.size or ours.ndim > MOST_AXES:
+            continue
+        for order in permutations(range(ours.ndim)):
+            if all(_lies_as(one.transpose(order), two) for one, two in pairs):
+                moved = None if is_identity(order) else order
+                shape = None if ours.ndim == theirs.ndim else theirs.shape
+                return TensorPair(name, other, moved, shape)
+    return None
+
+
+def _lies_as(one: Array, other: Array) -> bool:
+    return one.size == other.size and (
+        one.shape == other.shape or one.ndim != other.ndim
+    ) and np.array_equal(one.ravel(), other.ravel())
 
 
 def _ends_of_pairs(fault: Fault) -> Iterator[tuple[str, str]]:
@@ -135,28 +175,31 @@ def gap(fault: Fault) -> Gap | None:
     ends = _ends(fault, missing)
     if ends is None:
         return None
-    entry, end = ends
-    place = placed(entry, fault)
-    if place is None or place.reshaped:
+    entries, end = ends
+    found = [(name, place) for name in entries if (place := placed(name, fault)) is not None]
+    tensors = {place.tensor for _, place in found}
+    if len(found) != len(entries) or len(tensors) != 1 or any(p.reshaped for _, p in found):
         return None
+    place = min((one for _, one in found), key=lambda one: one.permutation is not None)
     readers = _readers(fault, missing, end, place.tensor)
     if readers is None:
         return None
-    return Gap(missing, entry, end, place, readers)
+    pairs = tuple(TensorPair(name, one.tensor, one.permutation) for name, one in found)
+    return Gap(missing, pairs, end, place, readers)
 
 
-def _ends(fault: Fault, nodes: Sequence[Node]) -> tuple[str, str] | None:
-    """Return the one tensor that goes into some nodes and the one that comes out of them."""
+def _ends(fault: Fault, nodes: Sequence[Node]) -> tuple[tuple[str, ...], str] | None:
+    """Return the tensors that go into some nodes and the one that comes out of them."""
     own = producers(nodes)
     chosen = {id(node) for node in nodes}
-    entries = {name for node in nodes for name in computed_inputs(node) if name not in own}
+    entries = dict.fromkeys(
+        name for node in nodes for name in computed_inputs(node) if name not in own
+    )
     read = {
         name for node in fault.source.nodes if id(node) not in chosen for name in node.inputs
     }
     exits = {name for name in own if name in read or name in fault.source.outputs}
-    if len(entries) != 1 or len(exits) != 1:
-        return None
-    return next(iter(entries)), next(iter(exits))
+    return (tuple(entries), next(iter(exits))) if entries and len(exits) == 1 else None
 
 
 def _readers(

@@ -9,6 +9,9 @@ Evidence
 
 Repair
     Reverse the axis.
+
+Safety
+    Below opset 10 a Slice has no steps, and the Gather in its place fixes the axis's size.
 """
 
 from functools import partial
@@ -18,7 +21,7 @@ import onnx
 
 from dataclasses import dataclass
 
-from analyzer.core.types import Array, Fault, FaultClass, Fix, InsertNode, Sample
+from analyzer.core.types import Array, Fault, FaultClass, Fix, InsertNode, Safety, Sample
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.evidence import fits, results
 from rules.models import axes, chain, conv, layer
@@ -27,16 +30,17 @@ from rules.regions import producers
 TO_THE_START = int(np.iinfo(np.int64).min) + 1
 """An end before any beginning, as Slice wants it for a negative step."""
 
-ONE_SLICE_OPSET = 10
-"""From here a Slice takes its steps as an input; before, it has none."""
+STEPS_OPSET = 10
+"""From here a Slice has steps; before, a Gather of as many indices as were seen must do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reversed:
-    """A tensor that is reversed along an axis."""
+    """A tensor that is reversed along an axis of some size."""
 
     tensor: str
     axis: int
+    size: int
     opset: int
     spot: Spot
 
@@ -48,7 +52,9 @@ def detect(fault: Fault) -> Reversed | None:
     giver = producers(fault.target.nodes).get(name)
     if axis is None or giver is None:
         return None
-    return Reversed(name, axis, giver.opset, Spot(fault.source.nodes[-1:], fault.target.nodes[-2:][::-1]))
+    guilty = fault.unpaired_target or (giver,)
+    size = int(next(array.shape[axis] for n, array, _ in results(fault) if n == name))
+    return Reversed(name, axis, size, giver.opset, Spot(fault.unpaired_source, guilty))
 
 
 def explain(cause: Reversed) -> str:
@@ -56,11 +62,14 @@ def explain(cause: Reversed) -> str:
 
 
 def repair(cause: Reversed) -> Fix | None:
-    if cause.opset < ONE_SLICE_OPSET:
-        return None
+    title = f"Reverse {cause.tensor} along axis {cause.axis}"
+    if cause.opset < STEPS_OPSET:
+        order = np.arange(cause.size, dtype=np.int64)[::-1].copy()
+        edit = InsertNode(cause.tensor, "Gather", {"axis": cause.axis}, {1: order})
+        return Fix(title, (edit,), Safety.UNSAFE)
     steps = {1: axes(-1), 2: axes(TO_THE_START), 3: axes(cause.axis), 4: axes(-1)}
     edit = InsertNode(cause.tensor, "Slice", {}, steps)
-    return Fix(f"Reverse {cause.tensor} along axis {cause.axis}", (edit,))
+    return Fix(title, (edit,))
 
 
 def _flipped(axis: int):  # type: ignore[no-untyped-def]  # a hypothesis, see `fits`

@@ -21,11 +21,10 @@ from functools import partial
 import numpy as np
 import onnx
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import permutations
 
-from analyzer.core.permutations import composed, is_identity
+from analyzer.core.permutations import composed
 from analyzer.core.types import (
     Array,
     Edit,
@@ -39,16 +38,12 @@ from analyzer.core.types import (
 )
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.changes import change
-from rules.entrances import entrance
+from rules.entrances import entrance, needed_order, orders
 from rules.evidence import fits, results
 from rules.models import chain, conv, layer
 from rules.regions import producers
 from rules.sabotage import Victim, spoiled
 from rules.wording import shown
-
-MOST_AXES = 5
-"""Rank up to which every order of the axes is tried."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrongOrder:
@@ -108,7 +103,7 @@ def _from_result(fault: Fault) -> WrongOrder | None:
     """Return the cause where the region's result has its axes exchanged."""
     name = fault.target.outputs[0] if len(fault.target.outputs) == 1 else ""
     rank = next((array.ndim for n, array, _ in results(fault) if n == name), 0)
-    fitting = [order for order in _orders(rank) if fits(fault, _transposed(order), name)]
+    fitting = [order for order in orders(rank) if fits(fault, _transposed(order), name)]
     giver = producers(fault.target.nodes).get(name)
     if len(fitting) != 1 or giver is None:
         return None
@@ -124,28 +119,13 @@ def _from_result(fault: Fault) -> WrongOrder | None:
 def _from_entrance(fault: Fault) -> WrongOrder | None:
     """Return the cause where two like regions are given their input in two orders."""
     given = entrance(fault)
-    if given is None or given.given[0].shape == () or given.right[0].ndim != given.given[0].ndim:
-        return None
-    order = next((o for o in _orders(given.given[0].ndim) if _undoes(o, given.given, given.right)), None)
-    if order is None:
+    order = None if given is None else needed_order(given)
+    if given is None or order is None:
         return None
     readers = tuple((node.name, slot) for node, slot in given.readers)
     edit = InsertNode(given.tensor, "Transpose", {"perm": order}, {}, readers)
     spot = Spot(given.source, edge=(given.tensor, *given.readers[0][0].outputs))
     return WrongOrder(given.tensor, None, order, edit, spot)
-
-
-def _orders(rank: int) -> list[Permutation]:
-    if not 1 < rank <= MOST_AXES:
-        return []
-    return [order for order in permutations(range(rank)) if not is_identity(order)]
-
-
-def _undoes(order: Permutation, given: Sequence[Array], right: Sequence[Array]) -> bool:
-    return all(
-        np.array_equal(one.transpose(order), other)
-        for one, other in zip(given, right, strict=True)
-    )
 
 
 def _transposed(order: Permutation) -> Callable[[Array, Sample], Array]:

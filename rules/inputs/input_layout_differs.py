@@ -1,0 +1,96 @@
+"""An input of the model is taken in another layout or shape than the source's.
+
+Cause
+    The conversion changed the order of an input's axes, NCHW for NHWC or height for width, and
+    what reads the input was not changed with it; or it declared another shape.
+
+Evidence
+    At the model's own input both regions hold the same operators, settings and weights, and
+    read the same values in two orders of the axes; or the interface itself does not fit.
+
+Repair
+    Transpose the input before its reader.
+
+References
+    https://github.com/MPolaris/onnx2tflite/issues/98
+"""
+
+from functools import partial
+
+import numpy as np
+import onnx
+
+from dataclasses import dataclass
+
+from analyzer.core.types import Fault, FaultClass, Fix, InsertNode, Permutation
+from rules.base import PROVEN, Example, Rule, Spot
+from rules.entrances import entrance, needed_order
+from rules.models import chain, conv, layer
+from rules.wording import shown
+
+FURTHER = 0.02
+"""Confidence by which a layout at the model's input outranks one elsewhere."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WrongLayout:
+    """An input, how its axes lie, and where the reader wants them."""
+
+    tensor: str
+    needed: Permutation | None
+    problem: str
+    readers: tuple[tuple[str, int], ...]
+    spot: Spot
+
+
+def detect(fault: Fault) -> WrongLayout | None:
+    if fault.fault_class is FaultClass.INPUT_DIMS:
+        edge = fault.guilty or fault.target.inputs
+        return WrongLayout(next(iter(edge), "input"), None, fault.problem, (), Spot(edge=edge))
+    return _misread(fault)
+
+
+def explain(cause: WrongLayout) -> str:
+    if cause.needed is None:
+        return f"{cause.tensor}: {cause.problem}"
+    return (
+        f"{cause.tensor}: its reader takes the axes in another order than the source's; "
+        f"transposed by {shown(cause.needed)} they agree"
+    )
+
+
+def repair(cause: WrongLayout) -> Fix | None:
+    if cause.needed is None:
+        return None
+    edit = InsertNode(cause.tensor, "Transpose", {"perm": cause.needed}, {}, cause.readers)
+    return Fix(f"Transpose {cause.tensor} before it is read", (edit,))
+
+
+def _misread(fault: Fault) -> WrongLayout | None:
+    """Return the cause where like regions read the model's input in two layouts."""
+    given = entrance(fault)
+    order = None if given is None else needed_order(given)
+    if given is None or order is None or given.tensor not in fault.entries:
+        return None
+    readers = tuple((node.name, slot) for node, slot in given.readers)
+    outputs = tuple(name for node, _ in given.readers for name in node.outputs)
+    spot = Spot(given.source[:1], edge=(given.tensor, *outputs))
+    return WrongLayout(given.tensor, order, "", readers, spot)
+
+
+RULE = Rule(
+    slug="input-layout-differs",
+    fault_class=FaultClass.INPUT_DIMS,
+    confidence=PROVEN + FURTHER,
+    detect=detect,
+    explain=explain,
+    repair=repair,
+    examples=(
+        Example(
+            source=partial(chain, conv(6), layer("Relu"), size=(1, 6, 6, 6)),
+            target=partial(
+                chain, layer("Transpose", perm=(0, 3, 1, 2)), conv(6), layer("Relu"),
+                size=(1, 6, 6, 6),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,106 @@
+"""A node reads a tensor that nothing gives.
+
+Cause
+    An optimiser merged or removed a node that still had a reader, or a converter forgot to
+    write one.
+
+Evidence
+    The runtime names a tensor that is no input, no constant and no node's output; the source
+    has nodes in the place of the reader.
+
+Repair
+    Carry over the source's nodes between the last tensors that agree and the reader.
+
+References
+    https://github.com/inisis/OnnxSlim/issues/277
+"""
+
+from functools import partial
+
+import numpy as np
+import onnx
+
+import re
+from dataclasses import dataclass
+
+from analyzer.core.types import Fault, FaultClass, Fix, Node, ReplaceRegion
+from rules.base import PROVEN, Example, Rule, Spot
+from rules.carrying import carried
+from rules.models import axes, chain, conv, layer
+from rules.sabotage import Victim, spoiled
+from rules.wording import named
+
+TENSOR = re.compile(r"[Nn]ode input '(?P<tensor>[^']+)' is not a graph input")
+"""How ONNX Runtime names the tensor that is missing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dangling:
+    """The tensor that nothing gives, its reader, and the nodes that could give it."""
+
+    tensor: str
+    reader: Node | None
+    edit: ReplaceRegion | None
+    spot: Spot
+
+
+def detect(fault: Fault) -> Dangling | None:
+    if fault.fault_class not in {FaultClass.LOAD_FAILURE, FaultClass.RUNTIME}:
+        return None
+    named_tensor = TENSOR.search(fault.problem)
+    if named_tensor is None:
+        return None
+    tensor = named_tensor["tensor"]
+    readers = tuple(node for node in fault.target.nodes if tensor in node.inputs)
+    spot = Spot(fault.source.nodes, readers, (tensor,))
+    return Dangling(tensor, next(iter(readers), None), carried(fault), spot)
+
+
+def explain(cause: Dangling) -> str:
+    reader = f"{named(cause.reader)}: " if cause.reader else ""
+    return (
+        f"{reader}reads {cause.tensor}, which is no input, no constant and no node's output"
+    )
+
+
+def repair(cause: Dangling) -> Fix | None:
+    if cause.edit is None:
+        return None
+    return Fix(f"Compute what reads {cause.tensor} as the source does", (cause.edit,))
+
+
+def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
+    return spoiled(model, rng, {"Slice", "Reshape", "Relu", "Transpose"}, _forget)
+
+
+def _forget(victim: Victim) -> bool:
+    read = {name for node in victim.model.graph.node for name in node.input}
+    if victim.node.output[0] not in read:
+        return False
+    victim.model.graph.node.remove(victim.node)
+    return True
+
+
+def forgetful() -> onnx.ModelProto:
+    """Return a model whose Slice was removed though a convolution reads it."""
+    whole = sliced()
+    whole.graph.node.remove(whole.graph.node[1])
+    return whole
+
+
+def sliced() -> onnx.ModelProto:
+    """Return two convolutions with a Slice between them."""
+    cut = layer("Slice", axes(0), axes(6), axes(2))
+    return chain(conv(), cut, conv(4, 2))
+
+
+RULE = Rule(
+    slug="dangling-input",
+    fault_class=FaultClass.LOAD_FAILURE,
+    confidence=PROVEN,
+    detect=detect,
+    explain=explain,
+    repair=repair,
+    sabotage=sabotage,
+    examples=(Example(source=sliced, target=forgetful),),
+)

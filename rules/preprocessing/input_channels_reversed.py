@@ -1,0 +1,127 @@
+"""The target expects the channels of its input in reverse order.
+
+Cause
+    One framework reads images as RGB, another as BGR, and the exchange was folded into the
+    first weights, or lost.
+
+Evidence
+    The first weights are the source's with their input channels reversed, and the region is
+    right with the source's.
+
+Repair
+    Reverse the channels of the first weights; or reverse those of the input.
+"""
+
+from functools import partial
+
+import numpy as np
+import onnx
+
+from dataclasses import dataclass
+
+from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix, InsertNode
+from rules.base import PROVEN, Example, Rule, Spot
+from rules.changes import Change, beside, change, undoing
+from rules.models import Layer, chain, conv, layer
+from rules.patterns import same
+from rules.regions import computed_inputs
+from rules.sabotage import Victim, spoiled
+from rules.wording import named
+
+FURTHER = 0.01
+"""Confidence by which a change at the model's input outranks the same change elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mirrored:
+    """The first weights, whose input channels are reversed, and the input they read."""
+
+    change: Change
+    tensor: str
+    channels: int
+
+    @property
+    def spot(self) -> Spot:
+        """Where it lies."""
+        return self.change.spot
+
+
+def detect(fault: Fault) -> Mirrored | None:
+    found = change(fault, _is_mirrored)
+    if found is None:
+        return None
+    tensor = computed_inputs(found.node)[0]
+    given = {name: node for node in fault.target.nodes for name in node.outputs}
+    while tensor in given and given[tensor].op == "Transpose":
+        tensor = given[tensor].inputs[0]
+    if tensor not in fault.entries:
+        return None
+    return Mirrored(found, tensor, int(np.shape(found.difference.target)[1]))
+
+
+def explain(cause: Mirrored) -> str:
+    one = cause.change
+    return (
+        f"{cause.tensor}: {named(one.node)} takes its {cause.channels} channels in reverse "
+        f"order (BGR for RGB){beside(one)}"
+    )
+
+
+def repair(cause: Mirrored) -> Fix | None:
+    one = cause.change
+    return undoing(f"Let {one.node.name} take the channels in the source's order", one)
+
+
+def alternatives(cause: Mirrored) -> tuple[Fix, ...]:
+    order = np.arange(cause.channels, dtype=np.int64)[::-1].copy()
+    node = cause.change.node
+    reads = computed_inputs(node)[0]
+    readers = ((node.name, node.inputs.index(reads)),)
+    edit = InsertNode(reads, "Gather", {"axis": 1}, {1: order}, readers)
+    return (Fix(f"Reverse the channels of {cause.tensor}", (edit,)),)
+
+
+def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
+    names = {value.name for value in model.graph.input}
+
+    def mirror(victim: Victim) -> bool:
+        kernel = victim.constant(1)
+        if victim.node.input[0] not in names or kernel is None or kernel.shape[1] < 2:  # noqa: PLR2004 - one channel has no order
+            return False
+        victim.set_constant(1, np.ascontiguousarray(kernel[:, ::-1]))
+        return True
+
+    return spoiled(model, rng, {"Conv"}, mirror)
+
+
+def _is_mirrored(difference: Difference) -> bool:
+    source, target = difference.source, difference.target
+    if difference.aspect is not Aspect.WEIGHT or not isinstance(source, np.ndarray):
+        return False
+    if not isinstance(target, np.ndarray) or source.ndim < 3:  # noqa: PLR2004 - a convolution's kernel
+        return False
+    return source.shape[1] > 1 and same(source[:, ::-1], target)
+
+
+def mirrored(one: Layer) -> Layer:
+    """Return a convolution whose input channels are reversed."""
+    kernel = np.ascontiguousarray(one.constants[1][:, ::-1])
+    return Layer(one.op, one.attributes, {**one.constants, 1: kernel})
+
+
+RULE = Rule(
+    slug="input-channels-reversed",
+    fault_class=FaultClass.PREPROCESSING,
+    confidence=PROVEN + FURTHER,
+    detect=detect,
+    explain=explain,
+    repair=repair,
+    alternatives=alternatives,
+    sabotage=sabotage,
+    examples=(
+        Example(
+            source=partial(chain, conv(), layer("Relu")),
+            target=partial(chain, mirrored(conv()), layer("Relu")),
+        ),
+    ),
+)
