@@ -12,10 +12,12 @@ from analyzer.core.report import InputPair, NotCompared
 from analyzer.core.types import Array, Fault, Feeds, Pivot
 from analyzer.isolation import Side, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
+from analyzer.damage import damages
 from analyzer.localize import Probe, faults, local_errors
 from analyzer.matching.ends import output_names, target_feeds
 from analyzer.matching.layouts import Layout, best_layout, layout_of, pair
 from analyzer.matching.operators import OperatorPair, operator_pairs
+from analyzer.matching.overrides import read_pairs, stated
 from analyzer.matching.tensors import (
     Link,
     Links,
@@ -105,7 +107,9 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     """
     progress("matching operators", 0.0)
     left, right = view_of(source.model, source.folder), view_of(target.model, target.folder)
-    operators = operator_pairs(left, right, {pair.source: pair.target for pair in inputs})
+    given = tuple(stated(left, right, read_pairs(options.pairs)))
+    ends = {pair.source: pair.target for pair in inputs}
+    operators = operator_pairs(left, right, ends, given)
     bench = _Bench(
         Side(source.model, source.folder, left),
         Side(working.model, target.folder, right),
@@ -115,7 +119,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         target,
         probes,
     )
-    ends, links = _first_links(bench, source, operators)
+    fixed, links = _first_links(bench, source, operators)
     ordinary, gaps = [], []
     for place in range(len(probes)):
         progress("comparing samples", place / len(probes))
@@ -126,7 +130,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     result = Compared(left, right, links, operators, (), 0, gap, ())
     if working.refusal is None and _is_clean(links, ordinary, right):
         return result
-    found = _as_far_as_possible(bench, working, result, ends, ordinary, options, progress)
+    found = _as_far_as_possible(bench, working, result, fixed, ordinary, options, progress)
     broken = breakage_faults(working, target, left, right, found.links, operators)
     missed = tuple(
         NotCompared(name, "nothing runs behind the node that stops the target")
@@ -139,7 +143,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
 def _first_links(
     bench: _Bench, source: Pivot, operators: Sequence[OperatorPair]
 ) -> tuple[Links, Links]:
-    """Return the links that hold by definition, and all links, as the first sample shows them."""
+    """Return the links that hold by definition, and all that the first sample shows."""
     given, seen = bench.given(0), bench.seen(0)
     ends = _end_links(source, bench.pivot, bench.inputs, given, seen)
     views = bench.source.view, bench.target.view
@@ -152,7 +156,7 @@ def _seen_on(
     links: Links,
     native: tuple[Sequence[Feeds], Sequence[Feeds]],
 ) -> tuple[dict[str, float], tuple[float, float]]:
-    """Return the errors of all pairs on one sample, and both pivots' gaps; nothing is kept."""
+    """Return all pairs' errors on one sample, and both pivots' gaps; nothing is kept."""
     given, seen = bench.given(place), bench.seen(place)
     return _ordinary_errors(links, given, seen), _gaps(given, seen, native, place)
 
@@ -196,7 +200,7 @@ def _gap(pivot: Feeds, native: Sequence[Feeds], place: int) -> float:
 def _end_links(
     source: Pivot, target: Pivot, inputs: Sequence[InputPair], given: Feeds, seen: Feeds
 ) -> dict[str, Link]:
-    """Return the links that hold by definition: inputs, and outputs where sizes allow it."""
+    """Return the links that hold by definition: inputs, outputs where sizes allow."""
     links = {
         both.target: Link(
             pair(both.source, both.target, Layout(both.permutation, None), exact=True),
@@ -267,6 +271,7 @@ def _localized(
         Probe(bench.given(n), bench.feeds(n)) for n in _telling(ranked, errors, found)
     ]
     roots = faults(bench.source, bench.target, settled.links, found, errors, probes, known)
+    roots = damages(bench.target, settled.links, roots, probes, known)
     deviating = {n for n, error in _largest(ordinary).items() if error > NEGLIGIBLE}
     inherited = deviating - {one.name for one in found}
     return replace(

@@ -23,7 +23,7 @@ def input_pairs(source: Pivot, target: Pivot) -> tuple[InputPair, ...]:
         ("name", lambda one, other: _bare(one.name) == _bare(other.name)),
         ("shape", lambda one, other: _order(one, other) == () and _same_kind(one, other)),
         ("layout", lambda one, other: bool(_order(one, other)) and _same_kind(one, other)),
-        ("place", lambda one, other: _same_kind(one, other)),
+        ("place", _same_kind),
         ("place", lambda one, other: True),  # noqa: ARG005 - what is left belongs together
     ):
         for one in tuple(left):
@@ -88,7 +88,7 @@ def _same_kind(one: TensorSpec, other: TensorSpec) -> bool:
 
 
 def _order(one: TensorSpec, other: TensorSpec) -> Permutation | None:
-    """Return the permutation that makes the shapes fit, () if none is needed; None: nothing."""
+    """Return the permutation that makes the shapes fit, () if none need; None: none does."""
     if one.shape is None or other.shape is None or len(one.shape) != len(other.shape):
         return None
     if _fits(one.shape, other.shape):

@@ -43,7 +43,7 @@ def _pass(
     *,
     forward: bool,
 ) -> dict[int, int]:
-    """Return labels after one walk in topological order: each sees all that is before it."""
+    """Return labels after one walk in topological order: each sees all before it."""
     marks: dict[int, int] = {}
     for operator in operators:
         around = [marks[index] for index in neighbours[operator.index] if index in marks]

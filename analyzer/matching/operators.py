@@ -10,6 +10,7 @@ from analyzer.matching.weights import fingerprints, kernels, likeness, weight_ke
 from analyzer.view import INPUT, Operator, View
 
 TRUST = {
+    "user": 0.999,
     "values": 0.99,
     "weights": 0.7,
     "fingerprint": 0.6,
@@ -48,7 +49,10 @@ class OperatorPair:
 
 
 def operator_pairs(
-    source: View, target: View, inputs: Mapping[str, str]
+    source: View,
+    target: View,
+    inputs: Mapping[str, str],
+    given: Sequence[tuple[int, int]] = (),
 ) -> tuple[OperatorPair, ...]:
     """Return the operators that belong together by everything that needs no run.
 
@@ -56,9 +60,11 @@ def operator_pairs(
         source: The source's macro graph.
         target: The target's macro graph.
         inputs: Target input name by source input name.
+        given: Operators that the user has paired, by index.
     """
     votes: dict[tuple[int, int], set[str]] = defaultdict(set)
     for reason, found in (
+        ("user", iter(given)),
         ("weights", _by_key(source, target, weight_key)),
         ("fingerprint", _by_likeness(source, target)),
         ("structure before", _by_label(source, target, forward=True)),
@@ -68,8 +74,8 @@ def operator_pairs(
     ):
         for one, other in found:
             votes[one, other].add(reason)
-    for one, other in inputs.items():
-        votes[source.owner[one].index, target.owner[other].index].add("values")
+    for ours, theirs in inputs.items():
+        votes[source.owner[ours].index, target.owner[theirs].index].add("values")
     seeds = _consistent(votes)
     grown = propagate(source, target, seeds, fits)
     return tuple(
@@ -160,7 +166,7 @@ def _by_name(source: View, target: View) -> Iterator[tuple[int, int]]:
 
 
 def _by_place(source: View, target: View) -> Iterator[tuple[int, int]]:
-    """Yield pairs by their place in topological order, where both sides list the same ops."""
+    """Yield pairs by place in topological order, where both sides list the same operators."""
     left, right = source.operators, target.operators
     if [op.op for op in left] == [op.op for op in right]:
         yield from ((op.index, op.index) for op in left)

@@ -15,8 +15,8 @@ Fits = Callable[[Operator, Operator], bool]
 def propagate(source: View, target: View, seeds: Pairs, fits: Fits) -> dict[int, int]:
     """Return the seeds and every pair that follows from them along edges.
 
-    Two unpaired operators are paired when a pair of neighbours is: they are read at the same
-    place, or they are the only ones of their kind among the readers.
+    Two unpaired operators are paired when a pair of neighbours is: they are read at the
+    same place, or they are the only ones of their kind among the readers.
 
     Args:
         source: The source's macro graph.

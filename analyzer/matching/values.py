@@ -10,9 +10,9 @@ from analyzer.core.types import Array, Feeds, Permutation
 from analyzer.matching.layouts import Layout, best_layout, spread
 
 SAME_VALUES = 2e-2
-"""Disagreement, in spreads, up to which two tensors are taken for the same one. It pairs and
-never judges: float32 drifts by 2e-3 over a hundred layers, and no two unrelated tensors of a
-model come this close in every element."""
+"""Disagreement, in spreads, up to which two tensors are taken for the same one. It pairs
+and never judges: float32 drifts by 2e-3 over a hundred layers, and no two unrelated tensors
+of a model come this close in every element."""
 
 FEW = 4
 """Distinct values that a tensor must hold before its values say who it is."""
@@ -79,8 +79,8 @@ def value_matches(
         Matches below `SAME_VALUES`; several for one target tensor where several agree.
 
     Source:
-        Sort-and-window over permutation-invariant sketches: near-linear in the tensors, with
-        the elements compared only for the few candidates in the window.
+        Sort-and-window over permutation-invariant sketches: near-linear in the tensors,
+        with the elements compared only for the few candidates in the window.
     """
     groups = _by_size(source, candidates)
     for name in names:

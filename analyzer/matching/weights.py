@@ -35,8 +35,8 @@ def bits_hash(array: Array) -> int:
     """Return a hash of an array's elements that no permutation of them changes.
 
     Source:
-        Sum of mixed words, as in incremental multiset hashing (Clarke et al., ASIACRYPT 2003);
-        splitmix64's finaliser mixes each word.
+        Sum of mixed words, as in incremental multiset hashing (Clarke et al., ASIACRYPT
+        2003); splitmix64's finaliser mixes each word.
     """
     flat = np.ascontiguousarray(array).reshape(-1)
     width = flat.dtype.itemsize
@@ -67,7 +67,7 @@ def weight_key(operator: Operator) -> tuple[int, ...]:
 
 
 def fingerprints(operator: Operator) -> tuple[Fingerprint, ...]:
-    """Return one fingerprint for each axis of the operator's largest kernel, rank two or more.
+    """Return one fingerprint for each axis of the operator's largest kernel (rank >= 2).
 
     Which axis holds the output channels differs between frameworks (OIHW, HWIO, OHWI), so
     each is a candidate.

@@ -1,0 +1,70 @@
+"""Pairs that the user states: they stand above every kind of evidence."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from analyzer.core.errors import UsageError
+from analyzer.view import Operator, View
+
+SHAPE = '[["source node or tensor", "target node or tensor"], …]'
+
+
+def read_pairs(path: Path | None) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of names in a JSON file, source first; none without a file.
+
+    Args:
+        path: A file that holds a list of two-element lists of node or tensor names.
+
+    Raises:
+        UsageError: The file is missing, is no JSON, or holds anything else.
+    """
+    if path is None:
+        return ()
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as surprise:
+        raise UsageError(
+            f"the pairs file {path} cannot be read ({surprise})",
+            hint=f"give a JSON file of the form {SHAPE}",
+        ) from surprise
+    if not isinstance(rows, list) or not all(_is_pair(row) for row in rows):
+        raise UsageError(
+            f"the pairs file {path} is JSON, but not a list of pairs of names",
+            hint=f"write it as {SHAPE}",
+        )
+    return tuple((row[0], row[1]) for row in rows)
+
+
+def _is_pair(row: object) -> bool:
+    return isinstance(row, list) and [type(name) for name in row] == [str, str]
+
+
+def stated(
+    source: View, target: View, names: Sequence[tuple[str, str]]
+) -> Iterator[tuple[int, int]]:
+    """Yield the operators that the user's pairs name, as indexes.
+
+    Args:
+        source: The source's macro graph.
+        target: The target's macro graph.
+        names: Node or tensor names, source first.
+
+    Raises:
+        UsageError: A name is in neither form in its model.
+    """
+    for left, right in names:
+        yield _named(source, left, "source").index, _named(target, right, "target").index
+
+
+def _named(view: View, name: str, side: str) -> Operator:
+    """Return the operator that a node or tensor name stands for."""
+    if name in view.owner:
+        return view.owner[name]
+    for operator in view.operators:
+        if any(node.name == name for node in operator.nodes):
+            return operator
+    raise UsageError(
+        f"the pairs file names {name}, which is no node or tensor of the {side}",
+        hint="`python cli.py inspect MODEL` lists the names pivotfix sees",
+    )
