@@ -82,8 +82,8 @@ def bridges(
 ) -> dict[str, Link]:
     """Return a link for each output of the stopping nodes, from structure alone.
 
-    Fed the source's values there, what lies behind can be compared although the target never
-    gets that far itself.
+    Fed the source's values there, what lies behind can be compared although the target
+    never gets that far itself.
 
     Args:
         working: What stopped.

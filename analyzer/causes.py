@@ -62,7 +62,7 @@ def _cured(
 def _error_without(
     fault: Fault, model: onnx.ModelProto, folder: Path, differences: Sequence[Difference]
 ) -> float | None:
-    """Return the local error left when some differences are undone; None: they cannot be."""
+    """Return the local error left when some differences are undone; None: not possible."""
     edited = model
     for difference in differences:
         changed = undo(edited, difference)

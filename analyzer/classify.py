@@ -67,7 +67,7 @@ def _explained(fault: Fault, rules: Sequence[Judge]) -> tuple[Finding, ...]:
 
 
 def _at_root(finding: Finding, fault: Fault) -> Finding:
-    """Return the finding with the fault's root named, where a rule names only its effect."""
+    """Return the finding with the fault's root named, where a rule names but its effect."""
     effects = set(fault.target.outputs)
     if not fault.guilty or not effects & set(finding.target_tensors):
         return finding

@@ -1,7 +1,7 @@
 """Isolation rounds: the target cut at its paired tensors and fed the source's values there.
 
 An error there is local, so a root; an error seen only in the ordinary run is inherited.
-A wrong pair betrays itself: neither its region nor any region that reads it comes out right.
+A wrong pair betrays itself: neither its region nor any that reads it comes out right.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -112,10 +112,10 @@ def isolation_run(target: Side, fed: Feeds, feeds: Feeds) -> Feeds:
 def feasible(
     target: Side, links: Links, given: Feeds, feeds: Feeds, known: Mapping[str, Kind]
 ) -> tuple[Links, Feeds, Feeds]:
-    """Return the links at which the target takes the source's values, the feeds, the values.
+    """Return the links at which the target takes the source's values, and what came of it.
 
-    Where a node refuses what it is fed, the pairs around it are wrong: those its region reads
-    are dropped, the unproven first, until everything runs.
+    Where a node refuses what it is fed, the pairs around it are wrong: those its region
+    reads are dropped, the unproven first, until everything runs.
 
     Args:
         target: The target.
@@ -140,7 +140,7 @@ def feasible(
 
 
 def _around(view: View, node: str, fed: Collection[str], links: Links) -> frozenset[str]:
-    """Return the cuts a refusing node's region reads, proven ones only for want of others."""
+    """Return the cuts that a refusing node's region reads: unproven ones, if any."""
     stopped = next((one for one in view.nodes if one.name == node), None)
     if stopped is None:
         return frozenset(fed)
@@ -198,9 +198,9 @@ def _reviewed(
 ) -> tuple[dict[str, Link], frozenset[tuple[str, str]]]:
     """Return the links that stand after a run, and the pairs it refutes.
 
-    A link stands where its region gives the source's value; where a region that reads it does;
-    where it is an output of the model. Of those that do not, only the first on each path are
-    refuted: what lies behind may be right once they are gone.
+    A link stands where its region gives the source's value; where a region that reads it
+    does; where it is an output of the model. Of those that do not, only the first on each
+    path are refuted: what lies behind may be right once they are gone.
     """
     right = {name for name in links if _agrees(name, links, given, seen)}
     reads = reached(view, links.keys())
@@ -232,8 +232,8 @@ def _refined(
 ) -> tuple[Links, Feeds]:
     """Return the links with those put back that split a deviating region in two.
 
-    Two faults in a row refute the pair between them, since neither region around it comes out
-    right; where its own weights vouch for that pair, both are faults.
+    Two faults in a row refute the pair between them, since neither region around it comes
+    out right; where its own weights vouch for that pair, both are faults.
     """
     _, _, seen = feasible(target, links, given, feeds, known)
     wrong = [
@@ -259,7 +259,7 @@ def _refined(
 def _grown(
     source: View, target: View, operators: Sequence[OperatorPair], links: Links
 ) -> tuple[OperatorPair, ...]:
-    """Return operator pairs that follow from standing links, and the old ones they allow."""
+    """Return operator pairs that follow from standing links, and old ones they allow."""
     seeds: dict[int, int] = {}
     for link in links.values():
         one, other = (

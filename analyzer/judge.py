@@ -1,7 +1,7 @@
 """Is a local error a fault, declared loss of precision, or noise?
 
 Every threshold comes from a measured noise floor: the error that one unit in the last place
-makes in the same region. Constants here are factors on that measurement, each with its reason.
+makes in the same region. Constants here are factors on that measurement, with reasons.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,9 +16,10 @@ from analyzer.runtime.noise import noise_floor
 from analyzer.view import View
 
 ROUNDING = 16.0
-"""Local errors up to this many noise floors are rounding. One perturbation samples the error
-that another order of summation makes; over thousands of elements the largest of them lies within
-four standard deviations, and each side brings its own; the rest is a safety factor of two."""
+"""Local errors up to this many noise floors are rounding. One perturbation samples the
+error that another order of summation makes; over thousands of elements the largest of them
+lies within four standard deviations, and each side brings its own; the rest is a safety
+factor of two."""
 
 END_TO_END_SAMPLES = 3
 """Samples on which whole-model noise is measured: a saturated one alone would show none."""
@@ -31,13 +32,14 @@ INT8_LEVELS = 255
 """Steps of an eight-bit grid."""
 
 QUANTIZATION = 4.0
-"""Local errors up to this many quantization floors are quantization: the floor is that of one
-rounding of inputs and weights, a region rounds its result and often an intermediate too, and
-per-tensor grids are coarser than the range of one sample."""
+"""Local errors up to this many quantization floors are quantization: the floor is that of
+one rounding of inputs and weights, a region rounds its result and often an intermediate
+too, and per-tensor grids are coarser than the range of one sample."""
 
 CALIBRATED = 0.25
-"""Share of samples that are taken to lie within the range a quantized model was calibrated on:
-a sample beyond it saturates, which is no fault; a wrong scale or weight shows on every one."""
+"""Share of samples that are taken to lie within the range a quantized model was calibrated
+on: a sample beyond it saturates, which is no fault; a wrong scale or weight shows on every
+one."""
 
 QUANTIZING_OPS = frozenset(
     {
@@ -131,7 +133,7 @@ def _largest(samples: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _typical(name: str, samples: Sequence[Mapping[str, float]]) -> float:
-    """Return the error that all but a quarter of the samples exceed in a quantized region."""
+    """Return the error of a quantized region that three quarters of the samples exceed."""
     found = [sample[name] for sample in samples if name in sample]
     return float(np.quantile(found, CALIBRATED))
 
@@ -174,7 +176,7 @@ def whole_model_noise(
     """Return the relative error that rounding can make in each output, end to end.
 
     A perturbation of inputs and weights shows how the model amplifies one rounding error;
-    each of its operators adds one of its own, and independent ones add as a root of squares.
+    each of its operators adds one, and independent ones add as a root of squares.
 
     Args:
         pivot: The model.

@@ -155,14 +155,14 @@ def _fault(
         len(errors),
         tuple(_sample(left, edges, results, one) for one in recorded),
         worst.status,
-        entries=tuple(name for name in right.inputs if _is_entry(name, source, target, links)),
+        entries=tuple(n for n in right.inputs if _is_entry(n, source, target, links)),
     )
     fault = tested(fault, target.model, target.folder)
     return replace(fault, guilty=guilty(fault))
 
 
 def _is_entry(name: str, source: Side, target: Side, links: Links) -> bool:
-    """Return whether a target tensor is an input of the model, or holds one in its layout."""
+    """Return whether a target tensor is an input of the model, or holds one in a layout."""
     if name not in target.view.giver:
         return True
     return name in links and links[name].tensors.source not in source.view.giver
@@ -191,13 +191,11 @@ def _sample(
     left: Region, edges: Sequence[TensorPair], results: Sequence[TensorPair], one: _Seen
 ) -> Sample:
     given = one.probe.given
+    fed = {pair.target: one.fed[pair.target] for pair in edges if pair.target in one.fed}
     return Sample(
         {name: given[name] for name in left.inputs if name in given},
         {pair.source: given[pair.source] for pair in results},
-        {
-            **one.probe.feeds,  # shape arithmetic reads the model's inputs
-            **{pair.target: one.fed[pair.target] for pair in edges if pair.target in one.fed},
-        },
+        {**one.probe.feeds, **fed},  # shape arithmetic reads the model's inputs
         {pair.target: _moved(given, pair) for pair in results},
         {pair.target: one.seen[pair.target] for pair in results if pair.target in one.seen},
     )
@@ -211,9 +209,9 @@ def _moved(given: Feeds, pair: TensorPair) -> Array:
 def guilty(fault: Fault) -> tuple[str, ...]:
     """Return the target tensors at the root of a fault, at most four, most guilty first.
 
-    Outputs of nodes that the cause test blames; else of nodes that only the target has, or has
-    in another kind, and the edges from which operators of the source are missing; else of
-    nodes that differ in anything; else what the region gives.
+    Outputs of nodes that the cause test blames; else of nodes that only the target has,
+    or has in another kind, and the edges from which operators of the source are missing;
+    else of nodes that differ in anything; else what the region gives.
     """
     blamed = [
         diff
@@ -243,7 +241,7 @@ def _named(nodes: Iterable[Node]) -> tuple[str, ...]:
 def missing_edge(fault: Fault) -> tuple[str, ...]:
     """Return the target tensor behind which source nodes are missing, and their reader.
 
-    Where what follows the missing nodes has a counterpart, the edge is what that counterpart
+    Where what follows the missing nodes has a counterpart, the edge is what it
     reads; where nothing follows, it is what the region gives.
     """
     if not fault.unpaired_source:

@@ -206,8 +206,8 @@ def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> F
         f"ONNX Runtime's optimizer changes the {side} {pivot.path.name}: its optimized "
         f"outputs "
         if plain
-        else f"the pivot of the {side} {pivot.path.name} is not the {pivot.framework} model: "
-        f"its outputs "
+        else f"the pivot of the {side} {pivot.path.name} is not the {pivot.framework} "
+        f"model: its outputs "
     )
     problem = (
         f"{what}deviate by {gap:.3g} of their largest value, rounding explains {floor:.3g}"
@@ -240,9 +240,9 @@ def amplified(outputs: Sequence[OutputPair], regions: int) -> Iterator[Finding]:
             AMPLIFIED,
             bare_fault(
                 FaultClass.DTYPE_PRECISION,
-                f"output {pair.target} deviates by {pair.relative_error:.3g} of its largest "
-                f"value although each of {regions} regions, fed the source's values, computes "
-                f"the same within rounding: the model amplifies rounding",
+                f"output {pair.target} deviates by {pair.relative_error:.3g} of its "
+                f"largest value although each of {regions} regions, fed the source's "
+                f"values, computes the same within rounding: the model amplifies rounding",
                 guilty=(pair.target,),
                 status=Status.DRIFT,
                 error=pair.relative_error,

@@ -92,10 +92,10 @@ def node_pairs(
         Pair(ones[one], others[other], 1.0 if one in known else 0.5, ("region",))
         for one, other in sorted(pairs)
     ]
-    return (*found, *_strays(left, right, found))
+    return (*found, *_strays(right, found))
 
 
-def _strays(left: Region, right: Region, pairs: Sequence[Pair]) -> Iterator[Pair]:
+def _strays(right: Region, pairs: Sequence[Pair]) -> Iterator[Pair]:
     """Yield pairs of nodes that were folded into different operators on the two sides."""
     whole = {id(node) for pair in pairs for node in pair.target}
     free = [node for node in right.nodes if id(node) not in whole]

@@ -54,7 +54,7 @@ def constant_value(node: onnx.NodeProto, folder: Path) -> Array:
 
 
 def nodes(model: onnx.ModelProto, folder: Path) -> tuple[Node, ...]:
-    """Return the main graph's operators in file order, Constants folded into their readers."""
+    """Return the main graph's operators in file order, Constants folded into readers."""
     values = constants(model, folder)
     versions = opsets(model)
     return tuple(
@@ -93,7 +93,7 @@ def as_node(
 
 @lru_cache(maxsize=4096)
 def schema_defaults(op: str, opset: int, domain: str) -> Mapping[str, AttributeValue]:
-    """Return the schema's default of each attribute that has one; none for unknown operators."""
+    """Return the schema's default of each attribute that has one, for a known operator."""
     try:
         schema = defs.get_schema(op, opset, domain)
     except defs.SchemaError:

@@ -27,8 +27,7 @@ class Options:
         samples: Number of synthetic probes.
         seed: Seed of everything drawn.
         inputs: The user's own inputs, a ``.npz``.
-        rtol: Relative tolerance by output name, `EVERY_OUTPUT` for all; it replaces the noise
-            floor.
+        rtol: Relative tolerance by output name, `EVERY_OUTPUT` for all; replaces the floor.
         atol: Absolute tolerance by output name, likewise.
         val_range: Interval to draw an input from, by source input name.
         input_shapes: Shape for an input with dynamic sizes, by source input name.

@@ -6,10 +6,19 @@ import numpy as np
 
 from analyzer.core.types import Array, AttributeValue, Node
 
-REDUCTIONS = frozenset({
-    "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
-    "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare",
-})
+REDUCTIONS = frozenset(
+    {
+        "ReduceMean",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceLogSum",
+        "ReduceLogSumExp",
+        "ReduceSumSquare",
+    }
+)
 """Reductions whose axes became an input in opset 18."""
 
 _AXES_18 = {op: {"axes": (1, 18)} for op in REDUCTIONS}
@@ -66,7 +75,7 @@ def setting_value(field: str, array: Array) -> AttributeValue:
     numbers = [as_number(item) for item in array.ravel()]
     if field in SCALARS and len(numbers) == 1:
         return numbers[0]
-    return tuple(numbers)  # type: ignore[return-value]  # one array holds ints or floats, not both
+    return tuple(numbers)
 
 
 def as_number(item: object) -> int | float:

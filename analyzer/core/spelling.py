@@ -69,7 +69,8 @@ def lost_settings(node: Node, opset: int) -> frozenset[str]:
     defaults = schema_defaults(node.op, node.opset, node.domain)
     known = known_attributes(node.op, opset) or frozenset()
     return frozenset(
-        field for field, value in settings(node).items()
+        field
+        for field, value in settings(node).items()
         if field not in known
         and setting_slot(node.op, field, opset) is None
         and (field not in defaults or defaults[field] != value)
@@ -80,7 +81,7 @@ def lost_settings(node: Node, opset: int) -> frozenset[str]:
 def known_attributes(op: str, opset: int) -> frozenset[str] | None:
     """Return the attributes an opset's operator has; None: the opset lacks the operator.
 
-    ``op`` itself is among them, so that an operator without attributes is not mistaken for one
+    ``op`` itself is among them, so that an operator without attributes is not taken for one
     that does not exist.
     """
     try:
@@ -124,7 +125,8 @@ def _known(op: str, opset: int) -> frozenset[str]:
 def _takes_setting_from_tensor(node: Node, opset: int) -> bool:
     """Return whether a computed setting would have to become an attribute."""
     computed = (
-        slot for slot in setting_slots(node)
+        slot
+        for slot in setting_slots(node)
         if slot < len(node.inputs) and node.inputs[slot] and slot not in node.constants
     )
     return any(slot not in setting_slots(replace(node, opset=opset)) for slot in computed)
@@ -139,7 +141,9 @@ def _setting(node: Node, slot: int, field: str, value: AttributeValue) -> Array:
 
 
 def _proto(
-    op: str, inputs: Sequence[str], outputs: Sequence[str],
+    op: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
     attributes: Mapping[str, AttributeValue],
 ) -> onnx.NodeProto:
     node = helper.make_node(op, list(inputs), list(outputs), name=outputs[0])
@@ -197,7 +201,9 @@ def _topk_smallest(node: Node, opset: int, within: str) -> Spelling | None:
     negated, largest = f"{values}@negated", f"{values}@largest"
     attributes = {k: v for k, v in node.attributes.items() if k != "largest"}
     inner = replace(
-        node, inputs=(negated, *node.inputs[1:]), outputs=(largest, *node.outputs[1:]),
+        node,
+        inputs=(negated, *node.inputs[1:]),
+        outputs=(largest, *node.outputs[1:]),
         attributes=attributes,
     )
     spelling = _plain(inner, opset, within)
@@ -237,7 +243,7 @@ def replacement(
     within = f"{target.outputs[0]}{CARRIED}"
     for slot in source.constants:
         inputs[slot] = f"{within}{inputs[slot]}"
-    outputs = (*target.outputs, *source.outputs[len(target.outputs):])
+    outputs = (*target.outputs, *source.outputs[len(target.outputs) :])
     renamed = replace(source, inputs=tuple(inputs), outputs=outputs)
     spelling = spelled(renamed, target.opset, rank=rank, within=within)
     return None if spelling is None else graph_of(spelling, given, target.outputs)
@@ -248,9 +254,12 @@ def graph_of(
 ) -> onnx.GraphProto:
     """Return a spelling as a graph of the named inputs and outputs, of open types."""
     return helper.make_graph(
-        list(spelling.nodes), "replacement",
+        list(spelling.nodes),
+        "replacement",
         [onnx.ValueInfoProto(name=name) for name in dict.fromkeys(inputs)],
         [onnx.ValueInfoProto(name=name) for name in outputs if name],
-        [numpy_helper.from_array(np.ascontiguousarray(value), name)
-         for name, value in spelling.constants.items()],
+        [
+            numpy_helper.from_array(np.ascontiguousarray(value), name)
+            for name, value in spelling.constants.items()
+        ],
     )

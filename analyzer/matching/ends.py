@@ -88,7 +88,7 @@ def _same_kind(one: TensorSpec, other: TensorSpec) -> bool:
 
 
 def _order(one: TensorSpec, other: TensorSpec) -> Permutation | None:
-    """Return the permutation that makes the shapes fit, () if none need; None: none does."""
+    """Return the permutation that makes the shapes fit, () for none; None: none does."""
     if one.shape is None or other.shape is None or len(one.shape) != len(other.shape):
         return None
     if _fits(one.shape, other.shape):

@@ -166,7 +166,7 @@ def _by_name(source: View, target: View) -> Iterator[tuple[int, int]]:
 
 
 def _by_place(source: View, target: View) -> Iterator[tuple[int, int]]:
-    """Yield pairs by place in topological order, where both sides list the same operators."""
+    """Yield pairs by place in topological order, where both sides list the same names."""
     left, right = source.operators, target.operators
     if [op.op for op in left] == [op.op for op in right]:
         yield from ((op.index, op.index) for op in left)

@@ -98,10 +98,11 @@ def _floors_of_copies(
     """Return the deviations of copies whose weights are moved; empty: none of them runs."""
     try:
         plain = open_session(part, folder)
-        moved = [
-            open_session(_with_weights(part, {n: step(w) for n, w in weights.items()}), folder)
+        copies = [
+            _with_weights(part, {name: step(array) for name, array in weights.items()})
             for _ in range(DRAWS)
         ]
+        moved = [open_session(copy, folder) for copy in copies]
         return _largest(
             relative
             for feeds in samples

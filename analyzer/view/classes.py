@@ -29,9 +29,9 @@ RANDOM_OPS = frozenset(
 def dynamic_tensors(model: onnx.ModelProto) -> frozenset[str]:
     """Return the tensors whose values depend on the values of the model's inputs.
 
-    A tensor that depends on constants and shapes alone (shape arithmetic, folded weights, the
-    zero state of a recurrent layer) is not one of them. A tensor that nobody gives is: what
-    should have given it did compute.
+    A tensor that depends on constants and shapes alone (shape arithmetic, folded weights,
+    the zero state of a recurrent layer) is not one of them. A tensor that nobody gives is:
+    what should have given it did compute.
     """
     known = {tensor.name for tensor in model.graph.initializer}
     dynamic = {value.name for value in model.graph.input if value.name not in known}
@@ -58,7 +58,10 @@ def rounded_tensors(model: onnx.ModelProto) -> frozenset[str]:
     rounded: set[str] = set()
     fixed = {tensor.name for tensor in model.graph.initializer}
     for node in in_order(model):
-        if (node.op_type == "DequantizeLinear" and node.input[0] in fixed | rounded) or (node.op_type in SAME_VALUES_OPS and node.input[0] in rounded):
+        first = node.input[0] if node.input else ""
+        unpacked = node.op_type == "DequantizeLinear" and first in fixed
+        same = node.op_type in {*SAME_VALUES_OPS, "DequantizeLinear"} and first in rounded
+        if unpacked or same:
             rounded.update(node.output)
     return frozenset(rounded)
 
@@ -96,7 +99,7 @@ def without_type_casts(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def static_names(model: onnx.ModelProto, dynamic: frozenset[str]) -> tuple[str, ...]:
-    """Return what arithmetic over initializers alone gives, as far as dynamic nodes read it.
+    """Return what arithmetic over initializers alone gives and dynamic nodes read, by name.
 
     Tensors that also depend on a shape are left out: they have no value before a run.
     """
@@ -142,7 +145,8 @@ def dynamic_nodes(
 
 def sorted_nodes(nodes: Iterable[Node], given: frozenset[str]) -> tuple[Node, ...]:
     """Return the nodes in an order in which every tensor is given before it is read."""
-    waiting, done, ordered = list(nodes), set(given), []
+    waiting, done = list(nodes), set(given)
+    ordered: list[Node] = []
     own = {name for node in waiting for name in node.outputs}
     while waiting:
         ready = [
