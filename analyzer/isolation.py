@@ -15,7 +15,7 @@ from analyzer.core.errors import RunError
 from analyzer.core.types import Array, Feeds
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.operators import OperatorPair, fits
-from analyzer.matching.propagate import propagate
+from analyzer.matching.propagate import propagate, substitutes
 from analyzer.matching.tensors import Link, Links, agrees, carried_or_none, linked
 from analyzer.matching.values import is_telling
 from analyzer.regions import reached, region
@@ -275,6 +275,7 @@ def _grown(
             seeds[pair.source] = pair.target
             taken.add(pair.target)
     grown = propagate(source, target, seeds, fits)
+    grown |= dict(substitutes(source, target, grown))
     return tuple(
         old[one]
         if one in old and old[one].target == other

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analyzer.matching.labels import directed_labels, unique
-from analyzer.matching.propagate import propagate
+from analyzer.matching.propagate import propagate, substitutes
 from analyzer.matching.weights import fingerprints, kernels, likeness, weight_key
 from analyzer.view import INPUT, Operator, View
 
@@ -78,6 +78,7 @@ def operator_pairs(
         votes[source.owner[ours].index, target.owner[theirs].index].add("values")
     seeds = _consistent(votes)
     grown = propagate(source, target, seeds, fits)
+    grown |= dict(substitutes(source, target, grown))
     return tuple(
         OperatorPair(one, other, _reasons(source, target, grown, votes, one, other))
         for one, other in sorted(grown.items())

@@ -72,3 +72,34 @@ def _alone_of_their_kind(
     for one in left:
         if kinds[one.op] == others[one.op] == 1:
             yield one, next(op for op in right if op.op == one.op)
+
+
+def substitutes(source: View, target: View, pairs: Pairs) -> Iterator[tuple[int, int]]:
+    """Yield unpaired operators of any kind that stand between the same paired neighbours.
+
+    An operator that a converter replaced by another one has no counterpart of its kind, but
+    all that it reads and all that reads it does.
+
+    Args:
+        source: The source's macro graph.
+        target: The target's macro graph.
+        pairs: Operator pairs found so far.
+    """
+    taken = set(pairs.values())
+    places: dict[tuple[frozenset[int], frozenset[int]], list[int]] = {}
+    for operator in target.operators:
+        if operator.index not in taken:
+            places.setdefault(_around(target, operator.index), []).append(operator.index)
+    for operator in source.operators:
+        if operator.index in pairs:
+            continue
+        before, after = _around(source, operator.index)
+        if not before <= pairs.keys() or not after <= pairs.keys() or not before:
+            continue
+        place = frozenset(pairs[i] for i in before), frozenset(pairs[i] for i in after)
+        if len(places.get(place, ())) == 1:
+            yield operator.index, places[place][0]
+
+
+def _around(view: View, index: int) -> tuple[frozenset[int], frozenset[int]]:
+    return frozenset(view.graph.predecessors(index)), frozenset(view.graph.successors(index))
