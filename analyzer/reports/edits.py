@@ -9,7 +9,10 @@ import numpy as np
 import onnx
 
 from analyzer.core.report import Report
-from analyzer.core.types import Array, Edit
+from analyzer.core.types import Array, Edit, TryVerdict
+
+MOST_NUMBERS = 8
+"""Larger arrays are shown by dtype and shape alone."""
 
 
 def edit_arrays(report: Report) -> dict[str, Array]:
@@ -86,3 +89,39 @@ def _arrays(value: object) -> Iterator[Array]:
 
 def _serialized(graph: onnx.GraphProto) -> Array:
     return np.frombuffer(graph.SerializeToString(deterministic=True), dtype=np.uint8)
+
+
+def edit_lines(report: Report) -> tuple[str, ...]:
+    """Return a line per edit of each fix that was kept, under the finding it is for.
+
+    Args:
+        report: What a repair found; nothing was kept where it has no outcomes.
+    """
+    return tuple(
+        f"  {finding.rule}: {_line(edit)}"
+        for finding in report.findings
+        if finding.fix is not None
+        and finding.outcome is not None
+        and finding.outcome.verdict is TryVerdict.KEPT
+        for edit in finding.fix.edits
+    )
+
+
+def _line(edit: Edit) -> str:
+    """Return an edit in words: its type, then field by field, arrays by dtype and shape."""
+    parts = (f"{field.name} {_shown(getattr(edit, field.name))}" for field in fields(edit))
+    return f"{type(edit).__name__} {', '.join(parts)}"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case np.ndarray() if value.size > MOST_NUMBERS:
+            return f"{value.dtype}{list(value.shape)}"
+        case np.ndarray():
+            return f"{value.dtype}{value.tolist()}"
+        case onnx.GraphProto():
+            return f"a graph of {len(value.node)} nodes"
+        case Mapping():
+            return str({name: _shown(one) for name, one in value.items()})
+        case _:
+            return str(value)

@@ -26,6 +26,19 @@ def over_floor(error: float, floor: float) -> str:
     return f"{short(error)}, x {error / floor:,.0f} over the floor"
 
 
+def times_floor(error: float, floor: float) -> str:
+    """Return an error with the times it is over its noise floor, where that is a number.
+
+    Args:
+        error: Relative deviation.
+        floor: The deviation that rounding alone can make, same unit.
+    """
+    if not math.isfinite(error) or floor <= 0:
+        return short(error)
+    times = error / floor
+    return f"{short(error)} (x {times:,.0f})" if times >= 1 else f"{short(error)} (below)"
+
+
 def share(value: float) -> str:
     """Return a share as a percentage with at most one decimal."""
     return f"{100 * value:.1f}".removesuffix(".0") + " %"

@@ -1,22 +1,25 @@
 """The report on a screen: the verdict, what broke and where, and what was compared."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import PurePath
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from analyzer.core.report import Coverage, ModelSummary, OutputPair, Report, Verdict
 from analyzer.core.types import Finding, Status, TryVerdict, Where
-from analyzer.reports.numbers import counted, over_floor, share, short
+from analyzer.reports.numbers import counted, over_floor, share, short, times_floor
 
 WIDTH = 100
 LONGEST_NAME = 60
 """Longer tensor names lose their middle; ``-v`` and report.json show them whole."""
+
+LONG_NAME = re.compile(rf"[^\s,()]{{{LONGEST_NAME + 1},}}")
 
 MOST_LISTED = 5
 """Things not compared that are listed; ``-v`` shows all."""
@@ -60,7 +63,8 @@ def _parts(report: Report, *, verbosity: int) -> Iterator[RenderableType]:
     shown = _shown(report.findings, verbosity=verbosity)
     if shown:
         yield _table(shown)
-        yield Group(*_details(shown, verbosity=verbosity))
+        yield _details(shown, verbosity=verbosity)
+        yield Text()
     yield from (Text(line) for line in _compared(report, shown, verbosity=verbosity))
 
 
@@ -107,7 +111,7 @@ def _shown(findings: Sequence[Finding], *, verbosity: int) -> tuple[Finding, ...
 def _table(findings: Sequence[Finding]) -> Table:
     """Return a row per finding: what, where and how much."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
-    for heading in ("#", "rule", "class", "layer", "local error", "samples"):
+    for heading in ("#", "rule", "class", "layer", "local error (x floor)", "samples"):
         table.add_column(heading, overflow="fold")
     for number, finding in enumerate(findings, start=1):
         table.add_row(
@@ -115,7 +119,7 @@ def _table(findings: Sequence[Finding]) -> Table:
             escape(_rule(finding)),
             finding.fault_class.value.replace("_", " "),
             escape(layer(finding)),
-            over_floor(finding.local_error, finding.noise_floor),
+            times_floor(finding.local_error, finding.noise_floor),
             f"{finding.affected} of {finding.samples}",
         )
     return table
@@ -153,19 +157,19 @@ def brief(name: str, *, longest: int = LONGEST_NAME) -> str:
     return f"{name[:half]}…{name[-half:]}"
 
 
-def _details(findings: Sequence[Finding], *, verbosity: int) -> Iterator[RenderableType]:
-    """Yield a paragraph per finding: its sentence, its tensors, its cure."""
+def _details(findings: Sequence[Finding], *, verbosity: int) -> Table:
+    """Return a paragraph per finding: its sentence, its tensors, its cure."""
+    table = Table.grid(padding=(0, 1))
     for number, finding in enumerate(findings, start=1):
-        names = finding.target_tensors
-        tensors = names if verbosity > 0 else tuple(brief(name) for name in names)
-        yield Text(f"{number}. {finding.message}", style="bold")
-        yield from (Text(f"   {line}") for line in _facts(finding, tensors))
-    yield Text()
+        facts = (finding.message, *_facts(finding))
+        shown = facts if verbosity > 0 else tuple(shortened(fact) for fact in facts)
+        table.add_row(f"{number}.", Text("\n".join(shown), overflow="fold"))
+    return table
 
 
-def _facts(finding: Finding, tensors: Sequence[str]) -> Iterator[str]:
-    if tensors:
-        yield f"at {', '.join(tensors)}"
+def _facts(finding: Finding) -> Iterator[str]:
+    if finding.target_tensors:
+        yield f"at {', '.join(finding.target_tensors)}"
     if finding.location:
         yield f"in {finding.location}"
     if finding.where is not Where.CONVERSION:
@@ -174,6 +178,15 @@ def _facts(finding: Finding, tensors: Sequence[str]) -> Iterator[str]:
         yield f"{finding.outcome.verdict.value}: {finding.outcome.reason}"
     elif finding.fix is not None:
         yield f"fix: {finding.fix.title}"
+
+
+def shortened(sentence: str) -> str:
+    """Return a sentence whose overlong names have lost their middle.
+
+    Args:
+        sentence: May name tensors.
+    """
+    return LONG_NAME.sub(lambda name: brief(name[0]), sentence)
 
 
 def _compared(

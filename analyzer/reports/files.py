@@ -1,0 +1,48 @@
+"""Reports on disk: each file is written beside its place and renamed into it."""
+
+from io import BytesIO
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+
+from analyzer.core.errors import UsageError
+from analyzer.core.report import Report
+from analyzer.reports.edits import edit_arrays
+from analyzer.reports.json_report import to_json
+
+READABLE = 0o644
+"""A temporary file is its owner's alone; a report is for everyone."""
+
+
+def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
+    """Return the files written: ``report.json``, and ``edits.npz`` if a fix holds arrays.
+
+    Args:
+        report: What a run found.
+        folder: Created if missing.
+
+    Raises:
+        UsageError: The folder cannot be created or written.
+    """
+    contents = {"report.json": to_json(report).encode("utf-8")}
+    arrays = edit_arrays(report)
+    if arrays:
+        packed = BytesIO()
+        np.savez(packed, allow_pickle=False, **arrays)
+        contents["edits.npz"] = packed.getvalue()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tuple(_place(folder / name, made) for name, made in contents.items())
+    except OSError as surprise:
+        raise UsageError(
+            f"the report cannot be written to {folder}: {surprise.strerror or surprise}",
+            hint="name a folder that can be written with --report DIR",
+        ) from surprise
+
+
+def _place(path: Path, content: bytes) -> Path:
+    with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as beside:
+        beside.write(content)
+    Path(beside.name).chmod(READABLE)
+    return Path(beside.name).replace(path)

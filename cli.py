@@ -1,0 +1,400 @@
+"""The command line: parse, call, render, exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from analyzer.core.options import Judge, Options
+    from analyzer.core.report import Report
+    from analyzer.reports.progress import Bar
+
+NEEDED = ("networkx", "numpy", "onnx", "onnx_graphsurgeon", "onnxruntime", "rich")
+OLDEST = (3, 11)
+WIDTH = 100
+"""Columns of a report that no terminal shows."""
+
+USAGE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
+
+ABOUT = "Is a converted model still the one you trained? Where it broke, why, and mended."
+MODELS = "an .onnx, .keras, .tflite or .pt2 file, or file.py:factory"
+EXAMPLES = """\
+  %(prog)s diff model.keras model.tflite               is it the same model?
+  %(prog)s diff model.keras model.tflite --inputs x.npz --report out
+  %(prog)s repair model.keras model.tflite -o mended.tflite
+  %(prog)s demo                                        see it at work
+exit codes: 0 equivalent or repaired, 1 not, 2 a file or option is wrong, 3 inconclusive
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints look like every other message."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line with the next step.
+
+        Raises:
+            UsageError: Always.
+        """
+        from analyzer.core.errors import UsageError
+
+        raise UsageError(message, hint=f"{self.prog} --help shows what it takes")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Return the exit code of one command.
+
+    Args:
+        argv: The words after the program's name; None: those it was started with.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an arrow must not end an ASCII run
+    try:
+        code = answer(argv)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("pivotfix: interrupted, nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    return code
+
+
+def answer(argv: Sequence[str] | None) -> int:
+    """Return the exit code of one command, its problems told on standard error.
+
+    Args:
+        argv: The words after the program's name; None: those it was started with.
+    """
+    from analyzer.core.errors import PivotfixError
+
+    try:
+        given = parser().parse_args(argv)
+        lacking = missing()
+        if lacking:
+            print(f"pivotfix: {lacking}", file=sys.stderr)
+            return USAGE
+        return int(given.command(given))
+    except PivotfixError as problem:
+        print(f"pivotfix: {problem}", file=sys.stderr)
+        return USAGE
+
+
+def missing() -> str:
+    """Return what this interpreter lacks and what installs it, else nothing."""
+    if sys.version_info < OLDEST:
+        found = ".".join(str(part) for part in sys.version_info[:2])
+        return f"Python {found} is too old\n  next: start it with Python 3.11 or newer"
+    absent = [name for name in NEEDED if find_spec(name) is None]
+    if not absent:
+        return ""
+    return (
+        f"{sys.executable} lacks {', '.join(absent)}\n"
+        "  next: make demo, or: python -m pip install -c constraints.txt ."
+    )
+
+
+def program() -> str:
+    """Return what the user types to start this program."""
+    return "python cli.py" if Path(sys.argv[0]).name == "cli.py" else "pivotfix"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of every command."""
+    top = Parser(
+        prog=program(), description=ABOUT, epilog=EXAMPLES, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action=Version)
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(
+        run: Callable[[argparse.Namespace], int], name: str, summary: str
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name, help=summary, description=summary, allow_abbrev=False
+        )
+        added.set_defaults(command=run)
+        return added
+
+    _diff_options(command(_diff, "diff", "is it the same model? where and why not?"))
+    _repair_options(command(_repair, "repair", "mend TARGET, write it in its own format"))
+    tour = command(_demo, "demo", "train, convert, break, diff and repair a real model")
+    tour.add_argument(
+        "folder", metavar="DIR", nargs="?", type=Path, default=Path("pivotfix-demo"),
+        help="where the files go (default: %(default)s)",
+    )
+    one = command(_inspect, "inspect", "what is seen: pivot, inputs, operators, layers")
+    one.add_argument("model", metavar="MODEL", help=MODELS)
+    _trust_and_loudness(one)
+    page = command(_explain, "explain", "what a rule finds and how it cures")
+    page.add_argument("rule", metavar="RULE", help="its name, as a report gives it")
+    command(_rules, "rules", "every kind of fault that can be explained")
+    return top
+
+
+class Version(argparse.Action):
+    """An option that prints the version, looked up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="show the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print the version and end the program."""
+        from analyzer.reports.json_report import tool_version
+
+        parser.exit(message=f"pivotfix {tool_version()}\n")
+
+
+def _diff_options(command: argparse.ArgumentParser) -> None:
+    _pair(command)
+    command.add_argument(
+        "--simplify", action="store_true",
+        help="put both pivots through onnxsim first (extra: optimize)",
+    )
+    _reporting(command)
+
+
+def _repair_options(command: argparse.ArgumentParser) -> None:
+    _pair(command)
+    add = command.add_argument
+    add("-o", "--output", metavar="OUT", type=Path, help="TARGET's suffix, or .onnx")
+    add("--dry-run", action="store_true", help="show the edits, write no model")
+    add("--force", action="store_true", help="replace OUT if it exists")
+    _reporting(command)
+
+
+def _pair(command: argparse.ArgumentParser) -> None:
+    """Add the two models and how they are probed and judged."""
+    add = command.add_argument
+    add("source", metavar="SOURCE", help=f"the model that is right: {MODELS}")
+    add("target", metavar="TARGET", help="its conversion: likewise")
+    add("--inputs", metavar="FILE.npz", type=Path, help="your own inputs, one array each")
+    add("--samples", metavar="N", type=_read("count"), default=8,
+        help="inputs to draw without --inputs (default: %(default)s)")
+    add("--seed", metavar="N", type=_read("seed"), default=0, help="(default: %(default)s)")
+    for name in ("--rtol", "--atol"):
+        add(name, metavar="VALUE|TENSOR:VALUE", type=_read("tolerance"), action="append",
+            default=[], help="tolerance of an output, instead of its noise floor")
+    add("--val-range", metavar="NAME:[lo,hi]", type=_read("interval"), action="append",
+        default=[], help="interval to draw an input from")
+    add("--input-shapes", metavar="NAME:[1,3,224,224]", type=_read("shape"),
+        action="append", default=[], help="shape of an input that leaves sizes open")
+
+
+def _read(kind: str) -> Callable[[str], object]:
+    """Return a reader of one kind of word, loaded when there is a word to read."""
+
+    def read(word: str) -> object:
+        from analyzer import arguments
+
+        return getattr(arguments, kind)(word)
+
+    return read
+
+
+def _reporting(command: argparse.ArgumentParser) -> None:
+    """Add what is shown and written, and what counts as failure."""
+    add = command.add_argument
+    add("--report", metavar="DIR", type=Path, help="write report.json into DIR")
+    add("--format", choices=("terminal", "json"), action="append", default=[],
+        help="what to show (default: terminal); may be repeated")
+    add("--fail-on", choices=("root", "any", "structure"), default="root",
+        help="root: faults; any: drift and latent ones too; structure: all differences")
+    add("--exit-zero", action="store_true", help="exit 0 where it would be 1")
+    add("--no-progress", action="store_true", help="show no progress bar")
+    _trust_and_loudness(command)
+
+
+def _trust_and_loudness(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--trust-code", action="store_true", help="run the code that a model comes with"
+    )
+    loudness = command.add_mutually_exclusive_group()
+    add = loudness.add_argument
+    add("-v", "--verbose", action="store_true", help="show everything")
+    add("-q", "--quiet", action="store_true", help="show the verdict alone")
+
+
+def _diff(given: argparse.Namespace) -> int:
+    """Return the exit code of a comparison."""
+    from analyzer.diff import diff
+
+    _refuse_two_on_stdout(given)
+    with _progress(given) as told:
+        report = diff(
+            given.source, given.target, options=options_of(given), rules=_rule_book(),
+            progress=told,
+        )
+    return _conclude(report, given)
+
+
+def _repair(given: argparse.Namespace) -> int:
+    """Return the exit code of a repair."""
+    from analyzer.core.errors import UsageError
+    from rewriter.repair import repair
+
+    if given.output is None and not given.dry_run:
+        raise UsageError(
+            "repair has no OUT to write the mended model to",
+            hint="name it with -o OUT, or see the edits with --dry-run",
+        )
+    _refuse_two_on_stdout(given)
+    with _progress(given) as told:
+        report = repair(
+            given.source, given.target, given.output, options=options_of(given),
+            rules=_rule_book(), progress=told, dry_run=given.dry_run, force=given.force,
+        )
+    code = _conclude(report, given)
+    _tell_written(report, given)
+    return code
+
+
+def _demo(given: argparse.Namespace) -> int:
+    """Return 0 where the demo did what it promises."""
+    from rewriter.demo import run
+
+    return run(given.folder, command=main, program=program())
+
+
+def _inspect(given: argparse.Namespace) -> int:
+    """Return 0 after showing what a model looks like from here."""
+    from analyzer.pivot import load
+    from analyzer.reports.inspection import render_pivot
+
+    pivot = load(given.model, trust_code=given.trust_code)
+    print(render_pivot(pivot, verbosity=_verbosity(given)), end="")
+    return 0
+
+
+def _explain(given: argparse.Namespace) -> int:
+    """Return 0 after showing a rule's own documentation."""
+    from difflib import get_close_matches
+
+    from analyzer.core.errors import UsageError
+    from rules.catalogue import explanation
+    from rules.discovery import all_rules
+
+    known = {rule.slug: rule for rule in all_rules()}
+    if given.rule not in known:
+        near = " or ".join(get_close_matches(given.rule, known))
+        raise UsageError(
+            f"there is no rule {given.rule}",
+            hint=f"did you mean {near}?" if near else f"{program()} rules lists them",
+        )
+    rule = known[given.rule]
+    print(f"{rule.slug} ({rule.fault_class.value})\n\n{explanation(rule)}")
+    return 0
+
+
+def _rules(given: argparse.Namespace) -> int:
+    """Return 0 after listing every rule with the first line of its documentation."""
+    from rules.catalogue import table
+    from rules.discovery import all_rules
+
+    del given
+    known = sorted(table(all_rules()), key=lambda row: (row[1], row[0]))
+    widest = max((len(slug) for slug, _, _ in known), default=0)
+    for slug, fault_class, summary in known:
+        print(f"{slug:{widest}}  {fault_class:22}  {summary}")
+    return 0
+
+
+def options_of(given: argparse.Namespace) -> Options:
+    """Return what the user typed as the analysis takes it.
+
+    Args:
+        given: What the user typed.
+    """
+    from analyzer.core.options import Options
+
+    return Options(
+        samples=given.samples,
+        seed=given.seed,
+        inputs=given.inputs,
+        rtol=dict(given.rtol),
+        atol=dict(given.atol),
+        val_range=dict(given.val_range),
+        input_shapes=dict(given.input_shapes),
+        trust_code=given.trust_code,
+        simplify=getattr(given, "simplify", False),
+    )
+
+
+def _conclude(report: Report, given: argparse.Namespace) -> int:
+    """Show and write a report, and return its exit code."""
+    from analyzer.reports.exit_code import exit_code
+    from analyzer.reports.files import write_report
+    from analyzer.reports.json_report import to_json
+
+    if given.report is not None:
+        write_report(report, given.report)
+    if "terminal" in given.format or not given.format:
+        _show(report, given)
+    if "json" in given.format and given.report is None:
+        print(to_json(report), end="")
+    return exit_code(report, fail_on=given.fail_on, exit_zero=given.exit_zero)
+
+
+def _show(report: Report, given: argparse.Namespace) -> None:
+    from analyzer.reports.terminal import render
+
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    text = render(report, width=_width(), colour=colour, verbosity=_verbosity(given))
+    print(text, end="")
+
+
+def _tell_written(report: Report, given: argparse.Namespace) -> None:
+    """Say what became of the mended model, on standard error where JSON has the other."""
+    from analyzer.reports.edits import edit_lines
+
+    out = sys.stderr if "json" in given.format else sys.stdout
+    written = report.verdict.value in {"repaired", "improved", "equivalent"}
+    if given.dry_run:
+        print("\n".join(("edits:", *edit_lines(report), "nothing is written")), file=out)
+    elif written:
+        print(f"written: {given.output}", file=out)
+
+
+def _refuse_two_on_stdout(given: argparse.Namespace) -> None:
+    if len(set(given.format)) > 1 and given.report is None:
+        from analyzer.core.errors import UsageError
+
+        raise UsageError(
+            "--format terminal and --format json both want standard output",
+            hint="add --report DIR for the JSON, or ask for one of them",
+        )
+
+
+def _rule_book() -> tuple[Judge, ...]:
+    from rules.discovery import all_rules
+
+    return all_rules()
+
+
+def _progress(given: argparse.Namespace) -> Bar:
+    from analyzer.reports.progress import Bar
+
+    return Bar(shown=sys.stderr.isatty() and not (given.no_progress or given.quiet))
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
+
+
+def _verbosity(given: argparse.Namespace) -> int:
+    return int(given.verbose) - int(given.quiet)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
