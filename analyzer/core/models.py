@@ -1,0 +1,110 @@
+"""A model in ONNX form, and the values its tensors and attributes hold."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import onnx
+
+Array = npt.NDArray[Any]
+"""An n-dimensional NumPy array of any dtype."""
+
+Feeds = Mapping[str, Array]
+"""Arrays by tensor name: one sample of a model's inputs, or what came out for it."""
+
+AttributeValue = (
+    int
+    | float
+    | str
+    | bytes
+    | tuple[int, ...]
+    | tuple[float, ...]
+    | tuple[str, ...]
+    | Array
+    | onnx.GraphProto
+)
+"""An ONNX attribute as a Python value; float32 attributes render their shortest decimal."""
+
+Permutation = tuple[int, ...]
+"""Axes as ``numpy.transpose`` takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A declared input or output of a model.
+
+    Attributes:
+        name: Tensor name in the pivot.
+        dtype: NumPy dtype name (``float32``, ``int64``, …), ``string``, or ``unknown``.
+        shape: A fixed size, a symbol or None for each axis; None: the rank is unknown.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str | None, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class NativeLayer:
+    """The user's own layer behind a pivot tensor, and where its code stands, if known."""
+
+    name: str
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pivot:
+    """A model in ONNX form, with everything needed to run it here and natively.
+
+    Attributes:
+        model: The proto. Weights of the user's file are external references into `folder`.
+        folder: The folder that external locations are relative to.
+        path: The user's artefact.
+        framework: ``onnx``, ``keras``, ``tflite`` or ``torch``.
+        inputs: Declared inputs that must be fed, in the model's order.
+        outputs: Declared outputs, in the model's order.
+        layers: The user's layer for each pivot tensor that has one.
+        sha256: Digest of the user's artefact, hexadecimal.
+        run_native: Runs one sample in the model's native runtime. Takes arrays by pivot
+            input name, gives arrays by pivot output name. For ``onnx`` it is ONNX Runtime,
+            optimised.
+        notes: What the importer wants said about this pivot, in sentences.
+    """
+
+    model: onnx.ModelProto
+    folder: Path
+    path: Path
+    framework: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    layers: Mapping[str, NativeLayer]
+    sha256: str
+    run_native: Callable[[Feeds], Feeds]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One ONNX operator, its schema defaults filled in.
+
+    Attributes:
+        name: The node's name; its first output tensor where it has none.
+        op: Operator type.
+        domain: Operator domain, empty for ONNX's own.
+        opset: The opset version of `domain` that its model declares.
+        inputs: Input tensor names, an empty string where an optional input is absent.
+        outputs: Output tensor names.
+        attributes: Attributes by name, defaults of the schema included.
+        constants: Value of each input slot that is an initializer or a Constant node.
+    """
+
+    name: str
+    op: str
+    domain: str
+    opset: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, AttributeValue]
+    constants: Mapping[int, Array]
