@@ -1,1 +1,56 @@
 """A repaired pivot back in the user's own format, one module per format."""
+
+import shutil
+from pathlib import Path
+
+import onnx
+
+from analyzer.core.types import Pivot
+from rewriter.export import onnx_file, tflite
+from rewriter.export.beside import replacing
+
+__all__ = ["OWN_FORMAT", "copy", "export"]
+
+OWN_FORMAT = {"onnx": ".onnx", "tflite": ".tflite"}
+"""The suffix of each framework whose models are written in their own format; every other
+framework's are written as ``.onnx``."""
+
+
+def export(target: Pivot, model: onnx.ModelProto, out: Path, *, force: bool) -> None:
+    """Write a repaired model: in the target's own format, or as ONNX where OUT says so.
+
+    Args:
+        target: The model as it was loaded.
+        model: Its pivot after the repair.
+        out: Where it goes; the suffix tells the format.
+        force: Whether other files that travel with it may be replaced.
+
+    Raises:
+        ExportError: The format cannot say the repair, or the disk refuses.
+    """
+    if target.framework == "onnx":
+        onnx_file.write(target.path, model, out, force=force)
+    elif out.suffix.lower() == OWN_FORMAT.get(target.framework):
+        tflite.write(target, model, out)
+    else:
+        onnx_file.write_whole(model, target.folder, out)
+
+
+def copy(target: Pivot, out: Path, *, force: bool) -> None:
+    """Write a target that needs no repair: its very bytes, where the format is its own.
+
+    Args:
+        target: The model as it was loaded.
+        out: Where it goes.
+        force: Whether other files that travel with it may be replaced.
+
+    Raises:
+        ExportError: The disk refuses, or a side file would be replaced.
+    """
+    if out.suffix.lower() != OWN_FORMAT.get(target.framework):
+        onnx_file.write_whole(target.model, target.folder, out)
+        return
+    if target.framework == "onnx":
+        onnx_file.copy_sides(target.path, target.model, out, force=force)
+    with target.path.open("rb") as content, replacing(out) as file:
+        shutil.copyfileobj(content, file, onnx_file.CHUNK)

@@ -89,13 +89,30 @@ def write(
     Raises:
         ExportError: The folder or the disk refuses, or a side file would be replaced.
     """
+    copy_sides(original, model, out, force=force)
+    _write(model, _Placing(original.parent, {original.name}), out)
+
+
+def copy_sides(
+    original: Path, model: onnx.ModelProto, out: Path, *, force: bool
+) -> None:
+    """Copy the files of external weights along to another folder.
+
+    Args:
+        original: The user's file.
+        model: What is to be written beside them.
+        out: Where it goes.
+        force: Whether other files of the same names may be replaced there.
+
+    Raises:
+        ExportError: A side file would be replaced, or the disk refuses.
+    """
     shared = original.parent.samefile(out.parent)
     sides = () if shared else _sides(model, original.name)
     for location in sides:
         _refuse_clobbering(original.parent / location, out.parent / location, force=force)
     for location in sides:
         _copy_side(original.parent / location, out.parent / location)
-    _write(model, _Placing(original.parent, {original.name}), out)
 
 
 def write_whole(model: onnx.ModelProto, folder: Path, out: Path) -> None:

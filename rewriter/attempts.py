@@ -1,0 +1,276 @@
+"""Fixes tried, kept or dropped: each is judged by the error left in its own region."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+
+from analyzer.core.errors import RepairError
+from analyzer.core.types import (
+    Edit,
+    Fault,
+    Finding,
+    Fix,
+    Outcome,
+    Pivot,
+    SetType,
+    Status,
+    TryVerdict,
+    Where,
+)
+from rewriter.surgeon import trace
+from rewriter.verify import Judgement, edited_pivot, local_error
+
+ROUNDING = 2.0
+"""Noise floors that a mended region may be off by: its operators may round in another order
+than the ones the floor was measured on."""
+
+CLEARLY = 0.1
+"""Share of a region's error that a fix may leave where no fix removes it all: an order of
+magnitude is no accident of the samples."""
+
+FEWER = 0.9
+"""Share of a region's error that a step on the way may leave, if several causes add up."""
+
+MENDED = frozenset({Where.CONVERSION, Where.RUNTIME})
+"""Who must have made a fault for the target to be edited; the importers' are not in it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """Edits that stay, and why.
+
+    Attributes:
+        findings: The ids of what they mend.
+        fault: The region they are judged by.
+        edits: What is done.
+        before: The region's error without them.
+        after: The region's error with them.
+    """
+
+    findings: tuple[str, ...]
+    fault: Fault
+    edits: tuple[Edit, ...]
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Round:
+    """One pass over the findings of one analysis.
+
+    Attributes:
+        start: The pivot the findings speak of.
+        tried: The findings.
+        kept: What stays, in order.
+        outcomes: What became of each finding that was tried, by id.
+    """
+
+    start: Pivot
+    tried: tuple[Finding, ...]
+    kept: tuple[Kept, ...]
+    outcomes: dict[str, Outcome]
+
+    @property
+    def end(self) -> Pivot:
+        """The pivot after this round."""
+        return edited(self.start, self.kept)
+
+
+def edited(pivot: Pivot, kept: Sequence[Kept]) -> Pivot:
+    """Return a pivot with the kept edits applied together.
+
+    Args:
+        pivot: What the edits speak of.
+        kept: The edits.
+
+    Raises:
+        RepairError: Without others that were dropped, an edit fits no more.
+    """
+    if not kept:
+        return pivot
+    edits = [edit for one in kept for edit in one.edits]
+    return edited_pivot(pivot, trace(pivot.model, pivot.folder, edits))
+
+
+def mendable(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings that a repair may act on: faults of the conversion itself."""
+    return tuple(
+        finding for finding in findings
+        if finding.status is Status.FAULT and finding.where in MENDED
+    )
+
+
+def fixes(finding: Finding) -> tuple[Fix, ...]:
+    """Return a finding's cures in the order they should be tried."""
+    first = () if finding.fix is None else (finding.fix,)
+    return (*first, *finding.alternatives)
+
+
+def attempt(start: Pivot, findings: Sequence[Finding], judge: Judgement) -> Round:
+    """Return what came of trying every fix, the most damaging fault first.
+
+    Args:
+        start: The target as the findings speak of it.
+        findings: Faults with or without fixes, worst first.
+        judge: Measures what no recorded sample can: a model that did not run, an input.
+    """
+    trial = Trial(start, judge)
+    kept: tuple[Kept, ...] = ()
+    outcomes: dict[str, Outcome] = {}
+    for group in _regions(findings):
+        gained, told = _mend(trial, kept, group)
+        kept += gained
+        outcomes |= told
+    kept = _ablated(trial, kept)
+    spared = {name for one in kept for name in one.findings}
+    return Round(start, tuple(findings), kept, {
+        name: outcome if name in spared or outcome.verdict is not TryVerdict.KEPT
+        else replace(outcome, verdict=TryVerdict.REJECTED, reason=NOT_NEEDED)
+        for name, outcome in outcomes.items()
+    })
+
+
+NOT_NEEDED = "without it the error does not come back"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A model to edit, and what measures the result."""
+
+    start: Pivot
+    judge: Judgement
+
+    def error(self, kept: Sequence[Kept], edits: Sequence[Edit], fault: Fault) -> float:
+        """Return the error left in a fault's region; infinite where an edit cannot be."""
+        everything = [*(edit for one in kept for edit in one.edits), *edits]
+        try:
+            applied = trace(self.start.model, self.start.folder, everything)
+        except RepairError:
+            return np.inf
+        inside = local_error(applied, self.start, fault)
+        if inside is not None and not any(isinstance(one, SetType) for one in everything):
+            return inside
+        return self.judge.error(edited_pivot(self.start, applied))
+
+
+def _regions(findings: Sequence[Finding]) -> Iterator[tuple[Finding, ...]]:
+    """Yield the findings of each region together, in the order of their first."""
+    ranks: dict[tuple[str, ...], int] = {}
+    for finding in findings:
+        ranks.setdefault(_region(finding), len(ranks))
+    ordered = sorted(findings, key=lambda one: ranks[_region(one)])
+    for _, group in groupby(ordered, key=_region):
+        yield tuple(group)
+
+
+def _region(finding: Finding) -> tuple[str, ...]:
+    """Return what tells a finding's region from others; without tensors it is its own."""
+    target = finding.fault.target
+    return (*target.inputs, "->", *target.outputs) if target.outputs else (finding.id,)
+
+
+def _bound(fault: Fault) -> float:
+    return ROUNDING * fault.noise_floor
+
+
+Choice = tuple[str, Fix]
+"""A finding's id and one of its fixes."""
+
+
+def _mend(
+    trial: Trial, kept: tuple[Kept, ...], group: Sequence[Finding]
+) -> tuple[tuple[Kept, ...], dict[str, Outcome]]:
+    """Return what is kept for one region, and what to say of its findings."""
+    fault = group[0].fault
+    before = trial.error(kept, (), fault)
+    if before <= _bound(fault):
+        reason = "an earlier fix mended this region too"
+        return (), _told(group, (), Outcome(TryVerdict.UNTRIED, reason, before, before))
+    choices = [(finding.id, fix) for finding in group for fix in fixes(finding)]
+    if not choices:
+        reason = "no rule knows a cure"
+        return (), _told(group, (), Outcome(TryVerdict.UNTRIED, reason, before, before))
+    region = _Tried(trial, kept, fault, before)
+    chosen, after = region.best(choices)
+    if not chosen:
+        reason = f"the error of its region stays at {after:.3g}"
+        return (), _told(group, (), Outcome(TryVerdict.REJECTED, reason, before, after))
+    names = tuple(dict.fromkeys(name for name, _ in chosen))
+    reason = "the error of its region is gone"
+    if after > _bound(fault):
+        reason = f"the error of its region falls to {after:.3g}"
+    outcome = Outcome(TryVerdict.KEPT, reason, before, after)
+    gained = Kept(names, fault, _edits(chosen), before, after)
+    return (gained,), _told(group, names, outcome)
+
+
+def _told(
+    group: Sequence[Finding], chosen: Sequence[str], outcome: Outcome
+) -> dict[str, Outcome]:
+    """Return the outcome of each finding of a region; `chosen` empty: the same for all."""
+    spared = replace(
+        outcome, verdict=TryVerdict.UNTRIED, reason="another fix mended this region"
+    )
+    return {
+        one.id: outcome if not chosen or one.id in chosen else spared for one in group
+    }
+
+
+def _edits(chosen: Sequence[Choice]) -> tuple[Edit, ...]:
+    return tuple(edit for _, fix in chosen for edit in fix.edits)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tried:
+    """A region whose fixes are tried on top of what is kept already."""
+
+    trial: Trial
+    kept: tuple[Kept, ...]
+    fault: Fault
+    before: float
+
+    def left(self, chosen: Sequence[Choice]) -> float:
+        """Return the error that some fixes leave together."""
+        return self.trial.error(self.kept, _edits(chosen), self.fault)
+
+    def best(self, choices: Sequence[Choice]) -> tuple[list[Choice], float]:
+        """Return the fixes that mend the region, and the error they leave.
+
+        The first that removes the error alone wins; then one of each cause together; then
+        the best one, and what helps on top of it. Fixes that do not clearly help are none.
+        """
+        errors: list[float] = []
+        for choice in choices:
+            errors.append(self.left([choice]))
+            if errors[-1] <= _bound(self.fault):
+                return [choice], errors[-1]
+        together = list({name: (name, fix) for name, fix in reversed(choices)}.values())
+        error = self.left(together) if len(together) > 1 else np.inf
+        if error <= _bound(self.fault):
+            return together, error
+        return self._greedy(choices, errors)
+
+    def _greedy(
+        self, choices: Sequence[Choice], errors: Sequence[float]
+    ) -> tuple[list[Choice], float]:
+        best = int(np.argmin(errors))
+        chosen, error = [choices[best]], errors[best]
+        for choice in choices:
+            if choice in chosen or error > FEWER * self.before:
+                continue
+            less = self.left([*chosen, choice])
+            if less < FEWER * error:
+                chosen, error = [*chosen, choice], less
+        helps = error <= _bound(self.fault) or error < CLEARLY * self.before
+        return (chosen if helps else []), error
+
+
+def _ablated(trial: Trial, kept: tuple[Kept, ...]) -> tuple[Kept, ...]:
+    """Return the edits without which an error does come back, the last judged first."""
+    for one in reversed(kept):
+        others = tuple(other for other in kept if other is not one)
+        if others and trial.error(others, (), one.fault) <= _bound(one.fault):
+            kept = others
+    return kept

@@ -1,0 +1,72 @@
+"""Where a repaired model may go: checked before anything is loaded."""
+
+import os
+from pathlib import Path
+
+from analyzer.core.errors import ExportError, UsageError
+from analyzer.frontends.base import find_frontend
+from rewriter.export import OWN_FORMAT
+
+ONNX = ".onnx"
+
+
+def check_destination(source: str, target: str, out: Path, *, force: bool) -> None:
+    """Refuse an OUT that cannot or must not be written.
+
+    Args:
+        source: Path of the source, as the user gave it.
+        target: Path of the target, as the user gave it.
+        out: Where the repaired model is to go.
+        force: Whether a file that is there may be replaced.
+
+    Raises:
+        UsageError: OUT is the source or the target, exists, has no folder that can be
+            written, or ends in another format's suffix.
+        ExportError: The target's own format is not written yet.
+    """
+    for role, path in (("SOURCE", source), ("TARGET", target)):
+        if _is_same(Path(path), out) or _is_same(Path(path.rpartition(":")[0]), out):
+            raise UsageError(
+                f"OUT {out} is the {role}, which a repair never touches",
+                hint="give -o another name",
+            )
+    if out.is_dir():
+        raise UsageError(f"OUT {out} is a folder", hint="name a file in it")
+    if out.exists() and not force:
+        raise UsageError(f"OUT {out} exists", hint="give -o another name, or pass --force")
+    if not out.parent.is_dir():
+        raise UsageError(
+            f"the folder of OUT {out} does not exist", hint=f"mkdir -p {out.parent}"
+        )
+    if not os.access(out.parent, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"the folder of OUT {out} cannot be written", hint="give -o another folder"
+        )
+    _check_suffix(target, out)
+
+
+def _check_suffix(target: str, out: Path) -> None:
+    framework = find_frontend(target).framework
+    suffix, own = out.suffix.lower(), OWN_FORMAT.get(framework)
+    if suffix in {ONNX, own}:
+        return
+    if own is None and suffix == Path(target).suffix.lower():
+        raise ExportError(
+            f"a repaired {framework} model is not written as {suffix} yet",
+            hint=f"write it as ONNX: -o {out.with_suffix(ONNX).name}",
+        )
+    wanted = ONNX if own in {None, ONNX} else f"{own} or {ONNX}"
+    raise UsageError(
+        f"OUT {out} ends in {suffix or 'no suffix'}, but a repaired {framework} model is "
+        f"written as {wanted}",
+        hint=f"give -o a name that ends in {wanted}",
+    )
+
+
+def _is_same(path: Path, out: Path) -> bool:
+    """Return whether two paths lead to one file, through any link."""
+    if path == Path():
+        return False
+    if path.resolve() == out.resolve():
+        return True
+    return path.exists() and out.exists() and path.samefile(out)

@@ -1,0 +1,85 @@
+"""The report of a repair: the first analysis, told what became of each of its findings."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from analyzer.core.report import Report, Verdict
+from analyzer.core.types import Finding, Outcome, Status, TryVerdict
+from analyzer.diff import Analysis
+from rewriter.attempts import MENDED, Kept, Round
+
+UNTRIED = {
+    Status.DRIFT: "a declared loss of precision is never undone",
+    Status.LATENT: "no probe excites it, so no fix can be proven",
+    Status.HARMLESS: "it does no harm",
+    Status.FAULT: "it showed only after the repair",
+}
+"""Why nothing was tried, by what the finding means."""
+
+
+def report(
+    first: Analysis,
+    rounds: Sequence[Round],
+    chosen: Sequence[Sequence[Kept]],
+    proof: Report | None,
+) -> Report:
+    """Return the report of a repair.
+
+    Args:
+        first: The analysis of the pair as it stood.
+        rounds: What was tried.
+        chosen: What is in the mended model, round by round.
+        proof: What `diff` says of the mended model; None where nothing is written.
+    """
+    in_it = {name for kept in chosen for one in kept for name in one.findings}
+    told = {name: _final(outcome, is_in_it=name in in_it) for one in rounds
+            for name, outcome in one.outcomes.items()}
+    findings = tuple(
+        replace(finding, outcome=told.get(finding.id) or _untried(finding))
+        for finding in _findings(first, rounds, proof)
+    )
+    base = first.report
+    if proof is None:
+        return replace(
+            base, command="repair", verdict=Verdict.UNREPAIRED, findings=findings
+        )
+    whole = proof.verdict is Verdict.EQUIVALENT
+    return replace(
+        base, command="repair", findings=findings, outputs=proof.outputs,
+        verdict=Verdict.REPAIRED if whole else Verdict.IMPROVED,
+    )
+
+
+def _findings(
+    first: Analysis, rounds: Sequence[Round], proof: Report | None
+) -> Iterator[Finding]:
+    """Yield each finding once: the first analysis', then what later ones unmasked."""
+    seen: set[str] = set()
+    later = [] if proof is None else [
+        one for one in proof.findings if one.status is Status.FAULT
+    ]
+    for finding in (
+        *first.report.findings, *(one for each in rounds for one in each.tried), *later
+    ):
+        if finding.id not in seen:
+            seen.add(finding.id)
+            yield finding
+
+
+def _final(outcome: Outcome, *, is_in_it: bool) -> Outcome:
+    """Return the outcome of a fix, which may have been dropped after it was kept."""
+    if outcome.verdict is not TryVerdict.KEPT or is_in_it:
+        return outcome
+    return replace(
+        outcome, verdict=TryVerdict.REJECTED,
+        reason="with it an output is worse on held-out probes",
+    )
+
+
+def _untried(finding: Finding) -> Outcome:
+    """Return the outcome of a finding that was never tried."""
+    reason = UNTRIED[finding.status]
+    if finding.status is Status.FAULT and finding.where not in MENDED:
+        reason = "it is our importer's fault, not the target's"
+    error = finding.local_error
+    return Outcome(TryVerdict.UNTRIED, reason, error, error)

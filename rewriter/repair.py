@@ -1,0 +1,247 @@
+"""The whole repair on one page: analyse, try fixes, analyse again, prove, write."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from analyzer.core.errors import RepairError, UsageError
+from analyzer.core.options import Judge, Options, Progress, silent
+from analyzer.core.report import Report, Verdict
+from analyzer.core.types import Pivot
+from analyzer.diff import Analysis, Clock, analyse_pivots, installed_rules
+from analyzer.pivot import load
+from analyzer.probes import draw, held_out
+from rewriter.attempts import Kept, Round, attempt, edited, mendable
+from rewriter.destination import ONNX, check_destination
+from rewriter.export import OWN_FORMAT, copy, export
+from rewriter.outcome import report
+from rewriter.verify import Judgement, judgement, worse_outputs
+
+ROUNDS = 4
+"""Passes over what earlier fixes unmasked: a region rarely hides another, never three."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Case:
+    """A pair under repair.
+
+    Attributes:
+        source: The source.
+        target: The target as it was loaded.
+        options: How the pair is probed and judged.
+        rules: The rule book.
+        seen: Measures targets on the probes that fixes were found with.
+        unseen: Measures targets on the held-out ones.
+        first: The analysis of the pair as it stands.
+        clock: Seconds by stage.
+    """
+
+    source: Pivot
+    target: Pivot
+    options: Options
+    rules: Sequence[Judge]
+    seen: Judgement
+    unseen: Judgement
+    first: Analysis
+    clock: Clock
+
+
+def repair(  # noqa: PLR0913 - a command with its options
+    source: str,
+    target: str,
+    out: Path | None,
+    *,
+    options: Options = Options(),  # noqa: B008 - a frozen value
+    rules: Sequence[Judge] | None = None,
+    progress: Progress = silent,
+    dry_run: bool = False,
+    force: bool = False,
+) -> Report:
+    """Mend the target, prove it, and write it; source and target are never touched.
+
+    Args:
+        source: Path of the model that is right by definition, as a user would type it.
+        target: Path of its conversion.
+        out: Where the mended model goes; None only for a dry run.
+        options: How the pair is probed and judged.
+        rules: The rule book; None: every rule that is installed.
+        progress: Told what is being done.
+        dry_run: Do everything but write.
+        force: Replace a file that is there.
+
+    Returns:
+        A report whose verdict is ``repaired`` (written, equivalent), ``improved`` (written,
+        faults remain), ``unrepaired`` (not written), or ``inconclusive``; each finding has
+        its outcome.
+
+    Raises:
+        PivotfixError: A file, an option or OUT is wrong.
+    """
+    if out is None and not dry_run:
+        raise UsageError(
+            "repair does not know where to write the mended model",
+            hint="give -o OUT, or --dry-run to see the edits only",
+        )
+    if out is not None:
+        check_destination(source, target, out, force=force)
+    clock = Clock()
+    book = installed_rules() if rules is None else rules
+    left, right = _loaded((source, target), options, progress, clock)
+    probes = draw(left, options, hold_out=True)
+    first = analyse_pivots(
+        left, right, options=options, rules=book, progress=progress, clock=clock,
+        probes=probes,
+    )
+    if first.report.verdict is Verdict.INCONCLUSIVE:
+        return replace(first.report, command="repair")
+    with clock("held out"):
+        seen = judgement(left, probes[0], options)
+        unseen = judgement(left, held_out(left, options, probes[0]), options)
+    case = _Case(left, right, options, book, seen, unseen, first, clock)
+    if _is_equivalent(case):
+        return _copied(case, out, dry_run=dry_run, force=force)
+    return _repaired(case, out, progress, dry_run=dry_run, force=force)
+
+
+def _loaded(
+    paths: tuple[str, str], options: Options, progress: Progress, clock: Clock
+) -> tuple[Pivot, Pivot]:
+    """Return both pivots, loaded side by side."""
+    progress("loading", 0.0)
+    with clock("load"), ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(load, path, trust_code=options.trust_code) for path in paths]
+        left, right = (future.result() for future in futures)
+    return left, right
+
+
+def _is_equivalent(case: _Case) -> bool:
+    """Return whether there is nothing to mend, on the held-out probes either."""
+    if case.first.report.verdict is not Verdict.EQUIVALENT:
+        return False
+    return _proven(case, case.target, case.first.report).verdict is Verdict.EQUIVALENT
+
+
+def _copied(case: _Case, out: Path | None, *, dry_run: bool, force: bool) -> Report:
+    """Write the target as it is; it is equivalent already."""
+    if out is not None and not dry_run:
+        copy(case.target, out, force=force)
+    return replace(case.first.report, command="repair", verdict=Verdict.REPAIRED)
+
+
+def _repaired(
+    case: _Case, out: Path | None, progress: Progress, *, dry_run: bool, force: bool
+) -> Report:
+    """Mend the target as far as rules can, and write what is proven better."""
+    with case.clock("repair"):
+        rounds = _rounds(case, progress)
+        chosen = _no_worse(case, rounds)
+    if not any(chosen):
+        return report(case.first, rounds, chosen, None)
+    progress("verifying", 0.0)
+    with case.clock("verify"), _written(case, _end(case, chosen), out) as written:
+        if _worse(case, written):
+            return report(case.first, rounds, (), None)
+        proof = _analysed(case, written, progress)
+        if out is not None and not dry_run:
+            _publish(case, written, out, force=force)
+    return report(case.first, rounds, chosen, _proven(case, written, proof.report))
+
+
+def _rounds(case: _Case, progress: Progress) -> tuple[Round, ...]:
+    """Return what was kept of each round; a fix may unmask a fault behind it."""
+    done: list[Round] = []
+    target, findings = case.target, case.first.report.findings
+    for count in range(ROUNDS):
+        progress("repairing", count / ROUNDS)
+        known = {name for one in done for name in one.outcomes}
+        new = [finding for finding in mendable(findings) if finding.id not in known]
+        if not new:
+            break
+        done.append(attempt(target, new, case.seen))
+        if not done[-1].kept:
+            break
+        target = done[-1].end
+        findings = _analysed(case, target, progress).report.findings
+    return tuple(done)
+
+
+def _analysed(case: _Case, target: Pivot, progress: Progress) -> Analysis:
+    """Return the analysis of an edited target, on the probes of the first one."""
+    return analyse_pivots(
+        case.source, target, options=case.options, rules=case.rules, progress=progress,
+        probes=(case.first.probes, case.first.report.probe),
+    )
+
+
+def _end(case: _Case, chosen: Sequence[Sequence[Kept]]) -> Pivot:
+    """Return the target after all rounds, only the chosen edits applied."""
+    target = case.target
+    for kept in chosen:
+        target = edited(target, kept)
+    return target
+
+
+def _worse(case: _Case, target: Pivot) -> bool:
+    """Return whether an output is worse than before on the held-out probes."""
+    floors = {pair.target: pair.noise_floor for pair in case.first.report.outputs}
+    before = case.unseen.outputs(case.target)
+    return bool(worse_outputs(before, case.unseen.outputs(target), floors))
+
+
+def _no_worse(case: _Case, rounds: Sequence[Round]) -> tuple[tuple[Kept, ...], ...]:
+    """Return the edits of each round that make no output worse: all, or all but one."""
+    everything = tuple(one.kept for one in rounds)
+    for chosen in (everything, *_all_but_one(everything)):
+        try:
+            target = _end(case, chosen)
+        except RepairError:  # a later edit needs the one left out
+            continue
+        if any(chosen) and not _worse(case, target):
+            return chosen
+    return ()
+
+
+def _all_but_one(
+    rounds: tuple[tuple[Kept, ...], ...]
+) -> Iterator[tuple[tuple[Kept, ...], ...]]:
+    """Yield the rounds without one of their edits, the last kept left out first."""
+    for dropped in reversed([one for kept in rounds for one in kept]):
+        yield tuple(tuple(one for one in kept if one is not dropped) for kept in rounds)
+
+
+@contextmanager
+def _written(case: _Case, target: Pivot, out: Path | None) -> Iterator[Pivot]:
+    """Give the mended model as its own runtime sees it.
+
+    What ONNX Runtime runs is the edited proto itself; any other format is written to a
+    folder that goes afterwards, and loaded from there.
+    """
+    own = OWN_FORMAT.get(case.target.framework, ONNX)
+    suffix = own if out is None else out.suffix.lower()
+    if suffix == ONNX:
+        yield target
+        return
+    with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
+        path = Path(folder) / f"mended{suffix}"
+        export(case.target, target.model, path, force=True)
+        yield load(str(path), trust_code=case.options.trust_code)
+
+
+def _publish(case: _Case, written: Pivot, out: Path, *, force: bool) -> None:
+    """Write the mended model to OUT: the proven bytes, or the proven proto."""
+    if out.suffix.lower() == ONNX:
+        export(case.target, written.model, out, force=force)
+    else:
+        copy(written, out, force=force)
+
+
+def _proven(case: _Case, written: Pivot, proof: Report) -> Report:
+    """Return the proof, equivalent only where the held-out probes say so too."""
+    floors = {pair.target: pair.noise_floor for pair in proof.outputs}
+    pairs = case.unseen.outputs(written)
+    if all(pair.within or pair.relative_error <= floors[pair.target] for pair in pairs):
+        return proof
+    return replace(proof, verdict=Verdict.DIVERGENT)
