@@ -6,6 +6,7 @@ import sys
 import venv
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import onnx
@@ -83,6 +84,20 @@ def scaled(path: Path, scale: float) -> Path:
     opsets = [helper.make_opsetid("", OPSET)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION), path)
     return path
+
+
+def test_wheel_holds_every_file_of_the_product(root: Path, wheel: Path) -> None:
+    """Each module, the report's schema and the typing marks are packed; no test is."""
+    wanted = {
+        path.relative_to(root).as_posix()
+        for name in SOURCES
+        for pattern in ("*.py", "*.json", "py.typed")
+        for path in (root / name).rglob(pattern)
+    }
+    packed = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+
+    assert wanted - packed == set()
+    assert packed - wanted <= {"cli.py", "rules/README.md"}
 
 
 def test_wheel_gives_a_command(installed: Path, tmp_path: Path) -> None:
