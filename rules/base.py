@@ -12,8 +12,8 @@ A rule file defines, documented here once for all:
 ``alternatives(cause)``
     Return other cures in the order they should be tried; optional.
 ``sabotage(model, rng)``
-    Return a copy of a healthy model with this fault put in, or None where it has no place for
-    it; optional.
+    Return a copy of a healthy model with this fault put in, or None where it has no place
+    for it; optional.
 """
 
 import hashlib
@@ -31,13 +31,13 @@ MOST_TENSORS = 4
 """Tensors a finding names, at most."""
 
 PROVEN = 0.95
-"""Confidence of a rule whose cause test cured the region and whose pattern is unmistakable."""
+"""Confidence of a rule with a passed cause test and an unmistakable pattern."""
 
 LIKELY = 0.8
-"""Confidence of a rule whose cause test cured the region, but whose pattern is a general one."""
+"""Confidence of a rule whose cause test cured the region, whatever the pattern."""
 
 PLAUSIBLE = 0.6
-"""Confidence of a rule that infers its cause from structure: only its repair can prove it."""
+"""Confidence of a rule that goes by structure: only its repair can prove it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,9 +107,9 @@ class Rule(Generic[CauseT]):
     repair: Callable[[CauseT], Fix | None]
     examples: tuple[Example, ...]
     alternatives: Callable[[CauseT], tuple[Fix, ...]] = nothing_else
-    sabotage: Callable[[onnx.ModelProto, np.random.Generator], onnx.ModelProto | None] | None = (
-        None
-    )
+    sabotage: (
+        Callable[[onnx.ModelProto, np.random.Generator], onnx.ModelProto | None] | None
+    ) = None
     statuses: frozenset[Status] = field(default=frozenset(Status) - {Status.DRIFT})
 
     def judge(self, fault: Fault) -> tuple[Finding, ...]:

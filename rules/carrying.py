@@ -1,7 +1,8 @@
 """The source's own operators, carried over into the target as edits."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,14 +24,28 @@ from rules.regions import Gap, computed_inputs, entering, sample_shape
 
 AXIS_FIELDS = frozenset({"axis"})
 MANY_AXES_FIELDS = frozenset({"axes"})
-ELEMENTWISE = frozenset({
-    "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "PRelu", "Mod", "Where", "And", "Or", "Xor",
-})
+ELEMENTWISE = frozenset(
+    {
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Pow",
+        "Max",
+        "Min",
+        "PRelu",
+        "Mod",
+        "Where",
+        "And",
+        "Or",
+        "Xor",
+    }
+)
 """Operators whose constants share the axes of their input."""
 
 
 def target_opset(fault: Fault) -> int | None:
-    """Return the default-domain opset that the target declares, as far as its nodes tell."""
+    """Return the default-domain opset of the target's nodes, None where it has none."""
     return next((node.opset for node in fault.target.nodes if not node.domain), None)
 
 
@@ -88,7 +103,9 @@ def _body(
             inputs=tuple(f"{prefix}{name}" if name else "" for name in node.inputs),
             outputs=tuple(f"{prefix}{name}" if name else "" for name in node.outputs),
         )
-        shape = sample_shape(fault, computed_inputs(node)[0]) if computed_inputs(node) else None
+        shape = (
+            sample_shape(fault, computed_inputs(node)[0]) if computed_inputs(node) else None
+        )
         spelling = spelled(renamed, opset, rank=None if shape is None else len(shape))
         if spelling is None:
             return None
@@ -100,7 +117,7 @@ def _body(
 
 def _entered(edge: TensorPair, prefix: str, fault: Fault) -> Spelling | None:
     """Return what turns a target tensor into the source's, under the prefix."""
-    steps: list[tuple[str, dict[str, object], Array | None]] = []
+    steps: list[tuple[str, dict[str, Any], Array | None]] = []
     shape = sample_shape(fault, edge.source)
     if edge.shape is not None:
         if shape is None:
@@ -119,7 +136,7 @@ def _entered(edge: TensorPair, prefix: str, fault: Fault) -> Spelling | None:
 
 def _left(pair: TensorPair, prefix: str, fault: Fault) -> Spelling:
     """Return what turns a carried source tensor into the target's result."""
-    steps: list[tuple[str, dict[str, object], Array | None]] = []
+    steps: list[tuple[str, dict[str, Any], Array | None]] = []
     if pair.permutation is not None:
         steps.append(("Transpose", {"perm": list(pair.permutation)}, None))
     if pair.shape is not None:
@@ -131,7 +148,7 @@ def _left(pair: TensorPair, prefix: str, fault: Fault) -> Spelling:
 
 
 def _steps(
-    start: str, end: str, steps: Sequence[tuple[str, dict[str, object], Array | None]]
+    start: str, end: str, steps: Sequence[tuple[str, dict[str, Any], Array | None]]
 ) -> Spelling:
     chosen = steps or [("Identity", {}, None)]
     nodes, constants, last = [], {}, start
@@ -141,12 +158,16 @@ def _steps(
         if constant is not None:
             reads.append(f"{end}{CARRIED}{op}_shape")
             constants[reads[1]] = constant
-        nodes.append(helper.make_node(op, reads, [name], name=name, **attributes))
+        node = helper.make_node(op, reads, [name], name=name)
+        node.attribute.extend(helper.make_attribute(k, v) for k, v in attributes.items())
+        nodes.append(node)
         last = name
     return Spelling(tuple(nodes), constants)
 
 
-def _dtypes(pair: TensorPair, fault: Fault) -> tuple[np.dtype | None, np.dtype | None]:  # type: ignore[type-arg]  # any dtype
+def _dtypes(
+    pair: TensorPair, fault: Fault
+) -> tuple[np.dtype[Any] | None, np.dtype[Any] | None]:
     """Return the dtypes a tensor has in the source and in the target, where recorded."""
     for sample in fault.recorded:
         ours = {**sample.source_inputs, **sample.source_outputs}.get(pair.source)
@@ -156,7 +177,7 @@ def _dtypes(pair: TensorPair, fault: Fault) -> tuple[np.dtype | None, np.dtype |
     return None, None
 
 
-def _element_type(dtype: np.dtype) -> int:  # type: ignore[type-arg]  # any dtype
+def _element_type(dtype: np.dtype[Any]) -> int:
     return int(helper.np_dtype_to_tensor_dtype(dtype))
 
 
@@ -185,19 +206,24 @@ def _one_inserted(hole: Gap, opset: int, rank: int | None) -> InsertNode | None:
     if node is None or spelling is None or len(spelling.nodes) != 1:
         return None
     proto = spelling.nodes[0]
-    slots = {s: spelling.constants[n] for s, n in enumerate(proto.input) if n in spelling.constants}
+    slots = {
+        s: spelling.constants[n]
+        for s, n in enumerate(proto.input)
+        if n in spelling.constants
+    }
     moving = [slot for slot, name in enumerate(proto.input) if name and slot not in slots]
     if len(moving) != 1:
         return None
-    attributes = {
-        a.name: helper.get_attribute_value(a) for a in proto.attribute
-    }
+    attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
     plain = {k: v.decode() if isinstance(v, bytes) else v for k, v in attributes.items()}
     readers = tuple((reader.name, slot) for reader, slot in hole.readers)
     return InsertNode(
-        hole.place.tensor, proto.op_type,
-        {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}, slots,
-        readers, moving[0],
+        hole.place.tensor,
+        proto.op_type,
+        {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()},
+        slots,
+        readers,
+        moving[0],
     )
 
 
@@ -214,14 +240,25 @@ def in_layout(node: Node, permutation: Permutation | None, rank: int | None) -> 
     """
     if permutation is None:
         return node
-    if node.op in {"Pad", "Resize", "Tile", "Reshape", "Slice", "Flatten", "Conv", "MaxPool"}:
+    if node.op in {
+        "Pad",
+        "Resize",
+        "Tile",
+        "Reshape",
+        "Slice",
+        "Flatten",
+        "Conv",
+        "MaxPool",
+    }:
         return None
     attributes = dict(node.attributes)
     for field in AXIS_FIELDS & attributes.keys():
         attributes[field] = moved_axis(int(attributes[field]), permutation, rank)  # type: ignore[arg-type]  # an axis is an INT
     axes = attributes.get("axes")
     if isinstance(axes, tuple):
-        attributes["axes"] = tuple(moved_axis(int(axis), permutation, rank) for axis in axes)
+        attributes["axes"] = tuple(
+            moved_axis(int(axis), permutation, rank) for axis in axes
+        )
     constants = dict(node.constants)
     if node.op in ELEMENTWISE:
         constants = {slot: _moved(value, permutation) for slot, value in constants.items()}
@@ -236,7 +273,7 @@ def _moved(constant: Array, permutation: Permutation) -> Array:
 
 
 def _several_inserted(hole: Gap, opset: int, fault: Fault) -> ReplaceRegion | None:
-    """Return the missing nodes together with copies of the target nodes that should read them."""
+    """Return the missing nodes with copies of the target nodes that should read them."""
     readers = tuple({id(node): node for node, _ in hole.readers}.values())
     if not readers or any(node.domain for node in readers):
         return None
@@ -264,14 +301,18 @@ def _rewired(node: Node, hole: Gap, tensor: str) -> onnx.NodeProto:
     """Return a target node's proto, reading another tensor in the gap's place."""
     slots = {slot for reader, slot in hole.readers if reader is node}
     reads = [tensor if slot in slots else name for slot, name in enumerate(node.inputs)]
-    return helper.make_node(
-        node.op, reads, list(node.outputs), name=node.name, **_attributes(node)
+    copy = helper.make_node(node.op, reads, list(node.outputs), name=node.name)
+    copy.attribute.extend(
+        helper.make_attribute(name, value) for name, value in _attributes(node).items()
     )
+    return copy
 
 
-def _attributes(node: Node) -> Mapping[str, object]:
+def _attributes(node: Node) -> Mapping[str, Any]:
     """Return attributes as `onnx.helper` takes them; empty lists have no type to write."""
-    filled = {k: v for k, v in node.attributes.items() if not (isinstance(v, tuple) and not v)}
+    filled = {
+        k: v for k, v in node.attributes.items() if not (isinstance(v, tuple) and not v)
+    }
     return {
         k: onnx.numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v
         for k, v in filled.items()

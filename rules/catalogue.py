@@ -46,7 +46,7 @@ def readme() -> str:
 
 
 def _page(rule: AnyRule) -> str:
-    """Return a rule's documentation with its headings in bold and its paragraphs unindented."""
+    """Return a rule's documentation with bold headings and unindented paragraphs."""
     lines = explanation(rule).splitlines()
     shown = (line.strip() if line.startswith(" ") else _heading(line) for line in lines)
     return "\n".join(shown).strip()

@@ -47,7 +47,7 @@ def change(fault: Fault, wanted: Callable[[Difference], bool]) -> Change | None:
 
 
 def _is_leading(difference: Difference, cures: Sequence[Difference]) -> bool:
-    """Return whether a joint cause is named after this one: a setting, else the largest weight."""
+    """Return whether a joint cause is named after this one: setting or largest weight."""
     joint = _joint(difference, cures)
     first_of_all = min(
         joint, key=lambda one: (SIMPLEST_FIRST.index(one.aspect), -np.size(_values(one)))

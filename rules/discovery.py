@@ -4,13 +4,14 @@ import importlib
 import pkgutil
 from functools import lru_cache
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any
 
 import rules
 from rules.base import Rule
 
 GROUP = "pivotfix.rules"
-"""The entry-point group under which a package offers a rule, or a function that gives some."""
+"""The entry-point group under which a package offers rules."""
 
 AnyRule = Rule[Any]
 """A rule of whatever cause: only the rule itself looks into it."""
@@ -44,6 +45,6 @@ def rule_named(slug: str) -> AnyRule | None:
     return next((rule for rule in all_rules() if rule.slug == slug), None)
 
 
-def module_of(rule: AnyRule) -> Any:
+def module_of(rule: AnyRule) -> ModuleType:
     """Return the module a rule is defined in: its docstring is the rule's documentation."""
     return importlib.import_module(rule.detect.__module__)

@@ -39,7 +39,8 @@ def entrance(fault: Fault) -> Entrance | None:
 
     Returns:
         The input, where both regions read one tensor and hold the same operators, with no
-        difference in any setting or weight: then only the order of the input can be at fault.
+        difference in any setting or weight: then only the order of the input can be at
+        fault.
     """
     if fault.differences or fault.unpaired_source or fault.unpaired_target:
         return None
@@ -50,14 +51,19 @@ def entrance(fault: Fault) -> Entrance | None:
     ours, theirs = fault.source.inputs[0], fault.target.inputs[0]
     seen = [s for s in fault.recorded if ours in s.source_inputs and theirs in s.inputs]
     readers = tuple(
-        (node, slot) for node in fault.target.nodes
-        for slot, name in enumerate(node.inputs) if name == theirs
+        (node, slot)
+        for node in fault.target.nodes
+        for slot, name in enumerate(node.inputs)
+        if name == theirs
     )
     if not seen or not readers:
         return None
     return Entrance(
-        theirs, tuple(s.source_inputs[ours] for s in seen),
-        tuple(s.inputs[theirs] for s in seen), readers, fault.source.nodes,
+        theirs,
+        tuple(s.source_inputs[ours] for s in seen),
+        tuple(s.inputs[theirs] for s in seen),
+        readers,
+        fault.source.nodes,
     )
 
 
@@ -81,7 +87,8 @@ def needed_order(given: Entrance) -> Permutation | None:
         return None
     pairs = list(zip(given.given, given.right, strict=True))
     fitting = (
-        order for order in orders(given.given[0].ndim)
+        order
+        for order in orders(given.given[0].ndim)
         if all(np.array_equal(one.transpose(order), other) for one, other in pairs)
     )
     return next(fitting, None)

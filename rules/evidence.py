@@ -10,8 +10,18 @@ from analyzer.core.types import Array, Aspect, Difference, Fault, Sample, Status
 UNTESTED = frozenset({Status.LATENT, Status.HARMLESS})
 """What no probe could excite has no cause test to pass."""
 
-SIMPLEST_FIRST = (Aspect.ATTRIBUTE, Aspect.DTYPE, Aspect.SHAPE, Aspect.WEIGHT, Aspect.OPERATOR)
+SIMPLEST_FIRST = (
+    Aspect.ATTRIBUTE,
+    Aspect.DTYPE,
+    Aspect.SHAPE,
+    Aspect.WEIGHT,
+    Aspect.OPERATOR,
+)
 """Of two differences that each cure a region alone, the one that changes fewer numbers."""
+
+
+Hypothesis = Callable[[Array, Sample], Array | None]
+"""Takes what the target gave and its sample, gives what would be right."""
 
 
 def is_cure(difference: Difference, fault: Fault) -> bool:
@@ -33,7 +43,9 @@ def blamed(fault: Fault) -> tuple[Difference, ...]:
 
 
 def _rank(difference: Difference) -> tuple[int, int]:
-    return SIMPLEST_FIRST.index(difference.aspect), int(np.size(np.asarray(_plain(difference))))
+    return SIMPLEST_FIRST.index(difference.aspect), int(
+        np.size(np.asarray(_plain(difference)))
+    )
 
 
 def _plain(difference: Difference) -> object:
@@ -55,7 +67,8 @@ def facets(fault: Fault) -> tuple[Fault, ...]:
     if len(names) < 2:  # noqa: PLR2004 - one node alone is the whole cause
         return (fault,)
     return tuple(
-        replace(fault, differences=tuple(d for d in joint if _of(d) == name)) for name in names
+        replace(fault, differences=tuple(d for d in joint if _of(d) == name))
+        for name in names
     )
 
 
@@ -78,18 +91,17 @@ def results(fault: Fault) -> Iterator[tuple[str, Array, Array]]:
                 yield name, sample.observed[name], expected
 
 
-def fits(
-    fault: Fault, hypothesis: Callable[[Array, Sample], Array | None], name: str
-) -> bool:
+def fits(fault: Fault, hypothesis: Hypothesis, name: str) -> bool:
     """Return whether a hypothesis turns every recorded wrong result into the right one.
 
     Args:
         fault: The fault.
-        hypothesis: Takes what the target gave and its sample, gives what would be right.
+        hypothesis: What would mend the result.
         name: The target tensor it is about.
 
     Returns:
-        Whether each sample fits to within the fault's noise floor, and some sample was wrong.
+        Whether each sample fits to within the fault's noise floor, and some sample was
+        wrong.
     """
     seen = [s for s in fault.recorded if name in s.observed and name in s.expected]
     errors = [
@@ -98,7 +110,9 @@ def fits(
     ]
     before = [deviation(sample.observed[name], sample.expected[name]) for sample in seen]
     return (
-        bool(errors) and max(errors) <= fault.noise_floor and max(before) > fault.noise_floor
+        bool(errors)
+        and max(errors) <= fault.noise_floor
+        and max(before) > fault.noise_floor
     )
 
 
@@ -112,7 +126,11 @@ def deviation(observed: Array | None, expected: Array) -> float:
     Returns:
         A relative error; infinite where shapes or non-finite values differ.
     """
-    if observed is None or observed.shape != expected.shape or expected.dtype.kind not in "fiub":
+    if (
+        observed is None
+        or observed.shape != expected.shape
+        or expected.dtype.kind not in "fiub"
+    ):
         return float("inf")
     one, other = (np.asarray(a, dtype=np.float64) for a in (observed, expected))
     if not np.array_equal(np.isfinite(one), np.isfinite(other)):

@@ -52,19 +52,25 @@ def weights(*shape: int, seed: int = 0) -> Array:
     return np.asarray(drawn / np.sqrt(np.prod(shape[1:]) or 1), dtype=np.float32)
 
 
-def conv(channels: int = 3, filters: int = 4, seed: int = 0, **attributes: AttributeValue) -> Layer:
+def conv(
+    channels: int = 3,
+    filters: int = 4,
+    seed: int = 0,
+    **attributes: AttributeValue | None,
+) -> Layer:
     """Return a 3x3 convolution with a bias.
 
     Args:
         channels: Input channels.
         filters: Output channels.
         seed: Another seed, other weights.
-        attributes: Attributes besides ``kernel_shape`` and ``pads``, or instead of the latter.
+        attributes: Further attributes, or others than a kernel of 3x3 and pads of 1; None
+            leaves one out.
     """
     whole = {"kernel_shape": (3, 3), "pads": (1, 1, 1, 1), **attributes}
-    whole = {name: value for name, value in whole.items() if value is not None}
+    stated = {name: value for name, value in whole.items() if value is not None}
     kernel = weights(filters, channels, 3, 3, seed=seed)
-    return layer("Conv", kernel, weights(filters, seed=seed + 1), **whole)
+    return layer("Conv", kernel, weights(filters, seed=seed + 1), **stated)
 
 
 def batch_norm(channels: int = 4, seed: int = 0, **attributes: AttributeValue) -> Layer:
@@ -78,7 +84,9 @@ def batch_norm(channels: int = 4, seed: int = 0, **attributes: AttributeValue) -
 
 def dense(inputs: int, outputs: int = 5, seed: int = 0) -> Layer:
     """Return a fully connected layer with a bias."""
-    return layer("Gemm", weights(inputs, outputs, seed=seed), weights(outputs, seed=seed + 1))
+    return layer(
+        "Gemm", weights(inputs, outputs, seed=seed), weights(outputs, seed=seed + 1)
+    )
 
 
 def axes(*numbers: int) -> Array:
@@ -87,7 +95,10 @@ def axes(*numbers: int) -> Array:
 
 
 def chain(
-    *layers: Layer, size: Sequence[int] = IMAGE, opset: int = OPSET, dtype: int = TensorProto.FLOAT
+    *layers: Layer,
+    size: Sequence[int] = IMAGE,
+    opset: int = OPSET,
+    dtype: int = TensorProto.FLOAT,
 ) -> onnx.ModelProto:
     """Return a model of layers, each reading the one before.
 
@@ -110,8 +121,11 @@ def chain(
 
 
 def model(
-    nodes: Sequence[onnx.NodeProto], constants: Sequence[TensorProto],
-    size: Sequence[int] = IMAGE, opset: int = OPSET, dtype: int = TensorProto.FLOAT,
+    nodes: Sequence[onnx.NodeProto],
+    constants: Sequence[TensorProto],
+    size: Sequence[int] = IMAGE,
+    opset: int = OPSET,
+    dtype: int = TensorProto.FLOAT,
 ) -> onnx.ModelProto:
     """Return a model from ``x`` to ``y``.
 
@@ -123,9 +137,11 @@ def model(
         dtype: ONNX element type of both ends.
     """
     graph = helper.make_graph(
-        list(nodes), "example",
+        list(nodes),
+        "example",
         [helper.make_tensor_value_info("x", dtype, list(size))],
-        [helper.make_tensor_value_info("y", dtype, None)], list(constants),
+        [helper.make_tensor_value_info("y", dtype, None)],
+        list(constants),
     )
     imports = [helper.make_opsetid("", opset)]
     return helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
@@ -135,9 +151,10 @@ def _node(one: Layer, place: int, before: str, name: str) -> onnx.NodeProto:
     slots = max((0, *one.constants)) + 1
     reads = [f"c{place}_{slot}" if slot in one.constants else "" for slot in range(slots)]
     free = next((slot for slot, read in enumerate(reads) if not read), slots)
-    reads[free:free + 1] = [before]
+    reads[free : free + 1] = [before]
     outputs = [name, *(f"{name}_{extra}" for extra in range(1, one.outputs))]
-    return helper.make_node(
-        one.op, reads, outputs, name=f"{one.op.lower()}_{place}",
-        **{key: list(v) if isinstance(v, tuple) else v for key, v in one.attributes.items()},
+    node = helper.make_node(one.op, reads, outputs, name=f"{one.op.lower()}_{place}")
+    node.attribute.extend(
+        helper.make_attribute(key, value) for key, value in one.attributes.items()
     )
+    return node

@@ -97,7 +97,9 @@ def zeroed_channels(right: Array, wrong: Array) -> tuple[int, tuple[int, ...]] |
         wrong: The target's, of the same shape.
     """
     for axis in range(min(right.ndim, 2)):
-        ours, theirs = (np.moveaxis(a, axis, 0).reshape(a.shape[axis], -1) for a in (right, wrong))
+        ours, theirs = (
+            np.moveaxis(a, axis, 0).reshape(a.shape[axis], -1) for a in (right, wrong)
+        )
         lost = np.flatnonzero(~theirs.any(axis=1) & ours.any(axis=1))
         if lost.size and same(np.delete(ours, lost, 0), np.delete(theirs, lost, 0)):
             return axis, tuple(lost.tolist())
@@ -139,7 +141,9 @@ def rounded_to(right: Array, wrong: Array) -> str | None:
         half = right.astype(np.float16).astype(np.float64)
     if np.array_equal(half, wrong.astype(np.float64)):
         return "float16"
-    kept = (right.astype(np.float32).view(np.uint32) + np.uint32(0x8000)) & np.uint32(0xFFFF0000)
+    kept = (right.astype(np.float32).view(np.uint32) + np.uint32(0x8000)) & np.uint32(
+        0xFFFF0000
+    )
     if np.array_equal(kept.view(np.float32), wrong.astype(np.float32)):
         return "bfloat16"
     return "int8" if _on_grid(right, wrong) else None

@@ -1,4 +1,4 @@
-"""The two regions of a fault side by side: which tensor stands for which, and what is missing."""
+"""The two regions of a fault: which tensor stands for which, and what is missing."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,8 @@ class Place:
 
     Attributes:
         tensor: The target tensor.
-        permutation: How the source tensor is transposed into it; None: not at all, or unknown.
+        permutation: How the source tensor is transposed into it; None: not at all, or
+            unknown.
         reshaped: Whether a reshape follows, so that axes cannot be traced.
     """
 
@@ -37,7 +38,8 @@ class Gap:
 
     Attributes:
         nodes: The missing nodes in topological order.
-        entries: The source tensors they read, one and the same in the target but for layout.
+        entries: The source tensors they read, one and the same in the target but for
+            layout.
         exit: The source tensor they give.
         place: The target tensor behind which they are missing.
         readers: Target node and slot that should read them; empty: every reader.
@@ -51,7 +53,7 @@ class Gap:
 
 
 def places(fault: Fault) -> dict[str, Place]:
-    """Return the target tensor of each source tensor that has one: ends of regions and pairs.
+    """Return the target tensor of each source tensor at an end of a region or pair.
 
     Args:
         fault: The fault.
@@ -68,7 +70,8 @@ def entering(fault: Fault) -> tuple[TensorPair, ...]:
     """Return the source region's inputs with the target tensors that hold their values.
 
     Args:
-        fault: The fault; an input that no edge names is looked for among the target's inputs
+        fault: The fault; an input that no edge names is looked for among the target's
+            inputs
             by its recorded values, in any order of the axes.
     """
     known = {edge.source: edge for edge in fault.edges}
@@ -80,7 +83,9 @@ def _by_value(name: str, fault: Fault) -> TensorPair | None:
     """Return the target tensor of the same values on every sample, or None."""
     seen = [sample for sample in fault.recorded if name in sample.source_inputs]
     for other in seen[0].inputs if seen else ():
-        pairs = [(s.source_inputs[name], s.inputs[other]) for s in seen if other in s.inputs]
+        pairs = [
+            (s.source_inputs[name], s.inputs[other]) for s in seen if other in s.inputs
+        ]
         ours, theirs = pairs[0]
         if ours.size != theirs.size or ours.ndim > MOST_AXES:
             continue
@@ -93,9 +98,11 @@ def _by_value(name: str, fault: Fault) -> TensorPair | None:
 
 
 def _lies_as(one: Array, other: Array) -> bool:
-    return one.size == other.size and (
-        one.shape == other.shape or one.ndim != other.ndim
-    ) and np.array_equal(one.ravel(), other.ravel())
+    return (
+        one.size == other.size
+        and (one.shape == other.shape or one.ndim != other.ndim)
+        and np.array_equal(one.ravel(), other.ravel())
+    )
 
 
 def _ends_of_pairs(fault: Fault) -> Iterator[tuple[str, str]]:
@@ -138,7 +145,9 @@ def producers(nodes: Iterable[Node]) -> Mapping[str, Node]:
 
 def computed_inputs(node: Node) -> tuple[str, ...]:
     """Return the inputs of a node that are neither constant nor absent."""
-    return tuple(n for slot, n in enumerate(node.inputs) if n and slot not in node.constants)
+    return tuple(
+        n for slot, n in enumerate(node.inputs) if n and slot not in node.constants
+    )
 
 
 def between(nodes: Sequence[Node], core: Sequence[Node]) -> tuple[Node, ...]:
@@ -164,7 +173,7 @@ def between(nodes: Sequence[Node], core: Sequence[Node]) -> tuple[Node, ...]:
 
 
 def gap(fault: Fault) -> Gap | None:
-    """Return the source nodes that the target lacks, where they have one way in and one out.
+    """Return the source nodes that the target lacks, where one place can take them.
 
     Args:
         fault: A fault with unpaired source nodes.
@@ -176,7 +185,9 @@ def gap(fault: Fault) -> Gap | None:
     if ends is None:
         return None
     entries, end = ends
-    found = [(name, place) for name in entries if (place := placed(name, fault)) is not None]
+    found = [
+        (name, place) for name in entries if (place := placed(name, fault)) is not None
+    ]
     tensors = {place.tensor for _, place in found}
     if len(found) != len(entries) or len(tensors) != 1 or any(p.reshaped for _, p in found):
         return None
@@ -196,7 +207,10 @@ def _ends(fault: Fault, nodes: Sequence[Node]) -> tuple[tuple[str, ...], str] | 
         name for node in nodes for name in computed_inputs(node) if name not in own
     )
     read = {
-        name for node in fault.source.nodes if id(node) not in chosen for name in node.inputs
+        name
+        for node in fault.source.nodes
+        if id(node) not in chosen
+        for name in node.inputs
     }
     exits = {name for name in own if name in read or name in fault.source.outputs}
     return (tuple(entries), next(iter(exits))) if entries and len(exits) == 1 else None
@@ -205,19 +219,25 @@ def _ends(fault: Fault, nodes: Sequence[Node]) -> tuple[tuple[str, ...], str] | 
 def _readers(
     fault: Fault, missing: Sequence[Node], end: str, tensor: str
 ) -> tuple[tuple[Node, int], ...] | None:
-    """Return the target's counterparts of whoever reads the missing nodes; None: not found."""
+    """Return the target's counterparts of the missing nodes' readers; None: not found."""
     chosen = {id(node) for node in missing}
     spread = _through_passing(fault, end)
     if spread & set(fault.source.outputs):
-        ends = {places(fault)[name].tensor for name in spread if name in fault.source.outputs}
+        ends = {
+            places(fault)[name].tensor for name in spread if name in fault.source.outputs
+        }
         return () if ends == {tensor} else None
     found: list[tuple[Node, int]] = []
     for pair in fault.pairs:
-        if not any(spread & set(node.inputs) for node in pair.source if id(node) not in chosen):
+        if not any(
+            spread & set(node.inputs) for node in pair.source if id(node) not in chosen
+        ):
             continue
         found += [
-            (node, slot) for node in pair.target
-            for slot, name in enumerate(node.inputs) if name == tensor
+            (node, slot)
+            for node in pair.target
+            for slot, name in enumerate(node.inputs)
+            if name == tensor
         ]
     return tuple(found) or None
 
@@ -234,7 +254,12 @@ def _through_passing(fault: Fault, tensor: str) -> set[str]:
 def sample_shape(fault: Fault, tensor: str) -> tuple[int, ...] | None:
     """Return the shape a tensor had in a recorded sample, by source or target name."""
     for sample in fault.recorded:
-        for feeds in (sample.inputs, sample.expected, sample.source_inputs, sample.source_outputs):
+        for feeds in (
+            sample.inputs,
+            sample.expected,
+            sample.source_inputs,
+            sample.source_outputs,
+        ):
             if tensor in feeds:
                 return feeds[tensor].shape
     return None

@@ -96,10 +96,13 @@ def inserted_after(victim: Victim, op: str, **attributes: AttributeValue) -> boo
     if given in {value.name for value in graph.output}:
         return False
     name = f"{given}_{op.lower()}"
-    added = helper.make_node(op, [given], [name], name=name, **attributes)
+    added = helper.make_node(op, [given], [name], name=name)
+    added.attribute.extend(helper.make_attribute(k, v) for k, v in attributes.items())
     for reader in graph.node:
         for slot, read in enumerate(reader.input):
             reader.input[slot] = name if read == given else read
-    place = next(i for i, other in enumerate(graph.node) if other.output[:1] == node.output[:1])
+    place = next(
+        i for i, other in enumerate(graph.node) if other.output[:1] == node.output[:1]
+    )
     graph.node.insert(place + 1, added)
     return True

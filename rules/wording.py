@@ -4,14 +4,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analyzer.core.types import AttributeValue, Node
+from analyzer.core.types import Array, AttributeValue, Node
 
 MOST_NUMBERS = 8
 """Numbers of an array that a sentence can hold."""
 
 ELEMENT_TYPES = {
-    1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
-    10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16",
+    1: "float32",
+    2: "uint8",
+    3: "int8",
+    5: "int16",
+    6: "int32",
+    7: "int64",
+    9: "bool",
+    10: "float16",
+    11: "float64",
+    12: "uint32",
+    13: "uint64",
+    16: "bfloat16",
 }
 """NumPy's names for ONNX element types."""
 
@@ -24,10 +34,10 @@ def shown(value: AttributeValue | None) -> str:
         return _array(value)
     if isinstance(value, tuple):
         return f"({', '.join(_number(item) for item in value)})"
-    return _number(value) if isinstance(value, int | float) else f"{value}"
+    return _number(value) if isinstance(value, int | float) else str(value)
 
 
-def _array(value: np.ndarray) -> str:  # type: ignore[type-arg]  # of any dtype
+def _array(value: Array) -> str:
     if value.size <= MOST_NUMBERS:
         return ", ".join(_number(item) for item in value.ravel().tolist())
     return f"{value.dtype} of shape {value.shape}"
@@ -39,7 +49,11 @@ def _number(value: object) -> str:
 
 def element_type(number: AttributeValue | None) -> str:
     """Return the NumPy name of an ONNX element type number."""
-    return ELEMENT_TYPES.get(int(number), str(number)) if isinstance(number, int) else "unknown"
+    return (
+        ELEMENT_TYPES.get(int(number), str(number))
+        if isinstance(number, int)
+        else "unknown"
+    )
 
 
 def named(node: Node) -> str:

@@ -1,4 +1,4 @@
-"""What a pair of nodes disagrees on before anything is run; a difference is not yet a fault."""
+"""What a pair of nodes disagrees on before anything is run: not yet a fault."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,8 @@ def compare(
     Args:
         pair: Nodes of one macro operator on either side, in topological order.
         edges: Tensors around the pair that hold the same values, with their layouts.
-        source_shapes: Shape of each source tensor that was seen, by name; with shapes, fewer
+        source_shapes: Shape of each source tensor that was seen, by name; with shapes,
+            fewer
             spellings are mistaken for differences.
         target_shapes: Shape of each target tensor that was seen, by name.
 

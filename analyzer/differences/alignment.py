@@ -13,7 +13,8 @@ MOST_AXES = 5
 
 FOLDING_ULPS = 16.0
 """Units in the last place by which folding a scale into a weight may move it: a product, a
-square root, a quotient and a sum in float32, each rounded, in either order, and twice over."""
+square root, a quotient and a sum in float32, each rounded, in either order, and twice
+over."""
 
 
 def in_layout_of(
@@ -42,17 +43,21 @@ def in_layout_of(
 
 
 def deviation(one: Array, other: Array) -> float:
-    """Return the sum of absolute deviations of two arrays of one shape; equal infinities are 0."""
+    """Return the sum of absolute deviations of two like arrays; equal infinities are 0."""
     if one.dtype.kind not in "fiub" or other.dtype.kind not in "fiub":
         return float(np.count_nonzero(one != other))
     first, second = one.astype(np.float64), other.astype(np.float64)
     with np.errstate(invalid="ignore"):
         gaps = np.where(first == second, 0.0, np.abs(first - second))
-    return float(np.nansum(gaps)) + float(np.count_nonzero(np.isnan(first) != np.isnan(second)))
+    return float(np.nansum(gaps)) + float(
+        np.count_nonzero(np.isnan(first) != np.isnan(second))
+    )
 
 
 def differs(wanted: Array, found: Array) -> bool:
-    """Return whether two constants of one shape differ by more than folding and retyping can.
+    """Return whether two constants of one shape differ by more than rounding.
+
+    Folding a scale into a weight rounds, and so does storing it in another dtype.
 
     Args:
         wanted: The source's constant, in the target's layout.

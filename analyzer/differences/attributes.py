@@ -1,4 +1,4 @@
-"""Settings of paired operators, whatever spells them: attribute, constant input or default."""
+"""Settings of paired operators: attributes, constant inputs or defaults."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -54,7 +54,11 @@ DEPENDENT = {
 }
 """Settings that mean nothing unless another one has a certain value."""
 
-RECURRENT = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
+RECURRENT = {
+    "LSTM": ("Sigmoid", "Tanh", "Tanh"),
+    "GRU": ("Sigmoid", "Tanh"),
+    "RNN": ("Tanh",),
+}
 """Activations that a recurrent operator uses where it names none."""
 
 
@@ -101,7 +105,8 @@ def _compare_settings(twins: Twins) -> Iterator[Difference]:
         if _idle(field, ours) and _idle(field, theirs):
             continue
         value, found = (
-            _filled(field, node, values) for node, values in ((source, ours), (target, theirs))
+            _filled(field, node, values)
+            for node, values in ((source, ours), (target, theirs))
         )
         if _same(field, value, found, twins) or _is_graph(value, found):
             continue
@@ -114,7 +119,12 @@ def _difference(
 ) -> Difference:
     slot = setting_slot(twins.target.op, field, twins.target.opset)
     return Difference(
-        Aspect.ATTRIBUTE, field, value, found, twins.source, twins.target,
+        Aspect.ATTRIBUTE,
+        field,
+        value,
+        found,
+        twins.source,
+        twins.target,
         -1 if slot is None else slot,
     )
 
@@ -141,10 +151,15 @@ def _same_numbers(value: AttributeValue, found: AttributeValue) -> bool:
         return False
     if "O" in (ours.dtype.kind, theirs.dtype.kind) or ours.dtype.kind in "US":
         return bool(np.array_equal(ours, theirs))
-    return bool(np.allclose(
-        ours.ravel().astype(np.float64), theirs.ravel().astype(np.float64),
-        rtol=SETTING_NOISE, atol=0, equal_nan=True,
-    ))
+    return bool(
+        np.allclose(
+            ours.ravel().astype(np.float64),
+            theirs.ravel().astype(np.float64),
+            rtol=SETTING_NOISE,
+            atol=0,
+            equal_nan=True,
+        )
+    )
 
 
 def _is_graph(*values: AttributeValue | None) -> bool:
@@ -162,7 +177,13 @@ def _filled(field: str, node: Node, values: Values) -> AttributeValue | None:
         return value
     kernel = values.get("kernel_shape")
     weight = node.constants.get(1)
-    spatial = len(kernel) if isinstance(kernel, tuple) else weight.ndim - 2 if weight is not None else 0
+    spatial = (
+        len(kernel)
+        if isinstance(kernel, tuple)
+        else weight.ndim - 2
+        if weight is not None
+        else 0
+    )
     return (RANKED[field],) * spatial if spatial else None
 
 
@@ -207,16 +228,14 @@ def _epoch(node: Node) -> bool:
 
 
 def _compare_softmax(twins: Twins) -> Iterator[Difference]:
-    """Yield a difference where the two meanings of Softmax's axis part: not the last axis."""
+    """Yield a difference where the axis is not the last, so that the meanings part."""
     source, target, rank = twins.source, twins.target, twins.rank
     axis = in_target_axes(source, target, twins.permutation, rank)["axis"]
     found = target.attributes["axis"]
     if same_axes(axis, found, rank) and same_axes(found, -1, rank):
         return
-    if rank is None:
-        yield Difference(Aspect.ATTRIBUTE, SEMANTICS, (), found, source, target)
-        return
-    yield Difference(Aspect.ATTRIBUTE, SEMANTICS, (int(axis) % rank, rank), found, source, target)  # type: ignore[arg-type]  # the schema says INT
+    wanted = (axis % rank, rank) if rank is not None and isinstance(axis, int) else ()
+    yield Difference(Aspect.ATTRIBUTE, SEMANTICS, wanted, found, source, target)
 
 
 def _compare_perm(layouts: Layouts, source: Node, target: Node) -> Iterator[Difference]:

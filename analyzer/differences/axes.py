@@ -2,17 +2,46 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from analyzer.core.permutations import moved_axis
-from analyzer.core.settings import settings
+from analyzer.core.settings import as_number, settings
 from analyzer.core.types import AttributeValue, Node, Permutation
 
-ON_AXES = frozenset({
-    "Concat", "Softmax", "LogSoftmax", "Hardmax", "Gather", "GatherElements", "Split", "ArgMax",
-    "ArgMin", "TopK", "CumSum", "LpNormalization", "ScatterElements", "Compress", "Slice",
-    "LayerNormalization", "QuantizeLinear", "DequantizeLinear", "MeanVarianceNormalization",
-    "Squeeze", "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1",
-    "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare",
-})
+ON_AXES = frozenset(
+    {
+        "Concat",
+        "Softmax",
+        "LogSoftmax",
+        "Hardmax",
+        "Gather",
+        "GatherElements",
+        "Split",
+        "ArgMax",
+        "ArgMin",
+        "TopK",
+        "CumSum",
+        "LpNormalization",
+        "ScatterElements",
+        "Compress",
+        "Slice",
+        "LayerNormalization",
+        "QuantizeLinear",
+        "DequantizeLinear",
+        "MeanVarianceNormalization",
+        "Squeeze",
+        "ReduceSum",
+        "ReduceMean",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceLogSum",
+        "ReduceLogSumExp",
+        "ReduceSumSquare",
+    }
+)
 """Operators whose ``axis`` or ``axes`` counts the axes of their first input."""
 
 PER_AXIS = {"Tile": ("repeats",), "Resize": ("scales", "sizes"), "Upsample": ("scales",)}
@@ -45,26 +74,27 @@ def in_target_axes(
     return values
 
 
-def same_axes(
-    value: AttributeValue, found: AttributeValue, rank: int | None
-) -> bool:
+def same_axes(value: AttributeValue, found: AttributeValue, rank: int | None) -> bool:
     """Return whether two axis settings name the same axes, order and sign aside."""
     return _named(value, rank) == _named(found, rank)
 
 
 def _named(value: AttributeValue, rank: int | None) -> list[int]:
     axes = value if isinstance(value, tuple) else (value,)
-    numbers = [int(axis) for axis in axes]  # type: ignore[arg-type]  # axes are INT or INTS
+    numbers = [int(axis) for axis in axes if isinstance(axis, int)]
     return sorted(n + rank if rank is not None and n < 0 else n for n in numbers)
 
 
 def _moved_axes(
-    values: dict[str, AttributeValue], others: dict[str, AttributeValue],
-    permutation: Permutation | None, rank: int | None,
+    values: dict[str, AttributeValue],
+    others: dict[str, AttributeValue],
+    permutation: Permutation | None,
+    rank: int | None,
 ) -> dict[str, AttributeValue]:
     moved: dict[str, AttributeValue] = {}
-    if isinstance(values.get("axis"), int):
-        moved["axis"] = moved_axis(int(values["axis"]), permutation, rank)  # type: ignore[arg-type]  # seen above
+    axis = values.get("axis")
+    if isinstance(axis, int):
+        moved["axis"] = moved_axis(axis, permutation, rank)
     axes = values.get("axes")
     if not isinstance(axes, tuple):
         return moved
@@ -76,8 +106,10 @@ def _moved_axes(
     return moved
 
 
-def _order(places: Sequence[int], others: AttributeValue | None, rank: int | None) -> list[int]:
-    """Return the order that lists the axes as the other node lists them, if it has the same."""
+def _order(
+    places: Sequence[int], others: AttributeValue | None, rank: int | None
+) -> list[int]:
+    """Return the order in which the other node lists the same axes."""
     if not isinstance(others, tuple):
         return list(range(len(places)))
     theirs = [moved_axis(int(axis), None, rank) for axis in others]
@@ -97,8 +129,8 @@ def _sorted_like(
 def _reordered(
     field: str, value: AttributeValue | None, order: Permutation, groups: int
 ) -> dict[str, AttributeValue]:
-    """Return a setting of one number per axis, twice over for pads, with its axes reordered."""
+    """Return a setting of one number per axis, two for pads, with its axes reordered."""
     if not isinstance(value, tuple) or len(value) != groups * len(order):
         return {}
-    size = len(order)
-    return {field: tuple(value[group * size + axis] for group in range(groups) for axis in order)}  # type: ignore[dict-item]  # numbers stay numbers
+    sides = np.asarray(value).reshape(groups, len(order))
+    return {field: tuple(as_number(item) for item in sides[:, list(order)].ravel())}

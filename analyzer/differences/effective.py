@@ -18,7 +18,8 @@ class Knob:
     Attributes:
         node: The node that holds it.
         slot: Its input slot.
-        gain: What one unit of it, per channel, adds to (or multiplies into) the effective value.
+        gain: What one unit of a shift adds to the effective bias, per channel; of a scale,
+            1 where it multiplies and -1 where it divides.
     """
 
     node: Node
@@ -32,7 +33,8 @@ class Effective:
 
     Attributes:
         main: The linear operator; None where there are only scales and shifts.
-        kernel: Output channels first: ``(O, I, *spatial)``; ``(O,)`` or ``()`` without a main.
+        kernel: Output channels first: ``(O, I, *spatial)``; ``(O,)`` or ``()`` without a
+            main.
         bias: Per output channel, ``(O,)`` or ``()``.
         weight: The kernel before `scale`, same shape.
         scale: Product of the scales behind the main operator, per channel.
@@ -64,16 +66,13 @@ def effective(nodes: Sequence[Node]) -> Effective | None:
     linear = [node for node in nodes if node.op in LINEAR and not node.domain]
     if len(linear) > 1 or (linear and 1 not in linear[0].constants):
         return None
-    after = nodes[nodes.index(linear[0]) + 1:] if linear else nodes
+    after = nodes[nodes.index(linear[0]) + 1 :] if linear else nodes
     chain = [node for node in after if is_channelwise(node)]
     if not linear and not chain:
         return None
     whole = _of_main(linear[0]) if linear else _nothing()
     for node in chain:
-        step = _step(node, whole)
-        if step is None:
-            return None
-        whole = step
+        whole = None if whole is None else _step(node, whole)
     return whole
 
 
@@ -101,7 +100,9 @@ def as_stored(node: Node, kernel: Array) -> Array:
 
 def per_channel(values: Array, kernel: Array) -> Array:
     """Return a vector of one value per output channel shaped to multiply a kernel."""
-    return values.reshape(values.shape + (1,) * (kernel.ndim - 1)) if values.ndim else values
+    return (
+        values.reshape(values.shape + (1,) * (kernel.ndim - 1)) if values.ndim else values
+    )
 
 
 def _nothing() -> Effective:
@@ -109,18 +110,27 @@ def _nothing() -> Effective:
     return Effective(None, one, none, one, one, none, (), ())
 
 
-def _of_main(node: Node) -> Effective:
+def _of_main(node: Node) -> Effective | None:
     gain = float(node.attributes.get("alpha", 1.0)) if node.op == "Gemm" else 1.0  # type: ignore[arg-type]  # the schema says FLOAT
     kernel = channels_first(node, node.constants[1]).astype(np.float64) * gain
     channels = kernel.shape[0] if node.op != "MatMul" or kernel.ndim == 2 else 1  # noqa: PLR2004 - a stack of matrices has no one channel axis
     start = Effective(
-        node, kernel, np.zeros(channels), kernel, np.ones(channels), np.zeros(channels), (), ()
+        node,
+        kernel,
+        np.zeros(channels),
+        kernel,
+        np.ones(channels),
+        np.zeros(channels),
+        (),
+        (),
     )
     if 2 not in node.constants or node.op == "MatMul":  # noqa: PLR2004 - the bias slot
         return start
     beta = float(node.attributes.get("beta", 1.0)) if node.op == "Gemm" else 1.0  # type: ignore[arg-type]  # the schema says FLOAT
     shift = _vector(node.constants[2], start)
-    return start if shift is None else _shifted(start, shift * beta, Knob(node, 2, np.full((), beta)))
+    if shift is None:
+        return None
+    return _shifted(start, shift * beta, Knob(node, 2, np.full((), beta)))
 
 
 def _step(node: Node, whole: Effective) -> Effective | None:
@@ -131,21 +141,17 @@ def _step(node: Node, whole: Effective) -> Effective | None:
         return _scaled(whole, -np.ones(()), None)
     slot = next(iter(node.constants))
     value = _vector(node.constants[slot], whole)
-    if value is None:
+    if value is None or (node.op == "Div" and (slot == 0 or not np.all(value))):
         return None
-    match node.op, slot:
-        case "Add", _:
-            return _shifted(whole, value, Knob(node, slot, np.ones(())))
-        case "Sub", 1:
-            return _shifted(whole, -value, Knob(node, slot, -np.ones(())))
-        case "Sub", 0:
-            negated = _scaled(whole, -np.ones(()), None)
-            return _shifted(negated, value, Knob(node, slot, np.ones(())))
-        case "Mul", _:
-            return _scaled(whole, value, Knob(node, slot, np.ones(())))
-        case "Div", 1 if np.all(value):
-            return _scaled(whole, 1.0 / value, Knob(node, slot, -np.ones(())))
-    return None
+    gain = (
+        -np.ones(()) if node.op == "Div" or (node.op, slot) == ("Sub", 1) else np.ones(())
+    )
+    knob = Knob(node, slot, gain)
+    if node.op in {"Mul", "Div"}:
+        return _scaled(whole, value if node.op == "Mul" else 1.0 / value, knob)
+    if (node.op, slot) == ("Sub", 0):
+        whole = _scaled(whole, -np.ones(()), None)
+    return _shifted(whole, value * gain, knob)
 
 
 def _normalised(node: Node, whole: Effective) -> Effective | None:
@@ -167,22 +173,27 @@ def _scaled(whole: Effective, factor: Array, knob: Knob | None) -> Effective:
     shifts = tuple(replace(one, gain=one.gain * factor) for one in whole.shifts)
     kernel = whole.kernel * per_channel(factor, whole.kernel)
     return replace(
-        whole, kernel=kernel, bias=whole.bias * factor, scale=whole.scale * factor,
-        rounding=whole.rounding * np.abs(factor), shifts=shifts,
+        whole,
+        kernel=kernel,
+        bias=whole.bias * factor,
+        scale=whole.scale * factor,
+        rounding=whole.rounding * np.abs(factor),
+        shifts=shifts,
         scales=(*whole.scales, *((knob,) if knob else ())),
     )
 
 
 def _shifted(whole: Effective, shift: Array, knob: Knob | None) -> Effective:
     return replace(
-        whole, bias=whole.bias + shift,
+        whole,
+        bias=whole.bias + shift,
         rounding=np.maximum(whole.rounding, np.abs(shift)) + np.abs(shift),
         shifts=(*whole.shifts, *((knob,) if knob else ())),
     )
 
 
 def _vector(constant: Array, whole: Effective) -> Array | None:
-    """Return a constant of one value per channel as a vector in float64; None for any other."""
+    """Return a constant of one value per channel as a float64 vector, else None."""
     if constant.dtype.kind not in "fiu":
         return None
     bare = constant.reshape(tuple(size for size in constant.shape if size != 1))

@@ -1,4 +1,4 @@
-"""Effective kernels and biases compared, and said in terms of the target's own constants."""
+"""Effective kernels and biases, compared in terms of the target's own constants."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,8 +16,8 @@ KNOWN_EPSILONS = (1e-3, 1e-5, 1e-6, 1e-4, 1e-12, 1e-2, 1e-7, 1e-8, 2e-5, 1.1e-5)
 """Epsilons that frameworks and published models use; a solved one is rounded to these."""
 
 EPSILON_MATCH = 0.02
-"""Relative deviation of a solved epsilon from a known one: it is the small difference of two
-float32 numbers."""
+"""Relative deviation of a solved epsilon from a known one: the difference of two float32
+numbers that nearly cancel."""
 
 
 def is_same(ours: Effective, theirs: Effective) -> bool:
@@ -29,15 +29,15 @@ def is_same(ours: Effective, theirs: Effective) -> bool:
 
 
 def compare_folded(ours: Effective, theirs: Effective) -> Iterator[Difference]:
-    """Yield what the target's constants would have to be for its effective values to be right.
+    """Yield what the target's constants should be for its effective values to be right.
 
     Args:
         ours: The source's effective kernel and bias.
         theirs: The target's.
 
     Yields:
-        Differences of a kernel, of the scale or epsilon that would explain it as well, and of
-        a bias: for each, the constant nearest to the result.
+        Differences of a kernel, of the scale or epsilon that would explain it as well, and
+        of a bias: for each, the constant nearest to the result.
     """
     kernel = _kernel_in_layout(ours, theirs)
     if kernel is None:
@@ -64,7 +64,9 @@ def _kernel_in_layout(ours: Effective, theirs: Effective) -> Array | None:
 def _broadcast(wanted: Array, found: Array) -> Array | None:
     if wanted.size != 1 and found.size != 1:
         return None
-    return np.broadcast_to(wanted.reshape(()) if wanted.size == 1 else wanted, _larger(wanted, found))
+    return np.broadcast_to(
+        wanted.reshape(()) if wanted.size == 1 else wanted, _larger(wanted, found)
+    )
 
 
 def _larger(one: Array, other: Array) -> tuple[int, ...]:
@@ -131,7 +133,9 @@ def _kernel_differences(
 
 def _ratio(wanted: Array, found: Array) -> Array | None:
     """Return the factor per channel between kernels that point the same way."""
-    flat, other = (k.reshape(k.shape[0], -1) if k.ndim else k.reshape(1, 1) for k in (wanted, found))
+    flat, other = (
+        k.reshape(k.shape[0], -1) if k.ndim else k.reshape(1, 1) for k in (wanted, found)
+    )
     norms = np.sum(other * other, axis=1)
     if not np.all(norms > 0):
         return None
@@ -148,7 +152,9 @@ def _scale_difference(ratio: Array, ours: Effective, knob: Knob) -> Difference:
     return _difference(ours, knob.node, knob.slot, _shaped(factor, present) * present)
 
 
-def _epsilon_difference(ratio: Array, ours: Effective, theirs: Effective) -> Iterator[Difference]:
+def _epsilon_difference(
+    ratio: Array, ours: Effective, theirs: Effective
+) -> Iterator[Difference]:
     """Yield the epsilon that the source's folded kernel was made with, where one fits."""
     node = theirs.scales[-1].node
     if node.op != "BatchNormalization" or not np.all(ratio):
@@ -161,9 +167,7 @@ def _epsilon_difference(ratio: Array, ours: Effective, theirs: Effective) -> Ite
         return
     expected = np.sqrt((variance + present) / (variance + near[0]))
     if np.allclose(expected, ratio, rtol=ONE_DIRECTION, atol=0):
-        yield Difference(
-            Aspect.ATTRIBUTE, "epsilon", near[0], present, _main(ours), node
-        )
+        yield Difference(Aspect.ATTRIBUTE, "epsilon", near[0], present, _main(ours), node)
 
 
 def _weight_difference(
@@ -179,7 +183,9 @@ def _weight_difference(
     return _difference(ours, main, 1, as_stored(main, kept).reshape(present.shape))
 
 
-def _bias_difference(gap: Array, ours: Effective, theirs: Effective) -> Iterator[Difference]:
+def _bias_difference(
+    gap: Array, ours: Effective, theirs: Effective
+) -> Iterator[Difference]:
     if not theirs.shifts:
         yield from _new_bias(gap, ours, theirs)
         return
@@ -210,8 +216,13 @@ def _main(whole: Effective) -> Node | None:
 def _difference(ours: Effective, node: Node, slot: int, value: Array) -> Difference:
     present = node.constants[slot]
     return Difference(
-        Aspect.WEIGHT, f"input{slot}", fitted(np.asarray(value), present.dtype), present,
-        _main(ours), node, slot,
+        Aspect.WEIGHT,
+        f"input{slot}",
+        fitted(np.asarray(value), present.dtype),
+        present,
+        _main(ours),
+        node,
+        slot,
     )
 
 
@@ -220,5 +231,5 @@ def _shaped(values: Array, present: Array) -> Array:
     if values.size == present.size:
         return values.reshape(present.shape)
     if values.size == 1 or present.ndim > 1:
-        return values.reshape(())if values.size == 1 else values
+        return values.reshape(()) if values.size == 1 else values
     return values

@@ -73,7 +73,9 @@ def first_tensor(node: Node) -> str:
     return next(names, "")
 
 
-def upstream(nodes: Iterable[Node], tensor: str) -> tuple[tuple[str, Permutation | None], ...]:
+def upstream(
+    nodes: Iterable[Node], tensor: str
+) -> tuple[tuple[str, Permutation | None], ...]:
     """Return the tensors that this one is a mere transposition of.
 
     Args:
@@ -97,5 +99,6 @@ def upstream(nodes: Iterable[Node], tensor: str) -> tuple[tuple[str, Permutation
 def _edge(edges: Iterable[TensorPair], source: str, target: str) -> TensorPair | None:
     """Return the pairing of two tensors, one that a reshape follows left out."""
     return next(
-        (e for e in edges if (e.source, e.target) == (source, target) and e.shape is None), None
+        (e for e in edges if (e.source, e.target) == (source, target) and e.shape is None),
+        None,
     )

@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from math import inf
 
 from analyzer.core.settings import setting_slots, settings
-from analyzer.core.types import Aspect, Difference, Node, Pair
+from analyzer.core.types import Aspect, AttributeValue, Difference, Node, Pair
 from analyzer.differences.padding import pad_before
 
 FAMILIES = (
@@ -22,11 +22,24 @@ FAMILIES = (
 
 _FAMILY = {op: family for family, ops in FAMILIES for op in ops}
 
-NEUTRAL = frozenset({
-    "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast", "Identity", "Dropout",
-    "Shape", "Constant", "ConstantOfShape", "Expand", "CastLike",
-})
-"""Operators that move or retype values; a layout or a spelling, seldom a fault of their own."""
+NEUTRAL = frozenset(
+    {
+        "Transpose",
+        "Reshape",
+        "Squeeze",
+        "Unsqueeze",
+        "Flatten",
+        "Cast",
+        "Identity",
+        "Dropout",
+        "Shape",
+        "Constant",
+        "ConstantOfShape",
+        "Expand",
+        "CastLike",
+    }
+)
+"""Operators that move or retype values: layout and spelling, seldom a fault."""
 
 CHANNELWISE = frozenset({"BatchNormalization", "Mul", "Add", "Sub", "Div", "Neg"})
 """Operators that, by constants, scale and shift each channel."""
@@ -34,7 +47,7 @@ CHANNELWISE = frozenset({"BatchNormalization", "Mul", "Add", "Sub", "Div", "Neg"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Couple:
-    """A source node and the target node that does the same work; one side may be missing."""
+    """A source node and the target node of the same work; one side may be missing."""
 
     source: Node | None
     target: Node | None
@@ -74,8 +87,12 @@ def compare_operators(pair: Pair) -> Iterator[Difference]:
         if ours and theirs and is_spelled_alike(ours, theirs):
             continue
         yield Difference(
-            Aspect.OPERATOR, "op", ours.op if ours else None, theirs.op if theirs else None,
-            ours, theirs,
+            Aspect.OPERATOR,
+            "op",
+            ours.op if ours else None,
+            theirs.op if theirs else None,
+            ours,
+            theirs,
         )
 
 
@@ -89,6 +106,8 @@ def is_spelled_alike(one: Node, other: Node) -> bool:
 
 def bounds(node: Node) -> tuple[float, float] | None:
     """Return the interval a rectifier limits its input to; None for any other operator."""
+    low: AttributeValue | None
+    high: AttributeValue | None
     match node.op:
         case "Relu":
             return 0.0, inf
@@ -119,9 +138,12 @@ def _only_number(node: Node) -> float | None:
 
 
 def _computing(nodes: Sequence[Node]) -> tuple[Node, ...]:
-    padding = {id(pad) for pad in (pad_before(nodes, n)[0] for n in nodes if n.op == "Conv")}
+    padding = {
+        id(pad) for pad in (pad_before(nodes, n)[0] for n in nodes if n.op == "Conv")
+    }
     return tuple(
-        n for n in nodes
+        n
+        for n in nodes
         if n.op not in NEUTRAL and not is_channelwise(n) and id(n) not in padding
     )
 

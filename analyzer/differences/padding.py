@@ -24,8 +24,8 @@ def compare_padding(layouts: Layouts, source: Node, target: Node) -> Iterator[Di
         target: The target node of the same operator.
 
     Yields:
-        At most one difference, of ``pads``; of ``auto_pad`` where the input's size decides and
-        is not known.
+        At most one difference, of ``pads``; of ``auto_pad`` where the input's size decides
+        and is not known.
     """
     if source.op not in PADDED:
         return
@@ -52,7 +52,7 @@ def compare_padding(layouts: Layouts, source: Node, target: Node) -> Iterator[Di
 def _pad_difference(
     source: Node, pad: Node, moved: Permutation | None, spatial: Sequence[int]
 ) -> Difference:
-    """Return the difference that puts a whole padding into the Pad node before an operator."""
+    """Return the difference that leaves a whole padding to the Pad before an operator."""
     half = len(spatial) // 2
     placed = [(0, 0, *spatial[:half]), (0, 0, *spatial[half:])]
     back = inverse(moved) or tuple(range(half + 2))
@@ -78,7 +78,11 @@ def own_pads(node: Node, shapes: Shapes) -> Pads | None:
     mode = str(node.attributes.get("auto_pad", "NOTSET"))
     if mode not in SAME:
         pads = node.attributes.get("pads") if mode == "NOTSET" else None
-        return tuple(int(p) for p in pads) if isinstance(pads, tuple) else (0,) * 2 * len(kernel)
+        return (
+            tuple(int(p) for p in pads)
+            if isinstance(pads, tuple)
+            else (0,) * 2 * len(kernel)
+        )
     strides = numbers(node, "strides", 1, len(kernel))
     shape = shapes.get(first_tensor(node))
     if shape is None and any(stride != 1 for stride in strides):
@@ -114,7 +118,13 @@ def extents(node: Node) -> tuple[int, ...]:
     """Return the extent of a node's dilated kernel on each spatial axis."""
     weight = node.constants.get(1)
     stated = node.attributes.get("kernel_shape")
-    shape = stated if isinstance(stated, tuple) else weight.shape[2:] if weight is not None else ()
+    shape = (
+        stated
+        if isinstance(stated, tuple)
+        else weight.shape[2:]
+        if weight is not None
+        else ()
+    )
     dilations = numbers(node, "dilations", 1, len(shape))
     return tuple((int(k) - 1) * d + 1 for k, d in zip(shape, dilations, strict=False))
 
@@ -122,7 +132,9 @@ def extents(node: Node) -> tuple[int, ...]:
 def numbers(node: Node, field: str, default: int, count: int) -> tuple[int, ...]:
     """Return an attribute of one number per spatial axis, or its default on each."""
     stated = node.attributes.get(field)
-    return tuple(int(n) for n in stated) if isinstance(stated, tuple) else (default,) * count
+    return (
+        tuple(int(n) for n in stated) if isinstance(stated, tuple) else (default,) * count
+    )
 
 
 def _compare_automatic(
@@ -150,7 +162,9 @@ def _may_be_same(node: Node, pads: Pads) -> bool:
     for axis, (extent, stride) in enumerate(zip(kernel, strides, strict=False)):
         begin, end = pads[axis], pads[axis + half]
         low, high = (begin, end) if upper else (end, begin)
-        totals = {same_total(size, extent, stride) for size in range(extent, extent + stride)}
+        totals = {
+            same_total(size, extent, stride) for size in range(extent, extent + stride)
+        }
         if low + high not in totals or high - low not in {0, 1}:
             return False
     return True
@@ -176,13 +190,11 @@ def _padded_before(nodes: Sequence[Node], node: Node, count: int) -> Pads:
     placed = [int(pads[group * rank + axis]) for group in (0, 1) for axis in order]
     if any(placed[i] for i in (0, 1, rank, rank + 1)):
         return none
-    return (*placed[2:rank], *placed[rank + 2:])
+    return (*placed[2:rank], *placed[rank + 2 :])
 
 
-def pad_before(
-    nodes: Sequence[Node], node: Node
-) -> tuple[Node | None, Permutation | None]:
-    """Return the Pad of zeros that feeds a node, and what transposes its output on the way."""
+def pad_before(nodes: Sequence[Node], node: Node) -> tuple[Node | None, Permutation | None]:
+    """Return the Pad of zeros that feeds a node, and how its output is transposed."""
     given_by = {name: other for other in nodes for name in other.outputs}
     moved: Permutation | None = None
     feeder = given_by.get(first_tensor(node))
@@ -200,4 +212,6 @@ def pads_zeros(node: Node) -> bool:
     if node.op != "Pad":
         return False
     values = settings(node)
-    return values.get("mode", "constant") == "constant" and not np.any(values.get("value", 0))
+    return values.get("mode", "constant") == "constant" and not np.any(
+        values.get("value", 0)
+    )

@@ -26,7 +26,8 @@ def compare_shapes(layouts: Layouts) -> Iterator[Difference]:
             continue
         wanted = _in_layout(ours, layouts.outputs(source, target))
         if not _may_agree(wanted, theirs):
-            yield _difference(source, target, wanted, theirs)
+            found = settings(target).get("shape")
+            yield _difference(source, target, wanted, found)
 
 
 def _in_layout(shape: AttributeValue, order: Permutation | None) -> tuple[int, ...]:
@@ -44,9 +45,18 @@ def _may_agree(wanted: tuple[int, ...], found: tuple[int | float | str, ...]) ->
 
 
 def _difference(
-    source: Node, target: Node, wanted: tuple[int, ...], found: tuple[int | float | str, ...]
+    source: Node,
+    target: Node,
+    wanted: tuple[int, ...],
+    found: AttributeValue | None,
 ) -> Difference:
     slot = setting_slot(target.op, "shape", target.opset)
     return Difference(
-        Aspect.SHAPE, "shape", wanted, found, source, target, -1 if slot is None else slot  # type: ignore[arg-type]  # a shape is INTS
+        Aspect.SHAPE,
+        "shape",
+        wanted,
+        found,
+        source,
+        target,
+        -1 if slot is None else slot,
     )

@@ -57,7 +57,9 @@ def _apply(graph: onnx.GraphProto, edit: Edit) -> None:
 
 
 def _found(graph: onnx.GraphProto, name: str) -> onnx.NodeProto:
-    found: onnx.NodeProto | None = next((n for n in graph.node if node_name(n) == name), None)
+    found: onnx.NodeProto | None = next(
+        (n for n in graph.node if node_name(n) == name), None
+    )
     if found is not None:
         return found
     raise RepairError(
@@ -101,7 +103,9 @@ def _replace(graph: onnx.GraphProto, edit: ReplaceRegion) -> None:
     del graph.node[:]
     graph.node.extend(whole)
     present = {tensor.name for tensor in graph.initializer}
-    graph.initializer.extend(t for t in edit.replacement.initializer if t.name not in present)
+    graph.initializer.extend(
+        t for t in edit.replacement.initializer if t.name not in present
+    )
 
 
 def _inserted(

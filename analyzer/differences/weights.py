@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from analyzer.core.types import Array, Aspect, Difference, Node, Permutation
 from analyzer.differences.alignment import differs, fitted, in_layout_of
 from analyzer.differences.effective import Effective, effective, linear_nodes
@@ -26,7 +24,11 @@ def compare_weights(layouts: Layouts) -> Iterator[Difference]:
     """
     pair = layouts.pair
     ours, theirs = effective(pair.source), effective(pair.target)
-    whole = ours is not None and theirs is not None and (ours.main is None) == (theirs.main is None)
+    whole = (
+        ours is not None
+        and theirs is not None
+        and (ours.main is None) == (theirs.main is None)
+    )
     folded = linear_nodes((*pair.source, *pair.target)) if whole else frozenset()
     plain = list(_slot_by_slot(layouts))
     yield from (d for d in plain if id(d.target_node) not in folded)
@@ -71,13 +73,28 @@ def _slot_by_slot(layouts: Layouts) -> Iterator[Difference]:
 def _broadcasts(node: Node) -> bool:
     """Return whether a node's constants share the axes of its input."""
     return node.op in {
-        "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "PRelu", "Where", "Mod", "Equal",
-        "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "And", "Or",
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Pow",
+        "Max",
+        "Min",
+        "PRelu",
+        "Where",
+        "Mod",
+        "Equal",
+        "Greater",
+        "Less",
+        "GreaterOrEqual",
+        "LessOrEqual",
+        "And",
+        "Or",
     }
 
 
 def _slots(source: Node, target: Node) -> Iterator[tuple[int, int]]:
-    """Yield each weight slot of the source with the target's; one constant may stand in either."""
+    """Yield each weight slot of the source with the target's; Add and Mul have no order."""
     ours, theirs = weight_slots(source), weight_slots(target)
     if source.op in {"Add", "Mul", "Max", "Min", "Sum"} and len(ours) == len(theirs) == 1:
         yield ours[0], theirs[0]
@@ -91,19 +108,26 @@ def _compare_constant(
     ours, theirs = source.constants[slot], target.constants[other]
     wanted = _wanted(ours, theirs, order, exact=not _broadcasts(source))
     if wanted is None:
-        yield Difference(Aspect.SHAPE, f"input{other}", ours.shape, theirs.shape, source, target)
+        yield Difference(
+            Aspect.SHAPE, f"input{other}", ours.shape, theirs.shape, source, target
+        )
         return
     if differs(wanted, theirs):
         yield Difference(
-            Aspect.WEIGHT, f"input{other}", fitted(wanted, theirs.dtype), theirs,
-            source, target, other,
+            Aspect.WEIGHT,
+            f"input{other}",
+            fitted(wanted, theirs.dtype),
+            theirs,
+            source,
+            target,
+            other,
         )
 
 
 def _wanted(
     source: Array, target: Array, order: Permutation | None, *, exact: bool
 ) -> Array | None:
-    """Return the source's constant in the target's layout; `exact`: ONNX fixes that layout."""
+    """Return the source's constant in the target's layout, which ONNX fixes if `exact`."""
     if exact and source.shape == target.shape:
         return source
     return in_layout_of(target, source, order)

@@ -1,25 +1,24 @@
 """The target has operators that the source lacks.
 
 Cause
-    The converter wrapped an operator in others that belong elsewhere: a pair of flips around a
-    sum, a second activation, a scale.
+    The converter wrapped an operator in others that belong elsewhere: a pair of flips
+    around a sum, a second activation, a scale.
 
 Evidence
-    The target has nodes without counterpart, each with one tensor in and one out of the same
-    shape, and the source has nothing in their place.
+    The target has nodes without counterpart, each with one tensor in and one out of the
+    same shape, and the source has nothing in their place.
 
 Repair
     Remove them; whoever read what they gave reads what they read.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
 
-from dataclasses import dataclass
-
-from analyzer.core.types import Edit, Fault, FaultClass, Fix, Node, RemoveNode
+from analyzer.core.types import Array, Edit, Fault, FaultClass, Fix, Node, RemoveNode
 from rules.base import PLAUSIBLE, PROVEN, Example, Rule, Spot
 from rules.carrying import carried
 from rules.models import axes, chain, conv, layer
@@ -84,7 +83,7 @@ def _slot(node: Node) -> int:
     return node.inputs.index(computed_inputs(node)[0])
 
 
-def flip() -> tuple[np.ndarray, ...]:  # type: ignore[type-arg]  # int64 vectors
+def flip() -> tuple[Array, ...]:
     """Return the inputs of a Slice that reverses the last axis."""
     return axes(-1), axes(np.iinfo(np.int64).min + 1), axes(3), axes(-1)
 
@@ -106,8 +105,12 @@ RULE = Rule(
         Example(
             source=partial(chain, conv(), layer("CumSum", axes(3)[0]), conv(4, 2)),
             target=partial(
-                chain, conv(), layer("Slice", *flip()), layer("CumSum", axes(3)[0]),
-                layer("Slice", *flip()), conv(4, 2),
+                chain,
+                conv(),
+                layer("Slice", *flip()),
+                layer("CumSum", axes(3)[0]),
+                layer("Slice", *flip()),
+                conv(4, 2),
             ),
         ),
     ),

@@ -1,28 +1,39 @@
 """Operators of the source are missing from the target.
 
 Cause
-    The converter dropped an operator: an activation, a rounding after a division, an assignment
-    to a slice, a flip of a sequence.
+    The converter dropped an operator: an activation, a rounding after a division, an
+    assignment to a slice, a flip of a sequence.
 
 Evidence
-    The source has nodes without counterpart between two tensors that have one; or applying one
-    operator of the source to what came out gives what should have come out, on every sample.
+    The source has nodes without counterpart between two tensors that have one; or applying
+    one operator of the source to what came out gives what should have come out, on every
+    sample.
 
 Repair
-    Put the source's nodes on the edge where they are missing, in the target's opset and layout.
+    Put the source's nodes on the edge where they are missing, in the target's opset and
+    layout.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
 
-from dataclasses import dataclass
-
-from analyzer.core.types import Array, Edit, Fault, FaultClass, Fix, InsertNode, Node, Sample
+from analyzer.core.types import (
+    Array,
+    Edit,
+    Fault,
+    FaultClass,
+    Fix,
+    InsertNode,
+    Node,
+    Sample,
+)
 from rules.base import PLAUSIBLE, PROVEN, Example, Rule, Spot
 from rules.carrying import carried, inserted
-from rules.evidence import fits
+from rules.evidence import Hypothesis, fits
 from rules.models import chain, conv, layer
 from rules.regions import gap
 from rules.sabotage import bypassed, spoiled
@@ -31,17 +42,37 @@ from rules.wording import listed
 STRUCTURAL = PLAUSIBLE / PROVEN + 0.05
 """Certainty where only the structure speaks; above that of a whole subgraph."""
 
-UNARY = {
-    "Relu": lambda x: np.maximum(x, 0), "Floor": np.floor, "Ceil": np.ceil, "Round": np.round,
-    "Abs": np.abs, "Neg": np.negative, "Tanh": np.tanh, "Exp": np.exp, "Sqrt": np.sqrt,
-    "Sigmoid": lambda x: 1 / (1 + np.exp(-x)), "Sign": np.sign, "Not": np.logical_not,
-    "Reciprocal": np.reciprocal, "Log": np.log,
+UNARY: Mapping[str, Callable[[Array], Array]] = {
+    "Relu": lambda x: np.maximum(x, 0),
+    "Floor": np.floor,
+    "Ceil": np.ceil,
+    "Round": np.round,
+    "Abs": np.abs,
+    "Neg": np.negative,
+    "Tanh": np.tanh,
+    "Exp": np.exp,
+    "Sqrt": np.sqrt,
+    "Sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "Sign": np.sign,
+    "Not": np.logical_not,
+    "Reciprocal": np.reciprocal,
+    "Log": np.log,
 }
 """Operators of one input and no setting, as NumPy computes them."""
 
-DROPPED = frozenset({
-    "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "Floor", "Softmax", "Elu", "HardSwish",
-})
+DROPPED = frozenset(
+    {
+        "Relu",
+        "LeakyRelu",
+        "Sigmoid",
+        "Tanh",
+        "Clip",
+        "Floor",
+        "Softmax",
+        "Elu",
+        "HardSwish",
+    }
+)
 """What sabotage drops."""
 
 
@@ -92,7 +123,7 @@ def _by_value(fault: Fault) -> Missing | None:
     return None
 
 
-def _applied(op: str):  # type: ignore[no-untyped-def]  # a hypothesis, see `fits`
+def _applied(op: str) -> Hypothesis:
     def hypothesis(observed: Array, sample: Sample) -> Array:
         del sample
         with np.errstate(all="ignore"):
@@ -129,8 +160,17 @@ RULE = Rule(
             target=partial(chain, conv(), conv(4, 2)),
         ),
         Example(
-            source=partial(chain, conv(), layer("LeakyRelu", alpha=0.2), layer("MaxPool", kernel_shape=(2, 2)), layer("Exp"), conv(4, 2)),
-            target=partial(chain, conv(), layer("LeakyRelu", alpha=0.2), layer("Exp"), conv(4, 2)),
+            source=partial(
+                chain,
+                conv(),
+                layer("LeakyRelu", alpha=0.2),
+                layer("MaxPool", kernel_shape=(2, 2)),
+                layer("Exp"),
+                conv(4, 2),
+            ),
+            target=partial(
+                chain, conv(), layer("LeakyRelu", alpha=0.2), layer("Exp"), conv(4, 2)
+            ),
         ),
         Example(
             source=partial(chain, conv(), layer("Floor")),

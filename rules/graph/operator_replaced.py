@@ -5,19 +5,18 @@ Cause
     maximum, a convolution that is transposed to one that is not.
 
 Evidence
-    One operator on each side has no counterpart, in the same place; both read and give as many
-    tensors.
+    One operator on each side has no counterpart, in the same place; both read and give as
+    many tensors.
 
 Repair
     Write the source's operator in its place, in the target's opset and layout.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
-
-from dataclasses import dataclass
 
 from analyzer.core.spelling import replacement
 from analyzer.core.types import Aspect, Fault, FaultClass, Fix, Node, ReplaceRegion
@@ -33,15 +32,21 @@ STRUCTURAL = PLAUSIBLE / PROVEN
 """Certainty where no cause test ran, only the structure speaks."""
 
 SWAPS = {
-    "Relu": "Sigmoid", "Sigmoid": "Tanh", "Tanh": "Sigmoid", "MaxPool": "AveragePool",
-    "GlobalAveragePool": "GlobalMaxPool", "Add": "Mul", "Mul": "Add", "LeakyRelu": "Relu",
+    "Relu": "Sigmoid",
+    "Sigmoid": "Tanh",
+    "Tanh": "Sigmoid",
+    "MaxPool": "AveragePool",
+    "GlobalAveragePool": "GlobalMaxPool",
+    "Add": "Mul",
+    "Mul": "Add",
+    "LeakyRelu": "Relu",
 }
 """What sabotage puts in an operator's place."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replaced:
-    """A source operator, the target operator in its place, and the edits that could undo it."""
+    """A source operator, the target operator in its place, and edits to undo it."""
 
     source: Node
     target: Node
@@ -94,14 +99,21 @@ def _fixes(cause: Replaced) -> tuple[Fix, ...]:
 def _tested(fault: Fault) -> tuple[Node, Node] | None:
     for difference in fault.differences:
         source, target = difference.source_node, difference.target_node
-        if difference.aspect is Aspect.OPERATOR and source and target and is_cure(difference, fault):
+        if (
+            difference.aspect is Aspect.OPERATOR
+            and source
+            and target
+            and is_cure(difference, fault)
+        ):
             return source, target
     return None
 
 
 def _unpaired(fault: Fault) -> tuple[Node, Node] | None:
     match fault.unpaired_source, fault.unpaired_target:
-        case (source,), (target,) if len(computed_inputs(source)) == len(computed_inputs(target)):
+        case (source,), (target,) if len(computed_inputs(source)) == len(
+            computed_inputs(target)
+        ):
             return source, target
     return None
 
@@ -129,8 +141,12 @@ RULE = Rule(
             target=partial(chain, conv(), layer("Relu"), conv(4, 2)),
         ),
         Example(
-            source=partial(chain, conv(), layer("MaxPool", kernel_shape=(2, 2)), layer("Relu")),
-            target=partial(chain, conv(), layer("AveragePool", kernel_shape=(2, 2)), layer("Relu")),
+            source=partial(
+                chain, conv(), layer("MaxPool", kernel_shape=(2, 2)), layer("Relu")
+            ),
+            target=partial(
+                chain, conv(), layer("AveragePool", kernel_shape=(2, 2)), layer("Relu")
+            ),
         ),
     ),
 )

@@ -1,8 +1,9 @@
 """A sequence comes out back to front.
 
 Cause
-    Frameworks disagree on the order in which a backward recurrence gives its results, and on
-    what a reversed sum or a negative step means. The flip that makes up for it is missing.
+    Frameworks disagree on the order in which a backward recurrence gives its results, and
+    on what a reversed sum or a negative step means. The flip that makes up for it is
+    missing.
 
 Evidence
     What came out, reversed along one axis, is what should have come out, on every sample.
@@ -14,16 +15,14 @@ Safety
     Below opset 10 a Slice has no steps, and the Gather in its place fixes the axis's size.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import onnx
-
-from dataclasses import dataclass
 
 from analyzer.core.types import Array, Fault, FaultClass, Fix, InsertNode, Safety, Sample
 from rules.base import PROVEN, Example, Rule, Spot
-from rules.evidence import fits, results
+from rules.evidence import Hypothesis, fits, results
 from rules.models import axes, chain, conv, layer
 from rules.regions import producers
 
@@ -72,7 +71,7 @@ def repair(cause: Reversed) -> Fix | None:
     return Fix(title, (edit,))
 
 
-def _flipped(axis: int):  # type: ignore[no-untyped-def]  # a hypothesis, see `fits`
+def _flipped(axis: int) -> Hypothesis:
     def hypothesis(observed: Array, sample: Sample) -> Array:
         del sample
         return np.flip(observed, axis)
@@ -90,7 +89,10 @@ RULE = Rule(
     examples=(
         Example(
             source=partial(
-                chain, conv(), layer("Relu"), layer("Slice", axes(-1), axes(TO_THE_START), axes(2), axes(-1)),
+                chain,
+                conv(),
+                layer("Relu"),
+                layer("Slice", axes(-1), axes(TO_THE_START), axes(2), axes(-1)),
             ),
             target=partial(chain, conv(), layer("Relu")),
         ),

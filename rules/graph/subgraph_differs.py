@@ -1,12 +1,13 @@
 """A part of the target is built of other operators, and computes something else.
 
 Cause
-    The converter has its own spelling of an operator, and the spelling is wrong or holds for
-    some inputs only: a gather without its batch axes, ids that count from the end, coordinates.
+    The converter has its own spelling of an operator, and the spelling is wrong or holds
+    for some inputs only: a gather without its batch axes, ids that count from the end,
+    coordinates.
 
 Evidence
-    Both regions start and end at tensors that belong together, and neither one difference nor
-    one operator explains the error.
+    Both regions start and end at tensors that belong together, and neither one difference
+    nor one operator explains the error.
 
 Repair
     Let the source's own nodes compute the region: layouts converted at its ends, operators
@@ -15,16 +16,12 @@ Repair
 Safety
     Safe where the repair is kept: the region then computes what the source computes.
 
-References
+References:
     https://github.com/onnx/tensorflow-onnx/issues/400
 """
 
-from functools import partial
-
-import numpy as np
-import onnx
-
 from dataclasses import dataclass
+from functools import partial
 
 from analyzer.core.types import Fault, FaultClass, Fix, ReplaceRegion
 from rules.base import Example, Rule, Spot
@@ -55,8 +52,8 @@ def detect(fault: Fault) -> OtherSubgraph | None:
 
 def explain(cause: OtherSubgraph) -> str:
     return (
-        f"{', '.join(cause.tensors[:4])}: {listed(cause.spot.target)} does not compute what the "
-        f"source's {listed(cause.spot.source)} computes"
+        f"{', '.join(cause.tensors[:4])}: {listed(cause.spot.target)} does not compute "
+        f"what the source's {listed(cause.spot.source)} computes"
     )
 
 
@@ -73,7 +70,9 @@ RULE = Rule(
     repair=repair,
     examples=(
         Example(
-            source=partial(chain, conv(), layer("Neg"), layer("Exp"), layer("Log"), conv(4, 2)),
+            source=partial(
+                chain, conv(), layer("Neg"), layer("Exp"), layer("Log"), conv(4, 2)
+            ),
             target=partial(chain, conv(), layer("Abs"), layer("Sqrt"), conv(4, 2)),
         ),
     ),

@@ -1,8 +1,8 @@
 """An input of the model is taken in another layout or shape than the source's.
 
 Cause
-    The conversion changed the order of an input's axes, NCHW for NHWC or height for width, and
-    what reads the input was not changed with it; or it declared another shape.
+    The conversion changed the order of an input's axes, NCHW for NHWC or height for width,
+    and what reads the input was not changed with it; or it declared another shape.
 
 Evidence
     At the model's own input both regions hold the same operators, settings and weights, and
@@ -11,16 +11,12 @@ Evidence
 Repair
     Transpose the input before its reader.
 
-References
+References:
     https://github.com/MPolaris/onnx2tflite/issues/98
 """
 
-from functools import partial
-
-import numpy as np
-import onnx
-
 from dataclasses import dataclass
+from functools import partial
 
 from analyzer.core.types import Fault, FaultClass, Fix, InsertNode, Permutation
 from rules.base import PROVEN, Example, Rule, Spot
@@ -30,6 +26,7 @@ from rules.wording import shown
 
 FURTHER = 0.02
 """Confidence by which a layout at the model's input outranks one elsewhere."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrongLayout:
@@ -45,7 +42,9 @@ class WrongLayout:
 def detect(fault: Fault) -> WrongLayout | None:
     if fault.fault_class is FaultClass.INPUT_DIMS:
         edge = fault.guilty or fault.target.inputs
-        return WrongLayout(next(iter(edge), "input"), None, fault.problem, (), Spot(edge=edge))
+        return WrongLayout(
+            next(iter(edge), "input"), None, fault.problem, (), Spot(edge=edge)
+        )
     return _misread(fault)
 
 
@@ -88,7 +87,10 @@ RULE = Rule(
         Example(
             source=partial(chain, conv(6), layer("Relu"), size=(1, 6, 6, 6)),
             target=partial(
-                chain, layer("Transpose", perm=(0, 3, 1, 2)), conv(6), layer("Relu"),
+                chain,
+                layer("Transpose", perm=(0, 3, 1, 2)),
+                conv(6),
+                layer("Relu"),
                 size=(1, 6, 6, 6),
             ),
         ),

@@ -5,23 +5,21 @@ Cause
     write one.
 
 Evidence
-    The runtime names a tensor that is no input, no constant and no node's output; the source
-    has nodes in the place of the reader.
+    The runtime names a tensor that is no input, no constant and no node's output; the
+    source has nodes in the place of the reader.
 
 Repair
     Carry over the source's nodes between the last tensors that agree and the reader.
 
-References
+References:
     https://github.com/inisis/OnnxSlim/issues/277
 """
 
-from functools import partial
+import re
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
-
-import re
-from dataclasses import dataclass
 
 from analyzer.core.types import Fault, FaultClass, Fix, Node, ReplaceRegion
 from rules.base import PROVEN, Example, Rule, Spot

@@ -15,18 +15,24 @@ Safety
     Another opset may change the meaning of other operators: unsafe until the outputs agree.
 """
 
+import re
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
-
-import re
-from dataclasses import dataclass
-
 from onnx import defs
 
-from analyzer.core.types import Fault, FaultClass, Fix, Node, ReplaceRegion, Safety, SetOpset
 from analyzer.core.spelling import Spelling, graph_of
+from analyzer.core.types import (
+    Fault,
+    FaultClass,
+    Fix,
+    Node,
+    ReplaceRegion,
+    Safety,
+    SetOpset,
+)
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.models import axes, chain, layer
 from rules.regions import computed_inputs
@@ -84,15 +90,17 @@ def alternatives(cause: TooOld) -> tuple[Fix, ...]:
 
 
 def _first_opset(node: Node, dtype: str) -> int | None:
-    """Return the first later opset whose operator takes a type that the declared one refuses."""
+    """Return the first later opset that takes a type which the declared one refuses."""
     if node.domain or _takes(node.op, node.opset, dtype) is not False:
         return None
-    later = range(node.opset + 1, min(node.opset + LARGEST_STEP, defs.onnx_opset_version()) + 1)
+    later = range(
+        node.opset + 1, min(node.opset + LARGEST_STEP, defs.onnx_opset_version()) + 1
+    )
     return next((opset for opset in later if _takes(node.op, opset, dtype)), None)
 
 
 def _takes(op: str, opset: int, dtype: str) -> bool | None:
-    """Return whether an operator takes a type in its first input; None: no such operator."""
+    """Return whether an operator's first input takes a type; None: no such operator."""
     try:
         schema = defs.get_schema(op, opset, "")
     except defs.SchemaError:
@@ -106,7 +114,10 @@ def _cast_around(cause: TooOld) -> ReplaceRegion | None:
     if len(reads) != 1 or len(node.outputs) != 1:
         return None
     first, last = (f"{node.outputs[0]}@{part}" for part in ("float", "clipped"))
-    names = [first if n == reads[0] else f"{node.outputs[0]}@{s}" if n else "" for s, n in enumerate(node.inputs)]
+    names = [
+        first if n == reads[0] else f"{node.outputs[0]}@{s}" if n else ""
+        for s, n in enumerate(node.inputs)
+    ]
     constants = {names[s]: v.astype(np.float32) for s, v in node.constants.items()}
     dtype = np.dtype(NUMPY_NAMES.get(cause.dtype, cause.dtype))
     back = int(onnx.helper.np_dtype_to_tensor_dtype(dtype))
@@ -123,7 +134,11 @@ def clipped(opset: int) -> onnx.ModelProto:
     """Return a model that adds to integers and clips them."""
     bounds = (axes(0)[0], axes(5)[0])
     return chain(
-        layer("Add", axes(1)), layer("Clip", *bounds), layer("Mul", axes(2)), size=(1, 6), opset=opset,
+        layer("Add", axes(1)),
+        layer("Clip", *bounds),
+        layer("Mul", axes(2)),
+        size=(1, 6),
+        opset=opset,
         dtype=onnx.TensorProto.INT64,
     )
 

@@ -1,8 +1,8 @@
 """A tensor is cast to another dtype than in the source.
 
 Cause
-    The converter chose a dtype of its own, or dropped the fraction: integers where the source
-    computes with floats, or the other way round.
+    The converter chose a dtype of its own, or dropped the fraction: integers where the
+    source computes with floats, or the other way round.
 
 Evidence
     Two casts that belong together name different dtypes, and the region is right with the
@@ -14,7 +14,6 @@ Repair
 
 from functools import partial
 
-import numpy as np
 import onnx
 
 from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix

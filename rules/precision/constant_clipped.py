@@ -1,25 +1,24 @@
 """A constant was cut off at what a narrower number format, or a limit, can hold.
 
 Cause
-    float16 ends at 65504, and converters to it cut larger constants off, some already at 10000.
-    A divisor, a mask or an offset is then another number.
+    float16 ends at 65504, and converters to it cut larger constants off, some already at
+    10000. A divisor, a mask or an offset is then another number.
 
 Evidence
-    The target's constant is the source's with everything beyond one magnitude cut off, and the
-    region is right with the source's value, as far as the target's format holds it.
+    The target's constant is the source's with everything beyond one magnitude cut off, and
+    the region is right with the source's value, as far as the target's format holds it.
 
 Repair
     Set the constant to the source's value, or to the largest the format holds.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
 
-from dataclasses import dataclass
-
-from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
+from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.changes import Change, beside, change, undoing
 from rules.models import Layer, chain, conv, layer
@@ -67,7 +66,9 @@ def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProt
 
 
 def _clip(victim: Victim) -> bool:
-    slot = next((s for s in range(len(victim.node.input)) if victim.constant(s) is not None), -1)
+    slot = next(
+        (s for s in range(len(victim.node.input)) if victim.constant(s) is not None), -1
+    )
     constant = victim.constant(slot) if slot >= 0 else None
     if constant is None or constant.dtype != np.float32:
         return False
@@ -83,11 +84,15 @@ def _limit(difference: Difference) -> float | None:
     if not isinstance(target, np.ndarray) or source.dtype.kind != "f":
         return None
     is_half = target.dtype == np.float16
-    return clipped_at(source, target) if is_half or source.size > 1 else _half_limit(source, target)
+    return (
+        clipped_at(source, target)
+        if is_half or source.size > 1
+        else _half_limit(source, target)
+    )
 
 
-def _half_limit(source: np.ndarray, target: np.ndarray) -> float | None:  # type: ignore[type-arg]  # any float
-    """Return the limit of a single float32 number, where it is one a float16 converter uses."""
+def _half_limit(source: Array, target: Array) -> float | None:
+    """Return the limit of a single number, where it is one that float16 converters use."""
     limit = clipped_at(source, target)
     return limit if limit in {HALF_MAX, HALF_CAUTIOUS} else None
 

@@ -1,26 +1,25 @@
 """A weight was rounded to a narrower number format and stored in a wide one.
 
 Cause
-    A quantized model was converted without its quantization: the numbers of eight or sixteen
-    bits stand in float32 tensors, and nothing says so.
+    A quantized model was converted without its quantization: the numbers of eight or
+    sixteen bits stand in float32 tensors, and nothing says so.
 
 Evidence
-    Rounding the source's weight to the format gives the target's, and the region is right with
-    the source's.
+    Rounding the source's weight to the format gives the target's, and the region is right
+    with the source's.
 
 Repair
     Copy the source's weight in the target's layout.
 
-References
+References:
     https://github.com/onnx/tensorflow-onnx/issues/2394
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
-
-from dataclasses import dataclass
 
 from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule, Spot
@@ -53,8 +52,8 @@ def detect(fault: Fault) -> Rounded | None:
 def explain(cause: Rounded) -> str:
     one = cause.change
     return (
-        f"{named(one.node)}: {one.difference.field} is the source's rounded to {cause.dtype}, "
-        f"though it is stored wider{beside(one)}"
+        f"{named(one.node)}: {one.difference.field} is the source's rounded to "
+        f"{cause.dtype}, though it is stored wider{beside(one)}"
     )
 
 

@@ -12,12 +12,11 @@ Repair
     Reverse the channels of the first weights; or reverse those of the input.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
-
-from dataclasses import dataclass
 
 from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix, InsertNode
 from rules.base import PROVEN, Example, Rule, Spot
@@ -56,7 +55,7 @@ def detect(fault: Fault) -> Mirrored | None:
         tensor = given[tensor].inputs[0]
     if tensor not in fault.entries:
         return None
-    return Mirrored(found, tensor, int(np.shape(found.difference.target)[1]))
+    return Mirrored(found, tensor, found.node.constants[found.difference.slot].shape[1])
 
 
 def explain(cause: Mirrored) -> str:

@@ -5,21 +5,21 @@ Cause
     model was trained on [0, 1] or [-1, 1], another mean, another standard deviation.
 
 Evidence
-    One of three. Right at the model's input, the source scales and shifts and the target does
-    not, or the other way round. Or what the target makes of its input, scaled and shifted by
-    one number per channel, is what the source makes of it, on every recorded sample. Or the
-    first weights are the source's times one number, and the region is right with the source's.
+    One of three. Right at the model's input, the source scales and shifts and the target
+    does not, or the other way round. Or what the target makes of its input, scaled and
+    shifted by one number per channel, is what the source makes of it, on every recorded
+    sample. Or the first weights are the source's times one number, and the region is right
+    with the source's.
 
 Repair
     Put the source's own scale on the input, take the target's out, or restore the weights.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
-
-from dataclasses import dataclass
 
 from analyzer.core.types import (
     Array,
@@ -90,15 +90,15 @@ def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProt
     return None
 
 
-def _rescaled(
-    model: onnx.ModelProto, node: onnx.NodeProto, slot: int
-) -> onnx.ModelProto:
+def _rescaled(model: onnx.ModelProto, node: onnx.NodeProto, slot: int) -> onnx.ModelProto:
     """Return the model with its input halved before a node."""
     name = f"{node.input[slot]}_halved"
     half = onnx.numpy_helper.from_array(np.asarray(0.5, np.float32), f"{name}_by")
     model.graph.initializer.append(half)
     added = onnx.helper.make_node("Mul", [node.input[slot], half.name], [name], name=name)
-    place = next(i for i, other in enumerate(model.graph.node) if other.output == node.output)
+    place = next(
+        i for i, other in enumerate(model.graph.node) if other.output == node.output
+    )
     node.input[slot] = name
     model.graph.node.insert(place, added)
     return model
@@ -115,7 +115,8 @@ def _lost(fault: Fault) -> Rescaled | None:
     title = f"Scale {hole.place.tensor} as the source does"
     readers = tuple(name for node, _ in hole.readers for name in node.outputs)
     return Rescaled(
-        hole.place.tensor, f"the source's {listed(hole.nodes)} is missing",
+        hole.place.tensor,
+        f"the source's {listed(hole.nodes)} is missing",
         None if edit is None else Fix(title, (edit,)),
         Spot(hole.nodes, edge=(hole.place.tensor, *readers), certainty=STRUCTURAL),
     )
@@ -131,8 +132,10 @@ def _added(fault: Fault) -> Rescaled | None:
     )
     name = computed_inputs(extra[0])[0]
     return Rescaled(
-        name, f"{listed(extra)} stands behind it and has no counterpart",
-        Fix(f"Leave {name} as it is", edits), Spot((), extra, certainty=STRUCTURAL),
+        name,
+        f"{listed(extra)} stands behind it and has no counterpart",
+        Fix(f"Leave {name} as it is", edits),
+        Spot((), extra, certainty=STRUCTURAL),
     )
 
 
@@ -144,33 +147,44 @@ def _refitted(fault: Fault) -> Rescaled | None:
     if blamed(fault):  # one constant alone explains it: that is the better explanation
         return None
     pairs = [(one, other) for _, one, other in results(fault)]
-    fitted = next((f for axis in CHANNEL_AXES if (f := _fit(pairs, axis, fault)) is not None), None)
+    fitted = next(
+        (f for axis in CHANNEL_AXES if (f := _fit(pairs, axis, fault)) is not None), None
+    )
     if fitted is None:
         return None
     factor, offset = fitted
     name = fault.target.outputs[0]
     edits = (
-        InsertNode(name, "Add", {}, {1: offset}), InsertNode(name, "Mul", {}, {1: factor}),
+        InsertNode(name, "Add", {}, {1: offset}),
+        InsertNode(name, "Mul", {}, {1: factor}),
     )
-    how = f"{listed(fault.target.nodes)} stands where the source has {listed(fault.source.nodes)}"
+    ours, theirs = (listed(side.nodes) for side in (fault.source, fault.target))
+    how = f"{theirs} stands where the source has {ours}"
     spot = Spot(fault.source.nodes, fault.target.nodes)
-    return Rescaled(fault.entries[0], how, Fix(f"Bring {name} to the source's scale", edits), spot)
+    return Rescaled(
+        fault.entries[0], how, Fix(f"Bring {name} to the source's scale", edits), spot
+    )
 
 
 def _fit(
     pairs: list[tuple[Array, Array]], axis: int, fault: Fault
 ) -> tuple[Array, Array] | None:
-    """Return factor and offset per channel, shaped to broadcast, where they fit every sample."""
+    """Return factor and offset per channel, shaped to broadcast; None: they do not fit."""
     if not pairs or any(one.shape != other.shape or one.ndim < 2 for one, other in pairs):  # noqa: PLR2004 - batch and channels
         return None
     ours, theirs = (
-        np.concatenate([np.moveaxis(p[side], axis, 0).reshape(p[side].shape[axis], -1) for p in pairs], 1)
-        .astype(np.float64) for side in (1, 0)
+        np.concatenate(
+            [np.moveaxis(p[side], axis, 0).reshape(p[side].shape[axis], -1) for p in pairs],
+            1,
+        ).astype(np.float64)
+        for side in (1, 0)
     )
     spread = theirs.var(axis=1)
     if not np.all(spread > 0):
         return None
-    centred = (ours - ours.mean(1, keepdims=True)) * (theirs - theirs.mean(1, keepdims=True))
+    centred = (ours - ours.mean(1, keepdims=True)) * (
+        theirs - theirs.mean(1, keepdims=True)
+    )
     factor = centred.mean(axis=1) / spread
     offset = ours.mean(axis=1) - factor * theirs.mean(axis=1)
     shape = [1] * pairs[0][0].ndim
@@ -189,8 +203,10 @@ def _in_weights(fault: Fault) -> Rescaled | None:
     name = computed_inputs(found.node)[0]
     factor = _kernel_factor(found.difference)
     return Rescaled(
-        name, f"the weights of {found.node.name} are {factor:.6g} times the source's",
-        undoing(f"Restore the weights of {found.node.name}", found), found.spot,
+        name,
+        f"the weights of {found.node.name} are {factor:.6g} times the source's",
+        undoing(f"Restore the weights of {found.node.name}", found),
+        found.spot,
     )
 
 
@@ -214,7 +230,7 @@ def _all_affine(nodes: tuple[Node, ...]) -> bool:
 
 
 def _reads_entry(node: Node, fault: Fault) -> bool:
-    """Return whether a target node reads an input of the model, through no computing node."""
+    """Return whether a target node reads an input of the model, but for its layout."""
     given_by = {name: one for one in fault.target.nodes for name in one.outputs}
     name = computed_inputs(node)[0]
     while name in given_by and given_by[name].op in PASSING:
@@ -237,7 +253,9 @@ RULE = Rule(
     sabotage=sabotage,
     examples=(
         Example(
-            source=partial(chain, layer("Sub", number(0.5)), layer("Div", number(0.25)), conv()),
+            source=partial(
+                chain, layer("Sub", number(0.5)), layer("Div", number(0.25)), conv()
+            ),
             target=partial(chain, conv()),
         ),
         Example(
@@ -246,7 +264,11 @@ RULE = Rule(
         ),
         Example(
             source=partial(
-                chain, layer("Mul", number(2.0)), layer("Sub", number(1.0)), conv(), layer("Relu"),
+                chain,
+                layer("Mul", number(2.0)),
+                layer("Sub", number(1.0)),
+                conv(),
+                layer("Relu"),
             ),
             target=partial(chain, layer("Div", number(255.0)), conv(), layer("Relu")),
         ),

@@ -1,8 +1,8 @@
 """An operator has another setting than the source's.
 
 Cause
-    The conversion gave an attribute, or a setting that newer opsets take as an input, another
-    value than the source has.
+    The conversion gave an attribute, or a setting that newer opsets take as an input,
+    another value than the source has.
 
 Evidence
     The same operator on both sides, one setting differs, and the region is right as soon as
@@ -14,15 +14,15 @@ Repair
 
 from functools import partial
 
+import numpy as np
+import onnx
+
 from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import LIKELY, Example, Rule
 from rules.changes import Change, beside, change, undoing
 from rules.models import chain, conv, layer
 from rules.sabotage import Victim, spoiled
 from rules.wording import named, shown
-
-import numpy as np
-import onnx
 
 
 def detect(fault: Fault) -> Change | None:

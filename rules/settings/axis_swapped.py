@@ -1,8 +1,8 @@
 """An operator works along another axis than the source's.
 
 Cause
-    The layout changed and an axis was not moved with it, or moved twice; or it is off by one.
-    Sizes that happen to be equal hide it from every shape check.
+    The layout changed and an axis was not moved with it, or moved twice; or it is off by
+    one. Sizes that happen to be equal hide it from every shape check.
 
 Evidence
     The axis differs once the layouts are laid over each other, and the region is right with
@@ -11,7 +11,7 @@ Evidence
 Repair
     Set the axis, in the target's layout.
 
-References
+References:
     https://github.com/onnx/onnxmltools/issues/719
     https://github.com/onnx/tensorflow-onnx/issues/1757
 """
@@ -75,8 +75,12 @@ RULE = Rule(
             target=partial(chain, conv(), layer("Softmax", axis=3), conv(4, 2)),
         ),
         Example(
-            source=partial(chain, conv(), layer("ReduceMean", axes=(2,)), layer("Flatten"), dense(32)),
-            target=partial(chain, conv(), layer("ReduceMean", axes=(3,)), layer("Flatten"), dense(32)),
+            source=partial(
+                chain, conv(), layer("ReduceMean", axes=(2,)), layer("Flatten"), dense(32)
+            ),
+            target=partial(
+                chain, conv(), layer("ReduceMean", axes=(3,)), layer("Flatten"), dense(32)
+            ),
         ),
     ),
 )

@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 import onnx
 
-from analyzer.core.types import Difference, Fault, FaultClass, Fix
+from analyzer.core.types import Array, Difference, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule
 from rules.changes import Change, beside, change, undoing
 from rules.models import chain, conv, layer
@@ -35,8 +35,8 @@ def detect(fault: Fault) -> Change | None:
 def explain(cause: Change) -> str:
     one = cause.difference
     return (
-        f"{named(cause.node)}: clips {BOUNDS[one.field]} at {shown(one.target)}, the source at "
-        f"{shown(one.source)}{beside(cause)}"
+        f"{named(cause.node)}: clips {BOUNDS[one.field]} at {shown(one.target)}, "
+        f"the source at {shown(one.source)}{beside(cause)}"
     )
 
 
@@ -60,7 +60,7 @@ def _is_bound(difference: Difference) -> bool:
     return difference.field in BOUNDS
 
 
-def relu6(top: float) -> np.ndarray:  # type: ignore[type-arg]  # a float32 scalar
+def relu6(top: float) -> Array:
     """Return an upper bound as Clip takes it."""
     return np.asarray(top, dtype=np.float32)
 
@@ -75,8 +75,12 @@ RULE = Rule(
     sabotage=sabotage,
     examples=(
         Example(
-            source=partial(chain, conv(), layer("Clip", relu6(0.0), relu6(0.6)), conv(4, 2)),
-            target=partial(chain, conv(), layer("Clip", relu6(0.0), relu6(0.1)), conv(4, 2)),
+            source=partial(
+                chain, conv(), layer("Clip", relu6(0.0), relu6(0.6)), conv(4, 2)
+            ),
+            target=partial(
+                chain, conv(), layer("Clip", relu6(0.0), relu6(0.1)), conv(4, 2)
+            ),
         ),
     ),
 )

@@ -1,8 +1,8 @@
 """A normalisation has another epsilon than it was trained with.
 
 Cause
-    The converter left `epsilon` out, so that the runtime uses its own default, or it rounded
-    it. Every channel of small variance is scaled wrongly.
+    The converter left `epsilon` out, so that the runtime uses its own default, or it
+    rounded it. Every channel of small variance is scaled wrongly.
 
 Evidence
     The region is right with the source's epsilon; where the source's batch normalisation is
@@ -25,11 +25,16 @@ from rules.sabotage import Victim, spoiled
 from rules.wording import named, shown
 
 ONNX_DEFAULT = 1e-5
-NORMALISATIONS = frozenset({
-    "BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization",
-})
+NORMALISATIONS = frozenset(
+    {
+        "BatchNormalization",
+        "InstanceNormalization",
+        "LayerNormalization",
+        "GroupNormalization",
+    }
+)
 COARSER = 100.0
-"""Factor by which a sabotaged epsilon is off: enough to show where the variance is small."""
+"""Factor on a sabotaged epsilon: it shows where the variance is small."""
 
 
 def detect(fault: Fault) -> Change | None:

@@ -1,8 +1,9 @@
 """An option of an operator was lost, so that it does what is usual instead.
 
 Cause
-    The converter, or the opset it wrote, knows the operator but not the option: the smallest
-    instead of the largest elements, a reversed or exclusive sum, rounding up of pool sizes.
+    The converter, or the opset it wrote, knows the operator but not the option: the
+    smallest instead of the largest elements, a reversed or exclusive sum, rounding up of
+    pool sizes.
 
 Evidence
     The target has the schema's default, or has no such option at all; the source says
@@ -26,12 +27,34 @@ from rules.models import axes, chain, conv, layer
 from rules.sabotage import Victim, spoiled
 from rules.wording import named, shown
 
-OPTIONS = frozenset({
-    "largest", "sorted", "reverse", "exclusive", "ceil_mode", "count_include_pad", "direction",
-    "keepdims", "select_last_index", "fmod", "linear_before_reset", "transA", "transB",
-    "align_corners", "antialias", "exclude_outside", "upper", "reduction", "batch_dims", "mode",
-    "coordinate_transformation_mode", "nearest_mode", "approximate", "group",
-})
+OPTIONS = frozenset(
+    {
+        "largest",
+        "sorted",
+        "reverse",
+        "exclusive",
+        "ceil_mode",
+        "count_include_pad",
+        "direction",
+        "keepdims",
+        "select_last_index",
+        "fmod",
+        "linear_before_reset",
+        "transA",
+        "transB",
+        "align_corners",
+        "antialias",
+        "exclude_outside",
+        "upper",
+        "reduction",
+        "batch_dims",
+        "mode",
+        "coordinate_transformation_mode",
+        "nearest_mode",
+        "approximate",
+        "group",
+    }
+)
 """Attributes that choose what an operator does, not how much of it."""
 
 PARTICULAR = 0.85
@@ -44,10 +67,12 @@ def detect(fault: Fault) -> Change | None:
 
 def explain(cause: Change) -> str:
     one = cause.difference
-    known = "is not known" if one.target is None else f"is {shown(one.target)}, the default,"
+    known = (
+        "is not known" if one.target is None else f"is {shown(one.target)}, the default,"
+    )
     return (
-        f"{named(cause.node)}: the source's {one.field}={shown(one.source)} was lost; in the "
-        f"target's opset {cause.node.opset} it {known} here{beside(cause)}"
+        f"{named(cause.node)}: the source's {one.field}={shown(one.source)} was lost; "
+        f"in the target's opset {cause.node.opset} it {known} here{beside(cause)}"
     )
 
 
@@ -56,7 +81,9 @@ def repair(cause: Change) -> Fix | None:
 
 
 def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
-    return spoiled(model, rng, {"TopK", "CumSum", "AveragePool", "Resize", "GRU", "LSTM"}, _drop)
+    return spoiled(
+        model, rng, {"TopK", "CumSum", "AveragePool", "Resize", "GRU", "LSTM"}, _drop
+    )
 
 
 def _drop(victim: Victim) -> bool:
@@ -84,15 +111,26 @@ RULE = Rule(
     sabotage=sabotage,
     examples=(
         Example(
-            source=partial(chain, conv(), layer("CumSum", axes(3)[0], reverse=1), conv(4, 2)),
+            source=partial(
+                chain, conv(), layer("CumSum", axes(3)[0], reverse=1), conv(4, 2)
+            ),
             target=partial(chain, conv(), layer("CumSum", axes(3)[0]), conv(4, 2)),
         ),
         Example(
             source=partial(
-                chain, conv(), layer("AveragePool", kernel_shape=(3, 3), pads=(1, 1, 1, 1), count_include_pad=1),
+                chain,
+                conv(),
+                layer(
+                    "AveragePool",
+                    kernel_shape=(3, 3),
+                    pads=(1, 1, 1, 1),
+                    count_include_pad=1,
+                ),
             ),
             target=partial(
-                chain, conv(), layer("AveragePool", kernel_shape=(3, 3), pads=(1, 1, 1, 1)),
+                chain,
+                conv(),
+                layer("AveragePool", kernel_shape=(3, 3), pads=(1, 1, 1, 1)),
             ),
         ),
     ),

@@ -1,9 +1,9 @@
 """A convolution or pool pads another side, or by another amount.
 
 Cause
-    Frameworks round the odd element of "same" padding to different sides, and a converter that
-    takes the numbers of one for the other shifts the window: every output is computed half a
-    pixel away. It shows with strides above one, where begin and end are not equal.
+    Frameworks round the odd element of "same" padding to different sides, and a converter
+    that takes the numbers of one for the other shifts the window: every output is computed
+    half a pixel away. It shows with strides above one, where begin and end are not equal.
 
 Evidence
     The pads differ and the region is right with the source's.
@@ -11,7 +11,7 @@ Evidence
 Repair
     Copy the pads, explicit, in place of any automatic padding.
 
-References
+References:
     https://github.com/onnx/onnxmltools/issues/716
 """
 
@@ -57,10 +57,12 @@ def _shift(victim: Victim) -> bool:
         return False
     half = len(pads) // 2
     totals = [begin + end for begin, end in zip(pads[:half], pads[half:], strict=True)]
-    begins = [min(begin + 1, total) for begin, total in zip(pads[:half], totals, strict=True)]
+    begins = [
+        min(begin + 1, total) for begin, total in zip(pads[:half], totals, strict=True)
+    ]
     ends = [total - begin for begin, total in zip(begins, totals, strict=True)]
     victim.set_attribute("pads", (*begins, *ends))
-    return begins != pads[:half]
+    return bool(begins != pads[:half])
 
 
 def _is_padding(difference: Difference) -> bool:
@@ -68,7 +70,7 @@ def _is_padding(difference: Difference) -> bool:
 
 
 def _total(value: object) -> int | None:
-    return sum(value) if isinstance(value, tuple) else None
+    return sum(int(number) for number in value) if isinstance(value, tuple) else None
 
 
 RULE = Rule(

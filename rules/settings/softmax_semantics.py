@@ -1,18 +1,19 @@
 """A Softmax normalises over more axes than the source's.
 
 Cause
-    Before opset 13, Softmax flattens its axis and all that follow into one. A converter that
-    copies the axis number across that border changes the meaning, unless the axis is the last.
+    Before opset 13, Softmax flattens its axis and all that follow into one. A converter
+    that copies the axis number across that border changes the meaning, unless the axis is
+    the last.
 
 Evidence
-    The two sides lie on different sides of opset 13, the axis is not the last, and the region
-    is right when the source's meaning is spelled in the target's opset.
+    The two sides lie on different sides of opset 13, the axis is not the last, and the
+    region is right when the source's meaning is spelled in the target's opset.
 
 Repair
-    Below opset 13: a Transpose that puts the axis last, Softmax, and the Transpose back. From
-    opset 13: Flatten, Softmax, and Reshape.
+    Below opset 13: a Transpose that puts the axis last, Softmax, and the Transpose back.
+    From opset 13: Flatten, Softmax, and Reshape.
 
-References
+References:
     https://onnx.ai/onnx/operators/onnx__Softmax.html
     https://github.com/pytorch/pytorch/issues/34585
 """
@@ -24,7 +25,7 @@ from analyzer.core.types import Difference, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule
 from rules.changes import Change, beside, change, undoing
 from rules.models import chain, conv, layer
-from rules.wording import named
+from rules.wording import named, shown
 
 
 def detect(fault: Fault) -> Change | None:
@@ -33,11 +34,13 @@ def detect(fault: Fault) -> Change | None:
 
 def explain(cause: Change) -> str:
     source, node = cause.difference.source_node, cause.node
+    ours = (
+        f"{shown(source.attributes.get('axis'))} in opset {source.opset}" if source else "?"
+    )
+    theirs = f"{shown(node.attributes.get('axis'))} in opset {node.opset}"
     return (
-        f"{named(node)}: in opset {node.opset} axis {node.attributes.get('axis')} has another "
-        f"meaning than axis {source.attributes.get('axis') if source else '?'} in the source's "
-        f"opset {source.opset if source else '?'}: one side normalises a single axis, the other "
-        f"all axes from there on{beside(cause)}"
+        f"{named(node)}: axis {theirs} does not mean axis {ours}: one normalises "
+        f"a single axis, the other all axes from there on{beside(cause)}"
     )
 
 

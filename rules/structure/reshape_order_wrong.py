@@ -13,17 +13,15 @@ Repair
     Gather the elements in the source's order before the reader; or reorder the rows of the
     weight that reads them.
 
-References
+References:
     https://github.com/onnx/tensorflow-onnx/issues/1749
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import onnx
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from analyzer.core.types import Array, Fault, FaultClass, Fix, InsertNode, Node, SetConstant
 from rules.base import PROVEN, Example, Rule, Spot
@@ -58,10 +56,10 @@ def detect(fault: Fault) -> WrongFlattening | None:
 
 def explain(cause: WrongFlattening) -> str:
     moved = int(np.count_nonzero(cause.order != np.arange(cause.order.size)))
+    reader = cause.given.readers[0][0].name
     return (
-        f"{cause.given.tensor}: {moved} of its {cause.order.size} elements are in another place "
-        f"than {cause.given.readers[0][0].name} expects them; the source flattens the axes in "
-        f"another order"
+        f"{cause.given.tensor}: {moved} of its {cause.order.size} elements are not where "
+        f"{reader} expects them; the source flattens the axes in another order"
     )
 
 
@@ -89,7 +87,7 @@ def _reordered(node: Node, order: Array) -> SetConstant | None:
 
 
 def _order(given: Sequence[Array], right: Sequence[Array]) -> Array | None:
-    """Return the indices that put the given elements in the right order: an exchange of axes."""
+    """Return the indices that put the given elements in order by exchanging two axes."""
     size = given[0].shape[1]
     for first in (n for n in range(2, size) if size % n == 0):
         order = np.arange(size, dtype=np.int64).reshape(first, size // first).T.ravel()
@@ -109,7 +107,11 @@ RULE = Rule(
     examples=(
         Example(
             source=partial(
-                chain, conv(), layer("Transpose", perm=(0, 2, 3, 1)), layer("Flatten"), dense(256),
+                chain,
+                conv(),
+                layer("Transpose", perm=(0, 2, 3, 1)),
+                layer("Flatten"),
+                dense(256),
             ),
             target=partial(chain, conv(), layer("Flatten"), dense(256)),
         ),

@@ -10,19 +10,18 @@ Evidence
 Repair
     Set the source's shape; where the region has no Reshape, insert one.
 
-References
+References:
     https://github.com/pytorch/pytorch/issues/82330
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
 
-from dataclasses import dataclass
-
-from analyzer.core.types import Aspect, Difference, Edit, Fault, FaultClass, Fix, InsertNode
 from analyzer.core.changes import undone
+from analyzer.core.types import Aspect, Difference, Edit, Fault, FaultClass, Fix, InsertNode
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.changes import change
 from rules.entrances import entrance
@@ -55,14 +54,18 @@ def explain(cause: WrongShape) -> str:
 
 
 def repair(cause: WrongShape) -> Fix | None:
-    return Fix(f"Give {cause.tensor} the source's shape", cause.edits) if cause.edits else None
+    return (
+        Fix(f"Give {cause.tensor} the source's shape", cause.edits) if cause.edits else None
+    )
 
 
 def _from_difference(fault: Fault) -> WrongShape | None:
     found = change(fault, _is_shape)
     if found is None:
         return None
-    needed, present = (_sizes(v) for v in (found.difference.source, found.difference.target))
+    needed, present = (
+        _sizes(v) for v in (found.difference.source, found.difference.target)
+    )
     tensor = found.node.outputs[0]
     return WrongShape(tensor, present, needed, undone(found.difference), found.spot)
 

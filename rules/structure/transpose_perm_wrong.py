@@ -5,24 +5,23 @@ Cause
     another. No shape check notices while the confused axes have equal sizes.
 
 Evidence
-    One of three: the region is right with another ``perm``; what came out is what should have
-    come out with its axes exchanged; or both regions hold the same operators, settings and
-    weights, and read the same values in two orders of the axes. On every recorded sample.
+    One of three: the region is right with another ``perm``; what came out is what should
+    have come out with its axes exchanged; or both regions hold the same operators, settings
+    and weights, and read the same values in two orders of the axes. On every recorded
+    sample.
 
 Repair
     Set the ``perm`` that the source implies; where the region has no Transpose, insert one.
 
-References
+References:
     https://github.com/onnx/onnxmltools/issues/719
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from analyzer.core.permutations import composed
 from analyzer.core.types import (
@@ -39,11 +38,12 @@ from analyzer.core.types import (
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.changes import change
 from rules.entrances import entrance, needed_order, orders
-from rules.evidence import fits, results
+from rules.evidence import Hypothesis, fits, results
 from rules.models import chain, conv, layer
 from rules.regions import producers
 from rules.sabotage import Victim, spoiled
 from rules.wording import shown
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrongOrder:
@@ -63,12 +63,12 @@ def detect(fault: Fault) -> WrongOrder | None:
 def explain(cause: WrongOrder) -> str:
     if cause.found is None:
         return (
-            f"{cause.tensor}: its axes are in another order than the source's; transposed by "
-            f"{shown(cause.needed)} they agree"
+            f"{cause.tensor}: its axes are in another order than the source's; "
+            f"transposed by {shown(cause.needed)} they agree"
         )
     return (
-        f"Transpose {cause.spot.target[0].name}: perm is {shown(cause.found)}, the source's "
-        f"order is {shown(cause.needed)}"
+        f"Transpose {cause.spot.target[0].name}: perm is {shown(cause.found)}, "
+        f"the source's order is {shown(cause.needed)}"
     )
 
 
@@ -92,7 +92,9 @@ def _from_difference(fault: Fault) -> WrongOrder | None:
     found = change(fault, lambda difference: difference.field == "perm")
     if found is None:
         return None
-    needed, present = (_order(v) for v in (found.difference.source, found.difference.target))
+    needed, present = (
+        _order(v) for v in (found.difference.source, found.difference.target)
+    )
     if needed is None:
         return None
     edit = SetAttribute(found.node.name, "perm", needed)
@@ -128,7 +130,7 @@ def _from_entrance(fault: Fault) -> WrongOrder | None:
     return WrongOrder(given.tensor, None, order, edit, spot)
 
 
-def _transposed(order: Permutation) -> Callable[[Array, Sample], Array]:
+def _transposed(order: Permutation) -> Hypothesis:
     def hypothesis(observed: Array, sample: Sample) -> Array:
         del sample
         return observed.transpose(order)

@@ -1,17 +1,17 @@
 """A bias, or what stands for one, is not the source's.
 
 Cause
-    The bias was lost when two operators were fused, taken from another layer, or folded with the
-    wrong mean.
+    The bias was lost when two operators were fused, taken from another layer, or folded
+    with the wrong mean.
 
 Evidence
-    What is added per channel differs once folded scales are multiplied in, and the region is
-    right with the source's.
+    What is added per channel differs once folded scales are multiplied in, and the region
+    is right with the source's.
 
 Repair
     Set the bias; where the target's operator has none, give it one.
 
-References
+References:
     https://github.com/onnx/tensorflow-onnx/issues/1740
 """
 
@@ -44,8 +44,8 @@ def explain(cause: Change) -> str:
         return f"{named(cause.node)}: has no bias, the source's has one{beside(cause)}"
     seen = damage(one.source, one.target)
     return (
-        f"{named(cause.node)}: the bias of {len(seen.channels)} of {seen.of} channels is off by "
-        f"up to {seen.largest:.3g} of the largest{beside(cause)}"
+        f"{named(cause.node)}: the bias of {len(seen.channels)} of {seen.of} channels is "
+        f"off by up to {seen.largest:.3g} of the largest{beside(cause)}"
     )
 
 

@@ -4,19 +4,18 @@ Cause
     A tensor was cut, padded or only partly written: the channels beyond the break are lost.
 
 Evidence
-    Whole channels of the target's weight are zero where the source's are not, the others are
-    right, and so is the region with the source's weight.
+    Whole channels of the target's weight are zero where the source's are not, the others
+    are right, and so is the region with the source's weight.
 
 Repair
     Copy the source's weight in the target's layout.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
-
-from dataclasses import dataclass
 
 from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule, Spot
@@ -51,11 +50,11 @@ def detect(fault: Fault) -> Holes | None:
 
 
 def explain(cause: Holes) -> str:
-    one = cause.change
+    one, side = cause.change, SIDES[cause.axis]
     listed = ", ".join(str(channel) for channel in cause.channels)
     return (
-        f"{named(one.node)}: {SIDES[cause.axis]} channels {listed} of {one.difference.field} are "
-        f"zero, the source's are not{beside(one)}"
+        f"{named(one.node)}: {side} channels {listed} of {one.difference.field} are zero, "
+        f"the source's are not{beside(one)}"
     )
 
 
@@ -105,7 +104,9 @@ RULE = Rule(
     examples=(
         Example(
             source=partial(chain, conv(), layer("Relu"), conv(4, 4), layer("Relu")),
-            target=partial(chain, emptied(conv(), 1, 2), layer("Relu"), conv(4, 4), layer("Relu")),
+            target=partial(
+                chain, emptied(conv(), 1, 2), layer("Relu"), conv(4, 4), layer("Relu")
+            ),
         ),
     ),
 )

@@ -1,16 +1,17 @@
 """A trained weight is not the one that was trained.
 
 Cause
-    The conversion read, cast, folded or stored a tensor wrongly; or the two files come from two
-    trainings.
+    The conversion read, cast, folded or stored a tensor wrongly; or the two files come from
+    two trainings.
 
 Evidence
-    The constant differs once both are laid out alike and folded scales are multiplied in, and
-    the region is right with the source's values.
+    The constant differs once both are laid out alike and folded scales are multiplied in,
+    and the region is right with the source's values.
 
 Repair
-    Copy the source's values in the target's layout and dtype; where a batch normalisation is
-    folded on one side only, scaled to fit. Other readers of a shared constant keep theirs.
+    Copy the source's values in the target's layout and dtype; where a batch normalisation
+    is folded on one side only, scaled to fit. Other readers of a shared constant keep
+    theirs.
 """
 
 from functools import partial
@@ -38,12 +39,15 @@ def detect(fault: Fault) -> Change | None:
 def explain(cause: Change) -> str:
     one = cause.difference
     if not isinstance(one.source, np.ndarray) or not isinstance(one.target, np.ndarray):
-        return f"{named(cause.node)}: {one.field} is absent, the source has one{beside(cause)}"
+        return (
+            f"{named(cause.node)}: {one.field} is absent, the source has one{beside(cause)}"
+        )
     seen = damage(one.source, one.target)
+    where = _channels(seen.channels, seen.of)
     return (
-        f"{named(cause.node)}: {seen.changed} of {seen.size} numbers of {one.field} are not the "
-        f"source's, {_channels(seen.channels, seen.of)}, by up to {seen.largest:.3g} of the "
-        f"largest{beside(cause)}"
+        f"{named(cause.node)}: {seen.changed} of {seen.size} numbers of {one.field} are "
+        f"not the source's, {where}, "
+        f"by up to {seen.largest:.3g} of the largest{beside(cause)}"
     )
 
 
@@ -88,7 +92,7 @@ def other(kernel: Array) -> Array:
 
 
 def network(kernel: Array) -> onnx.ModelProto:
-    """Return a convolution of a kernel, batch normalisation, ReLU, and one more convolution."""
+    """Return a convolution of a kernel, batch normalisation, and one more convolution."""
     first = layer("Conv", kernel, kernel_shape=(3, 3), pads=(1, 1, 1, 1))
     return chain(first, batch_norm(), layer("Relu"), conv(4, 2))
 

@@ -12,12 +12,11 @@ Repair
     Copy the source's weight in the target's layout.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
-
-from dataclasses import dataclass
 
 from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule, Spot
@@ -105,7 +104,9 @@ RULE = Rule(
         ),
         Example(
             source=partial(chain, layer("Flatten"), dense(9, 9), dense(9), size=(1, 9)),
-            target=partial(chain, layer("Flatten"), transposed(dense(9, 9)), dense(9), size=(1, 9)),
+            target=partial(
+                chain, layer("Flatten"), transposed(dense(9, 9)), dense(9), size=(1, 9)
+            ),
         ),
     ),
 )

@@ -5,19 +5,18 @@ Cause
     quantization scale left in or out, an equalisation whose other half was lost.
 
 Evidence
-    One number takes the source's weight into the target's, element by element, and the region
-    is right with the source's.
+    One number takes the source's weight into the target's, element by element, and the
+    region is right with the source's.
 
 Repair
     Copy the source's values in the target's layout.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
-
-from dataclasses import dataclass
 
 from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule, Spot
@@ -53,8 +52,8 @@ def detect(fault: Fault) -> Scaled | None:
 def explain(cause: Scaled) -> str:
     one = cause.change
     return (
-        f"{named(one.node)}: {one.difference.field} is {cause.factor:.6g} times the source's, in "
-        f"every element{beside(one)}"
+        f"{named(one.node)}: {one.difference.field} is {cause.factor:.6g} times the "
+        f"source's, in every element{beside(one)}"
     )
 
 
