@@ -172,7 +172,7 @@ def found(report: Mapping[str, Any]) -> bool:
     for layer, rules in hits.items():
         print(f"   {layer}: {', '.join(rules) or 'not found'}")
     count = sum(bool(rules) for rules in hits.values())
-    print(f"{count} of {len(PLANTED)} planted faults found, {len(faults)} faults reported\n")
+    print(f"{count} of {len(PLANTED)} planted faults found, {len(faults)} reported\n")
     return count == len(PLANTED) == len(faults)
 
 
