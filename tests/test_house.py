@@ -252,6 +252,8 @@ def plain_strings(module: Module) -> Iterator[ast.Constant]:
 
 def forgotten_names(module: Module, node: ast.Constant) -> set[str]:
     """Return the placeholders of a plain string that are variables of its file."""
+    if not PLACEHOLDER.search(node.value):
+        return set()
     known = {item.id for item in ast.walk(module.tree) if isinstance(item, ast.Name)}
     known |= {item.arg for item in ast.walk(module.tree) if isinstance(item, ast.arg)}
     return set(PLACEHOLDER.findall(node.value)) & known
