@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from analyzer.core import errors
@@ -58,8 +59,14 @@ def modules(*folders: str) -> Iterator[Module]:
     for path in (*top, *paths):
         if any(part.startswith(".") for part in path.relative_to(ROOT).parts):
             continue
-        text = path.read_text(encoding="utf-8")
-        yield Module(path, text, ast.parse(text))
+        yield parsed(path)
+
+
+@cache
+def parsed(path: Path) -> Module:
+    """Return a file with its syntax tree; every test reads the same one."""
+    text = path.read_text(encoding="utf-8")
+    return Module(path, text, ast.parse(text))
 
 
 def functions(module: Module) -> Iterator[Function]:
