@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import onnx
 
 from analyzer.breakage import Runnable, breakage_faults, bridges
 from analyzer.core.errors import RunError
 from analyzer.core.options import Options, Progress
 from analyzer.core.report import InputPair, NotCompared
 from analyzer.core.types import Array, Fault, Feeds, Pivot
+from analyzer.damage import damages
 from analyzer.isolation import Side, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
-from analyzer.damage import damages
 from analyzer.localize import Probe, faults, local_errors
 from analyzer.matching.ends import output_names, target_feeds
 from analyzer.matching.layouts import Layout, best_layout, layout_of, pair
@@ -65,7 +67,7 @@ class _Bench:
     source: Side
     target: Side
     ours: Session
-    theirs: Session
+    theirs: Session | None
     inputs: tuple[InputPair, ...]
     pivot: Pivot
     probes: tuple[Feeds, ...]
@@ -79,8 +81,9 @@ class _Bench:
         return target_feeds(self.probes[place], self.inputs, self.pivot)
 
     def seen(self, place: int) -> dict[str, Array]:
-        """Return the target's values of one sample in an ordinary run."""
-        return dump(self.theirs, self.feeds(place))
+        """Return the target's values of one sample in an ordinary run, as far as it runs."""
+        feeds = self.feeds(place)
+        return feeds if self.theirs is None else dump(self.theirs, feeds)
 
 
 def compare_values(  # noqa: PLR0913 - both pivots and all that they are compared on
@@ -114,7 +117,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         Side(source.model, source.folder, left),
         Side(working.model, target.folder, right),
         open_session(instrument(source.model), source.folder),
-        open_session(instrument(working.model), target.folder),
+        _session(working.model, target.folder),
         inputs,
         target,
         probes,
@@ -138,6 +141,11 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         if working.refusal is not None and name not in found.links
     )
     return replace(found, faults=(*broken, *found.faults), missed=missed)
+
+
+def _session(model: onnx.ModelProto, folder: Path) -> Session | None:
+    """Return a session that gives every tensor; None for a model of which no node is left."""
+    return open_session(instrument(model), folder) if model.graph.node else None
 
 
 def _first_links(

@@ -105,6 +105,8 @@ def isolation_run(target: Side, fed: Feeds, feeds: Feeds) -> Feeds:
     Raises:
         RunError: A region does not take the source's values.
     """
+    if not target.model.graph.node:
+        return dict(feeds)
     session = open_session(isolate(target.model, fed), target.folder)
     return dump(session, isolation_feeds(fed, feeds)) | dict(feeds)
 

@@ -33,12 +33,12 @@ def region(
         for name in node_reads(node):
             if name not in view.dynamic:
                 continue
-            if name in cuts or name not in view.giver or view.root[name] in roots:
+            if name in cuts or name not in view.giver or view.root.get(name) in roots:
                 edges[name] = None
             else:
                 waiting.append(view.giver[name])
     ordered = tuple(node for node in view.nodes if id(node) in inside)
-    return Region(ordered, tuple(sorted(edges, key=view.order.__getitem__)), tuple(results))
+    return Region(ordered, tuple(sorted(edges, key=lambda name: view.order.get(name, -1))), tuple(results))
 
 
 def reached(view: View, cuts: Collection[str]) -> Mapping[str, frozenset[str]]:

@@ -1,7 +1,6 @@
 """ONNX files: they are their own pivot, and ONNX Runtime is their native runtime."""
 
 import re
-from ast import literal_eval
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -17,6 +16,9 @@ from analyzer.runtime.skeleton import read_skeleton
 
 SCOPES = "pkg.torch.onnx.name_scopes"
 """Where torch's exporter writes the modules around a node, outermost first, itself last."""
+
+QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+"""One entry of that list, as Python prints it."""
 
 TRACE = "pkg.torch.onnx.stack_trace"
 """Where torch's exporter writes the lines of code that a node comes from."""
@@ -147,11 +149,8 @@ def _layer(node: onnx.NodeProto) -> Iterator[NativeLayer]:
 
 def _scope(notes: Mapping[str, str]) -> str:
     """Return the innermost module of torch's metadata, or what the node is called there."""
-    try:
-        scopes = literal_eval(notes.get(SCOPES, "[]"))
-    except (ValueError, SyntaxError):
-        return ""
-    named = [str(scope) for scope in scopes if scope] if isinstance(scopes, list) else []
+    entries = QUOTED.findall(notes.get(SCOPES, ""))
+    named = [one or other for one, other in entries if one or other]
     return named[-2] if len(named) > 1 else "".join(named)
 
 

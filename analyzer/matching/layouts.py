@@ -118,6 +118,8 @@ def disagreement(source: Array, target: Array, layout: Layout, scale: float) -> 
 def glance(source: Array, target: Array, layout: Layout, scale: float) -> float:
     """Return `disagreement` over a few elements spread through the tensors."""
     places = np.linspace(0, target.size - 1, min(GLANCE, target.size)).astype(np.int64)
+    if not source.ndim or not target.size:
+        return 0.0
     moved = source if layout.permutation is None else source.transpose(layout.permutation)
     few = _wide(moved[np.unravel_index(places, moved.shape)])
     with np.errstate(all="ignore"):
