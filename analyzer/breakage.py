@@ -8,7 +8,7 @@ import onnx
 
 from analyzer.core.errors import RunError
 from analyzer.core.graph import node_name, nodes
-from analyzer.core.types import Fault, FaultClass, Feeds, Node, Pivot, TensorPair
+from analyzer.core.types import Fault, FaultClass, Feeds, Node, Pivot, Region, TensorPair
 from analyzer.matching.operators import TRUST, OperatorPair
 from analyzer.matching.tensors import Link, Links
 from analyzer.outside import bare_fault
@@ -138,10 +138,11 @@ def breakage_faults(
         return (bare_fault(kind, problem, **_by_name(target, working.stopped)),)
     nobody = dangling_tensors(target.model)
     severed = [node for node in stopped if nobody & set(node.inputs)]
-    if severed:
-        names = [name for node in severed for name in node.outputs if name]
-        return (bare_fault(kind, problem, nodes=severed, guilty=names),)
-    return (_broken(kind, problem, stopped[0], left, right, links, operators),)
+    fault = _broken(kind, problem, (severed or stopped)[0], left, right, links, operators)
+    if not severed:
+        return (fault,)
+    names = [name for node in severed for name in node.outputs if name]
+    return (replace(fault, guilty=tuple(dict.fromkeys(names))[:4]),)
 
 
 def _by_name(target: Pivot, names: Collection[str]) -> _Named:
@@ -160,27 +161,44 @@ def _broken(  # noqa: PLR0913 - see `breakage_faults`
     operators: Sequence[OperatorPair],
 ) -> Fault:
     part = region(right, [name for name in node.outputs if name][:1], links.keys())
-    counterparts = _counterparts(left, right, node, links, operators)
-    fault = bare_fault(kind, problem, nodes=part.nodes, counterparts=counterparts)
-    known = {node.op for node in counterparts}
+    ours = {link.tensors.source: link.tensors for link in links.values()}
+    expected = _expected(node, left, right, operators)
+    twin = region(left, (expected,), ours.keys()) if expected else Region((), (), ())
+    fault = bare_fault(kind, problem, nodes=part.nodes, counterparts=twin.nodes)
+    known = {node.op for node in twin.nodes}
     odd = [one for one in part.nodes if one.op not in known] or [node]
     guilty = [name for one in (*odd, node) for name in one.outputs if name]
+    edges = {links[name].tensors for name in part.inputs if name in links}
+    edges |= {ours[name] for name in twin.inputs if name in ours}
     return replace(
         fault,
+        source=twin,
         target=part,
         guilty=tuple(dict.fromkeys(guilty))[:4],
-        edges=tuple(links[name].tensors for name in part.inputs if name in links),
+        edges=tuple(sorted(edges, key=lambda edge: edge.target)),
     )
 
 
-def _counterparts(
-    left: View, right: View, node: Node, links: Links, operators: Sequence[OperatorPair]
-) -> tuple[Node, ...]:
-    """Return the source's nodes between the tensors the region starts from and its end."""
-    partner = {both.target: both.source for both in operators}
-    owner = right.owner[node.outputs[0]].index
-    if owner not in partner:
-        return ()
-    ours = {link.tensors.source for link in links.values()}
-    end = left.operators[partner[owner]].outputs[-1:]
-    return region(left, end, ours).nodes
+def _expected(
+    node: Node, left: View, right: View, operators: Sequence[OperatorPair]
+) -> str | None:
+    """Return the source tensor that a stopping node should give.
+
+    A tensor of the same name and operator; else what the counterpart of a reader reads;
+    else what the node's own counterpart gives.
+    """
+    given = next(name for name in node.outputs if name)
+    namesake = left.giver.get(given)
+    if namesake is not None and namesake.op == node.op:
+        return given
+    partner = {both.target: left.operators[both.source] for both in operators}
+    for reader in (one for one in right.nodes if given in one.inputs):
+        macro = partner.get(right.owner[next(n for n in reader.outputs if n)].index)
+        slot = reader.inputs.index(given)
+        for other in macro.nodes if macro else ():
+            if other.op == reader.op and other.inputs[slot : slot + 1] != ("",):
+                return next(
+                    (n for n in other.inputs[slot : slot + 1] if n in left.giver), None
+                )
+    owner = partner.get(right.owner[given].index)
+    return owner.outputs[-1] if owner else None
