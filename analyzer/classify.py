@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from analyzer.core.options import Judge
+from analyzer.core.report import NotCompared
 from analyzer.core.types import Fault, FaultClass, Finding, NativeLayer, Node, Pivot, Status
 from analyzer.view import View
 from analyzer.view.provenance import nearest_layer
@@ -16,8 +17,10 @@ REDUCED = "reduced-precision"
 """The rule of a target that deliberately computes with fewer bits."""
 
 
-def classify(faults: Iterable[Fault], rules: Sequence[Judge]) -> tuple[Finding, ...]:
-    """Return at least one finding for each fault, in the order of the faults.
+def classify(
+    faults: Iterable[Fault], rules: Sequence[Judge]
+) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
+    """Return at least one finding for each fault, in order, and the rules that failed.
 
     Args:
         faults: Root faults, worst first.
@@ -25,13 +28,14 @@ def classify(faults: Iterable[Fault], rules: Sequence[Judge]) -> tuple[Finding, 
     """
     faults = tuple(faults)
     drifting = [fault for fault in faults if fault.status is Status.DRIFT]
+    broken: dict[str, NotCompared] = {}
     found = [
         finding
         for fault in faults
         if fault.status is not Status.DRIFT
-        for finding in _explained(fault, rules)
+        for finding in _explained(fault, rules, broken)
     ]
-    return (*found, *((_drift(drifting),) if drifting else ()))
+    return (*found, *((_drift(drifting),) if drifting else ())), tuple(broken.values())
 
 
 def _drift(faults: Sequence[Fault]) -> Finding:
@@ -48,13 +52,15 @@ def _drift(faults: Sequence[Fault]) -> Finding:
     return replace(unexplained(kept), rule=REDUCED, confidence=0.99)
 
 
-def _explained(fault: Fault, rules: Sequence[Judge]) -> tuple[Finding, ...]:
+def _explained(
+    fault: Fault, rules: Sequence[Judge], broken: dict[str, NotCompared]
+) -> tuple[Finding, ...]:
     """Return the best explanation, the cures of the others as its alternatives.
 
-    A region may hold several causes that only together cure it; each then has its finding.
+    A rule that raises is noted in `broken` and says nothing more. A region may hold several causes that only together cure it; each then has its finding.
     """
     offered = sorted(
-        (finding for rule in rules for finding in rule.judge(fault)),
+        (finding for rule in rules for finding in _asked(rule, fault, broken)),
         key=lambda finding: -finding.confidence,
     )
     if not offered:
@@ -73,6 +79,20 @@ def _at_root(finding: Finding, fault: Fault) -> Finding:
         return finding
     tensors = tuple(dict.fromkeys((*fault.guilty, *finding.target_tensors)))[:4]
     return replace(finding, target_tensors=tensors)
+
+
+def _asked(
+    rule: Judge, fault: Fault, broken: dict[str, NotCompared]
+) -> Sequence[Finding]:
+    """Return what a rule says; a rule may be anybody's code, and must not end the run."""
+    if rule.slug in broken:
+        return ()
+    try:
+        return rule.judge(fault)
+    except Exception as surprise:  # noqa: BLE001 - whatever somebody's rule raises
+        why = f"it raised {type(surprise).__name__}: {surprise}"
+        broken[rule.slug] = NotCompared(f"rule {rule.slug}", why)
+        return ()
 
 
 def _is_another_cause(finding: Finding, best: Sequence[Finding], fault: Fault) -> bool:

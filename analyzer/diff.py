@@ -27,7 +27,12 @@ from analyzer.core.types import Feeds, Finding, Pivot, TensorPair
 from analyzer.coverage import compared_share, coverage
 from analyzer.matching.ends import input_pairs, target_feeds
 from analyzer.outputs import NativeRuns, native_runs, output_floors, output_pairs
-from analyzer.outside import amplified, fidelity_findings, interface_faults, refusal_findings
+from analyzer.outside import (
+    amplified,
+    fidelity_findings,
+    interface_faults,
+    refusal_findings,
+)
 from analyzer.pivot import load
 from analyzer.probes import draw
 from analyzer.verdict import verdict_of
@@ -124,7 +129,7 @@ class Clock:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
 
-def analyse_pivots(
+def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in advance
     source: Pivot,
     target: Pivot,
     *,
@@ -161,7 +166,7 @@ def analyse_pivots(
             (inlined(source), inlined(target)), samples, inputs, runs, fed[0], options, progress
         )
     with clock("classify"):
-        findings = _findings(compared, source, target, rules)
+        findings, broken = _findings(compared, source, target, rules)
     outputs = _judged_outputs(source, target, (samples, fed), runs, options, compared)
     share = compared_share(compared.target, compared.links)
     findings = (
@@ -181,7 +186,7 @@ def analyse_pivots(
         inputs,
         outputs,
         findings,
-        coverage(compared.source, compared.target, compared.links, compared.missed),
+        coverage(compared.source, compared.target, compared.links, (*compared.missed, *broken)),
         compared.propagated,
         clock.seconds,
         versions(),
@@ -234,11 +239,14 @@ def versions() -> dict[str, str]:
 
 def _findings(
     compared: Compared, source: Pivot, target: Pivot, rules: Sequence[Judge]
-) -> tuple[Finding, ...]:
-    return tuple(
+) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
+    """Return the findings with the user's layer names, and the rules that failed."""
+    findings, broken = classify(compared.faults, rules)
+    named = (
         with_layers(finding, source, target, compared.source, compared.target)
-        for finding in classify(compared.faults, rules)
+        for finding in findings
     )
+    return tuple(named), broken
 
 
 def _summary(pivot: Pivot, gap: float | None) -> ModelSummary:
