@@ -62,18 +62,20 @@ def layouts(
     source, target = tuple(source), tuple(target)
     seen: set[tuple[Permutation, tuple[int, ...]]] = set()
     reshaping = []
+    distinct: set[Permutation] = set()
     for order in _orders(len(source), preferred):
         moved = tuple(source[axis] for axis in order)
-        key = (tuple(axis for axis in order if source[axis] != 1), moved)
+        kept = tuple(axis for axis in order if source[axis] != 1)
+        key = (kept, moved)
         if key in seen:
             continue
         seen.add(key)
         permutation = None if order == tuple(range(len(order))) else order
         if moved == target:
+            distinct.add(kept)
             yield Layout(permutation, None)
         else:
             reshaping.append(Layout(permutation, target))
-    distinct: set[Permutation] = set()
     for layout in reshaping:
         order = layout.permutation or tuple(range(len(source)))
         kept = tuple(axis for axis in order if source[axis] != 1)

@@ -1,0 +1,164 @@
+"""Tensor pairs: operators propose, values confirm, correct and add."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from analyzer.core.types import Array, TensorPair
+from analyzer.isolation import Side
+from analyzer.matching.layouts import SAME, Layout, pair
+from analyzer.matching.operators import operator_pairs
+from analyzer.matching.tensors import (
+    Link,
+    agrees,
+    carried_or_none,
+    likeliest_layout,
+    linked,
+    preferred_orders,
+    proposals,
+)
+from analyzer.runtime.dump import dump, instrument
+from analyzer.runtime.session import open_session
+
+Make = Callable[..., Side]
+ROW = {"x": np.linspace(-1.0, 1.0, 8, dtype=np.float32).reshape(2, 4)}
+BOTH_X = {"x": Link(TensorPair("x", "x", exact=True), 1.0, ("name",))}
+PLAIN = "(float[2,4] x) => (y) { a = Abs(x) b = Exp(a) y = Tanh(b) }"
+
+
+def values(side: Side) -> dict[str, Array]:
+    """Return every tensor of a model for one input."""
+    return dump(open_session(instrument(side.model), Path()), ROW)
+
+
+def links(
+    source: Side, target: Side, **given: frozenset[tuple[str, str]]
+) -> dict[str, Link]:
+    """Return the tensor pairs of two models that read the same input."""
+    operators = operator_pairs(source.view, target.view, {"x": "x"})
+    dumps = values(source), values(target)
+    return linked(source.view, target.view, *dumps, operators, BOTH_X, **given)
+
+
+def ends(found: dict[str, Link]) -> dict[str, str]:
+    """Return source tensor by target tensor."""
+    return {name: link.tensors.source for name, link in found.items()}
+
+
+def test_same_model_is_paired_exactly(side: Make) -> None:
+    """Every proposal is confirmed by its values."""
+    found = links(side(PLAIN), side(PLAIN))
+
+    assert ends(found) == {"x": "x", "a": "a", "b": "b", "y": "y"}
+    assert all(link.tensors.exact and link.score > 0.9 for link in found.values())
+
+
+def test_layout_is_part_of_the_pair(side: Make) -> None:
+    """A target that works on the transposed input is paired through the transpose."""
+    turned = side(
+        "(float[2,4] x) => (y) { t = Transpose<perm=[1,0]>(x) a = Abs(t) b = Exp(a)"
+        " c = Tanh(b) y = Transpose<perm=[1,0]>(c) }"
+    )
+    found = links(side(PLAIN), turned)
+
+    assert found["a"].tensors == TensorPair("a", "a", (1, 0), None, exact=True)
+    assert found["y"].tensors == TensorPair("y", "y", None, None, exact=True)
+
+
+def test_wrong_values_leave_a_tentative_pair(side: Make) -> None:
+    """Where structure speaks and values contradict, the pair is not exact."""
+    broken = side("(float[2,4] x) => (y) { a = Abs(x) b = Sin(a) y = Tanh(b) }")
+    found = links(side(PLAIN), broken)
+
+    assert found["a"].tensors.exact
+    assert found["y"].tensors == TensorPair("y", "y", None, None, exact=False)
+
+
+def test_values_pair_what_structure_cannot(side: Make) -> None:
+    """Another spelling of the same arithmetic ends in the same tensor."""
+    spelled = side(
+        "(float[2,4] x) => (y) { m = Neg(x) n = Max(x, m) b = Exp(n) y = Tanh(b) }"
+    )
+    found = links(side(PLAIN), spelled)
+
+    assert found["n"].tensors.source == "a"
+    assert found["n"].tensors.exact
+
+
+def test_refuted_pair_is_not_made_again(side: Make) -> None:
+    """What a run has ruled out stays out."""
+    found = links(side(PLAIN), side(PLAIN), banned=frozenset({("b", "b")}))
+
+    assert "b" not in found
+    assert found["y"].tensors.source == "y"
+
+
+def test_outputs_of_one_operator_are_paired_slot_by_slot(side: Make) -> None:
+    """Values and indices of a TopK are not exchanged."""
+    top = side("(float[2,4] x) => (v, i) { a = Exp(x) v, i = TopK(a, k) }", k=np.int64([2]))
+    found = {
+        proposal.target: proposal.options
+        for proposal in proposals(
+            top.view, top.view, operator_pairs(top.view, top.view, {"x": "x"})
+        )
+    }
+
+    assert found["v"] == ("v",)
+    assert found["i"] == ("i",)
+
+
+def test_padding_in_a_node_of_its_own_is_not_mistaken_for_its_operator(side: Make) -> None:
+    """What an operator gave before it was padded is paired too."""
+    padded = side(
+        "(float[2,4] x) => (y) { a = Exp(x) p = Pad(a, pads) y = Tanh(p) }",
+        pads=np.int64([0, 1, 0, 1]),
+    )
+    found = links(padded, padded)
+
+    assert ends(found) == {"x": "x", "a": "a", "p": "p", "y": "y"}
+
+
+def test_likeliest_layout_prefers_the_usual_one() -> None:
+    """Two differing square tensors are paired in the layout of the rest of the models."""
+    rng = np.random.default_rng(1)
+    source, target = rng.normal(size=(1, 2, 2, 2)), rng.normal(size=(1, 2, 2, 2))
+    layout = likeliest_layout(source, target, [(0, 2, 3, 1)])
+
+    assert layout.permutation in {None, (0, 2, 3, 1)}
+
+
+def test_likeliest_layout_is_the_plainly_closer_one() -> None:
+    """A tensor that is wrong in one element still lies as it lies."""
+    source = np.arange(16, dtype=np.float32).reshape(4, 4)
+    target = source.T.copy()
+    target[0, 0] = 5.0
+
+    assert likeliest_layout(source, target) == Layout((1, 0), None)
+
+
+def test_permutations_are_counted() -> None:
+    """The most frequent comes first; no permutation counts for none."""
+    seen = [
+        Link(pair("a", "b", Layout(order, None), exact=True), 1.0, ())
+        for order in [None, (1, 0), (0, 2, 1), (0, 2, 1)]
+    ]
+
+    assert preferred_orders(seen) == ((0, 2, 1), (1, 0))
+
+
+def test_value_that_does_not_take_a_layout_is_none() -> None:
+    """Another rank or another size is refused, not forced."""
+    array = np.zeros((2, 3))
+
+    assert carried_or_none(array, Layout((0, 2, 1), None)) is None
+    assert carried_or_none(array, Layout(None, (5,))) is None
+    assert carried_or_none(array, SAME) is array
+
+
+def test_agreement_is_that_of_the_pairs_layout() -> None:
+    """The same numbers on another axis are other numbers."""
+    array = np.arange(9, dtype=np.float32).reshape(3, 3)
+
+    assert agrees(array, array.T, TensorPair("a", "b", (1, 0)))
+    assert not agrees(array, array.T, TensorPair("a", "b"))

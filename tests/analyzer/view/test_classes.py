@@ -1,0 +1,134 @@
+"""A tensor carries the model's values, or only its shapes, or only its constants."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from analyzer.core.graph import nodes
+from analyzer.view.classes import (
+    dangling_tensors,
+    dynamic_nodes,
+    dynamic_tensors,
+    in_order,
+    rounded_tensors,
+    sorted_nodes,
+    static_names,
+    without_type_casts,
+)
+
+Net = Callable[..., onnx.ModelProto]
+HERE = Path()
+ONE = np.float32([1.0])
+
+
+def test_shape_arithmetic_is_not_dynamic(net: Net) -> None:
+    """What is computed from a shape alone holds none of the model's values."""
+    model = net(
+        "(float[n,4] x) => (y) { s = Shape(x) t = Mul(s, two) y = Expand(x, t) }",
+        two=np.int64([2, 1]),
+    )
+
+    assert dynamic_tensors(model) == {"x", "y"}
+
+
+def test_tensor_that_nobody_gives_is_dynamic(net: Net) -> None:
+    """What should have given it did compute."""
+    model = net("(float[4] x) => (y) { a = Relu(ghost) y = Add(x, a) }")
+
+    assert dangling_tensors(model) == {"ghost"}
+    assert dynamic_tensors(model) == {"x", "ghost", "a", "y"}
+
+
+def test_random_numbers_are_dynamic(net: Net) -> None:
+    """A draw is no constant, although it reads nothing."""
+    model = net("(float[4] x) => (y) { r = RandomUniform<shape=[4]>() y = Add(x, r) }")
+
+    assert "r" in dynamic_tensors(model)
+
+
+def test_type_operand_of_castlike_carries_no_values(net: Net) -> None:
+    """A constant cast to an input's type stays a constant."""
+    model = net("(float[1] x) => (y) { c = CastLike(one, x) y = Add(x, c) }", one=ONE)
+    dynamic = dynamic_tensors(model)
+
+    assert dynamic == {"x", "y"}
+    assert static_names(model, dynamic) == ("c",)
+
+
+def test_file_may_list_its_nodes_in_any_order(net: Net) -> None:
+    """A reader that stands before its giver depends on the input all the same."""
+    model = net("(float[4] x) => (y) { y = Relu(a) a = Abs(x) }")
+
+    assert [node.op_type for node in in_order(model)] == ["Abs", "Relu"]
+    assert dynamic_tensors(model) == {"x", "a", "y"}
+
+
+def test_only_constants_that_are_read_are_computed(net: Net) -> None:
+    """Of a chain of constant nodes, the end that meets the input is wanted."""
+    model = net(
+        "(float[1] x) => (y) { a = Neg(one) b = Exp(a) lost = Exp(b) y = Mul(x, b) }",
+        one=ONE,
+    )
+
+    assert static_names(model, dynamic_tensors(model)) == ("b",)
+
+
+def test_computed_constant_stands_in_its_reader(net: Net) -> None:
+    """A folded weight is a constant of the node that reads it."""
+    model = net("(float[1] x) => (y) { b = Neg(one) y = Mul(x, b) }", one=ONE)
+    dynamic = dynamic_tensors(model)
+    (node,) = dynamic_nodes(model, HERE, dynamic, {"b": np.float32([-1.0])})
+
+    assert node.op == "Mul"
+    assert node.constants[1].tolist() == [-1.0]
+
+
+@pytest.mark.parametrize(
+    ("body", "rounded"),
+    [
+        ("w = DequantizeLinear(q, scale) y = Mul(x, w)", {"w"}),
+        ("a = DequantizeLinear(q, scale) w = Identity(a) y = Mul(x, w)", {"a", "w"}),
+        ("a = QuantizeLinear(x, scale) y = DequantizeLinear(a, scale)", set()),
+    ],
+)
+def test_only_stored_integers_stand_on_a_grid(
+    net: Net, body: str, rounded: set[str]
+) -> None:
+    """A dequantized weight is rounded; an activation's rounding is the model's own."""
+    model = net(
+        f"(float[2] x) => (y) {{ {body} }}", q=np.uint8([1, 2]), scale=np.float32(1)
+    )
+
+    assert rounded_tensors(model) == rounded
+
+
+def test_nodes_are_sorted_as_their_values_flow(net: Net) -> None:
+    """Every tensor is given before it is read."""
+    model = net("(float[4] x) => (y) { y = Add(a, b) b = Relu(a) a = Abs(x) }")
+    ordered = sorted_nodes(nodes(model, HERE), frozenset({"x"}))
+
+    assert [node.op for node in ordered] == ["Abs", "Relu", "Add"]
+
+
+def test_cycle_loses_no_node(net: Net) -> None:
+    """What waits for itself comes last, and nothing hangs."""
+    model = net("(float[4] x) => (y) { a = Add(x, b) b = Relu(a) y = Abs(x) }")
+    ordered = sorted_nodes(nodes(model, HERE), frozenset({"x"}))
+
+    assert [node.op for node in ordered] == ["Abs", "Add", "Relu"]
+
+
+def test_type_casts_go_from_a_copy(net: Net) -> None:
+    """The user's model keeps its CastLike; a model without one is not copied."""
+    model = net("(float[1] x) => (y) { c = CastLike(one, x) y = Add(x, c) }", one=ONE)
+    plain = net("(float[1] x) => (y) { y = Relu(x) }")
+
+    assert [node.op_type for node in without_type_casts(model).graph.node] == [
+        "Identity",
+        "Add",
+    ]
+    assert model.graph.node[0].op_type == "CastLike"
+    assert without_type_casts(plain) is plain
