@@ -38,6 +38,7 @@ class OtherSubgraph:
     """Two regions that should compute the same, and the edit that makes them."""
 
     tensors: tuple[str, ...]
+    problem: str
     edit: ReplaceRegion
     spot: Spot
 
@@ -47,13 +48,16 @@ def detect(fault: Fault) -> OtherSubgraph | None:
     if edit is None:
         return None
     guilty = fault.unpaired_target or fault.target.nodes
-    return OtherSubgraph(fault.target.outputs, edit, Spot(fault.source.nodes, guilty))
+    return OtherSubgraph(
+        fault.target.outputs, fault.problem, edit, Spot(fault.source.nodes, guilty)
+    )
 
 
 def explain(cause: OtherSubgraph) -> str:
     return (
         f"{', '.join(cause.tensors[:4])}: {listed(cause.spot.target)} does not compute "
         f"what the source's {listed(cause.spot.source)} computes"
+        f"{': ' if cause.problem else ''}{cause.problem}"
     )
 
 

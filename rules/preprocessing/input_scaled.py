@@ -82,10 +82,12 @@ def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProt
     del rng
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    names = {value.name for value in copy.graph.input}
+    real = onnx.TensorProto.FLOAT
+    inputs = copy.graph.input
+    names = {v.name for v in inputs if v.type.tensor_type.elem_type == real}
     for node in copy.graph.node:
         for slot, name in enumerate(node.input):
-            if name in names and node.op_type == "Conv":
+            if name in names:
                 return _rescaled(copy, node, slot)
     return None
 
