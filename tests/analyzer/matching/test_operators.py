@@ -68,7 +68,8 @@ def test_inserted_operator_stays_alone(view: Look, weights: dict[str, Array]) ->
     """What only one side has is paired with nothing; all around it is paired."""
     look = view(TWO.format("w", "v"), **weights)
     longer = view(
-        "(float[1,4] x) => (y) { a = MatMul(x, w) z = Tanh(a) b = Relu(z) y = MatMul(b, v) }",
+        "(float[1,4] x) => (y) {"
+        " a = MatMul(x, w) z = Tanh(a) b = Relu(z) y = MatMul(b, v) }",
         **weights,
     )
 

@@ -66,7 +66,7 @@ def test_old_clip_says_its_bounds_as_attributes(view: Look) -> None:
 def test_layout_and_affine_nodes_fold_into_their_operator(
     view: Look, body: str, left: list[str]
 ) -> None:
-    """A node folds where one input moves, and arithmetic only where nobody else reads it."""
+    """A node folds where one input moves, arithmetic only where nobody else reads."""
     look = view(f"(float[4,4] x) => (y) {{ {body} }}", **WEIGHTS)
 
     assert shown(look) == left
