@@ -9,6 +9,7 @@ from analyzer.core.graph import nodes
 from analyzer.core.types import Pivot
 from rewriter.export.beside import replacing
 from rewriter.export.tflite_file import packed, read
+from rewriter.export.tflite_groups import Known
 from rewriter.export.tflite_owners import owners
 from rewriter.export.tflite_wiring import rewire
 
@@ -36,6 +37,26 @@ def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> None:
             "the repair changes which outputs the model has, which its .tflite file cannot",
             hint="write the repaired model with -o to an .onnx file",
         )
-    rewire(flatbuffer, owners(flatbuffer, before), before, after, ends)
+    was, now = _shapes(target.model), _shapes(repaired)
+    reshaped = {name for name, shape in now.items() if was.get(name, shape) != shape}
+    known = Known(ends, now, reshaped)
+    rewire(flatbuffer, owners(flatbuffer, before), before, after, known)
     with replacing(out) as file:
         file.write(packed(flatbuffer))
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Return the sizes of each tensor whose sizes are all known, inferred anew."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    del bare.graph.value_info[:]
+    try:
+        full = onnx.shape_inference.infer_shapes(bare, data_prop=True)
+    except onnx.shape_inference.InferenceError:
+        return {}
+    values = (*full.graph.input, *full.graph.value_info, *full.graph.output)
+    dims = {one.name: one.type.tensor_type.shape.dim for one in values}
+    return {
+        name: tuple(int(dim.dim_value) for dim in sizes) for name, sizes in dims.items()
+        if len(sizes) and all(dim.dim_value > 0 for dim in sizes)
+    }

@@ -32,6 +32,7 @@ class FbTensor(Protocol):
 
     name: bytes
     shape: Array | None
+    shapeSignature: Array | None  # noqa: N815  # the schema's name
     type: int
     buffer: int
     quantization: object

@@ -7,7 +7,9 @@ import numpy as np
 
 from analyzer.core.types import Array, Node, Permutation
 from rewriter.export.tflite_owners import NCHW, bounds, composed, inverse, permutation
-from rewriter.export.tflite_settings import WINDOWED, options, refusal
+from rewriter.export.tflite_padding import WINDOWED
+from rewriter.export.tflite_refusal import refusal
+from rewriter.export.tflite_settings import options
 from rewriter.export.tflite_values import stretched
 
 UNARY = {

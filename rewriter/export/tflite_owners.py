@@ -125,8 +125,16 @@ def _step(walk: _Walk, node: Node) -> None:
         index = given[slot] if slot < len(given) else passed
         walk.place[name] = index
         walk.last[index] = name
-    layout = _layout(walk, node)
+    layout = _layout(walk, node) if _is_next(walk, node, operator) else None
     walk.layout.update({name: layout for name in node.outputs if layout is not None})
+
+
+def _is_next(walk: _Walk, node: Node, operator: FbOperator | None) -> bool:
+    """Return whether a node reads what its operator reads: no transpose moved past it."""
+    if operator is None:
+        return True
+    known = {int(index) for index in (*operator.inputs, *operator.outputs)}
+    return all(walk.place.get(name, NOTHING) in {NOTHING, *known} for name in node.inputs)
 
 
 def _fusing(walk: _Walk, node: Node) -> FbOperator | None:

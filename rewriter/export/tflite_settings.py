@@ -4,30 +4,21 @@ from typing import cast
 
 import numpy as np
 
-from analyzer.core.errors import ExportError
 from analyzer.core.types import Array, AttributeValue, Node, Permutation
 from rewriter.export.tflite_file import (
     NOTHING,
     FbOperator,
     Flatbuffer,
-    add_constant,
-    add_tensor,
     kind,
-    make_operator,
     option,
     set_option,
     set_value,
-    tensor_name,
     value,
 )
-from rewriter.export.tflite_owners import Owners, composed, inverse, permutation, sizes
+from rewriter.export.tflite_owners import Owners, composed, inverse, permutation
+from rewriter.export.tflite_padding import WINDOWED, pad
+from rewriter.export.tflite_refusal import refusal
 from rewriter.export.tflite_values import SLOTS, relaid, same_constant
-
-SAME, VALID = 0, 1
-"""Paddings, as the schema numbers them."""
-
-WINDOWED = frozenset({"Conv", "MaxPool", "AveragePool"})
-"""ONNX operators that slide a window over an image, and pad it."""
 
 PADDING = frozenset({"pads", "auto_pad", "ceil_mode", "count_include_pad"})
 """Attributes that together decide how a window is padded."""
@@ -35,46 +26,42 @@ PADDING = frozenset({"pads", "auto_pad", "ceil_mode", "count_include_pad"})
 IMPLIED = frozenset({"kernel_shape", "group", "storage_order", "noop_with_empty_axes"})
 """Attributes that the flatbuffer tells by a weight's shape, or that it has no need of."""
 
-AXES = frozenset({"axis", "axes"})
-"""Names under which -1 means the last axis."""
+AXES = frozenset({"axis", "axes", "perm"})
+"""Attributes that count axes, from the end where they are negative."""
 
 Number = int | float | bool
 
 
-def settle(flatbuffer: Flatbuffer, owned: Owners, before: Node, after: Node) -> None:
+def settle(
+    flatbuffer: Flatbuffer, owned: Owners, pair: tuple[Node, Node], image: tuple[int, ...]
+) -> None:
     """Give an operator the attributes and constants that its node has after the repair.
 
     Args:
         flatbuffer: The tree, changed in place.
         owned: What stands behind the pivot.
-        before: The node as it was imported.
-        after: The same node after the repair.
+        pair: The node as it was imported, and after the repair.
+        image: Sizes of its first input after the repair, in the flatbuffer's axes; empty
+            where they are unknown.
 
     Raises:
         ExportError: TFLite cannot say it, or what it has is not what was imported.
     """
+    before, after = pair
     operator = owned.operators.get(before.name)
     if operator is None:
         raise refusal(after, "it stands for no operator of its own in the flatbuffer")
     layout = owned.layout.get(before.inputs[0], ())
-    _set_options(flatbuffer, operator, (before, after), layout)
-    handled = _set_operands(flatbuffer, operator, (before, after), (layout, owned))
-    _set_constants(flatbuffer, operator, (before, after), handled)
+    if before.outputs[0] not in owned.layout:
+        layout = ()
+    was, now = before.attributes, after.attributes
+    if not layout and any(was.get(name) != now.get(name) for name in AXES):
+        raise refusal(after, "its axes lie there in an order that is not known")
+    _set_options(flatbuffer, operator, pair, layout)
+    handled = _set_operands(flatbuffer, operator, pair, (layout, owned))
+    _set_constants(flatbuffer, operator, pair, handled)
     if after.op in WINDOWED:
-        pad(flatbuffer, operator, after)
-
-
-def refusal(node: Node, why: str) -> ExportError:
-    """Return the error for a change that the flatbuffer cannot be given.
-
-    Args:
-        node: Where the change is.
-        why: What is in the way, as the end of a sentence.
-    """
-    return ExportError(
-        f"the repair of {node.name} ({node.op}) cannot go into the .tflite file: {why}",
-        hint="write the repaired model with -o to an .onnx file",
-    )
+        pad(flatbuffer, operator, after, image)
 
 
 def options(node: Node, layout: Permutation) -> dict[str, Number]:
@@ -277,98 +264,3 @@ def _add_operand(
     if own is not None and own.any():
         raise refusal(node, f"input {slot} is taken there by another constant")
     set_value(flatbuffer, operator, place, node.constants[slot].astype(np.float32))
-
-
-def pad(flatbuffer: Flatbuffer, operator: FbOperator, node: Node) -> None:
-    """Pad a window's image as a node says: SAME, VALID, or a PAD before the operator.
-
-    Args:
-        flatbuffer: The tree, changed in place.
-        operator: A convolution or pooling, its strides, window and weights set.
-        node: The node it stands for, a Conv, MaxPool or AveragePool of images.
-
-    Raises:
-        ExportError: No padding of TFLite's does what the node says.
-    """
-    fitting = _paddings(flatbuffer, operator, node)
-    if option(operator, "padding") in fitting:
-        return
-    if fitting:
-        set_option(operator, "padding", max(fitting))
-        return
-    if node.op != "Conv" or not isinstance(node.attributes.get("pads"), tuple):
-        raise refusal(node, "its padding is neither SAME nor VALID there")
-    _pad_before(flatbuffer, operator, cast("tuple[int, ...]", node.attributes["pads"]))
-    set_option(operator, "padding", VALID)
-
-
-def _paddings(flatbuffer: Flatbuffer, operator: FbOperator, node: Node) -> set[int]:
-    """Return which of SAME and VALID pad an image as a node says."""
-    attributes = node.attributes
-    if attributes.get("ceil_mode"):
-        return set()
-    match attributes.get("auto_pad", "NOTSET"):
-        case "SAME_UPPER":
-            return {SAME}
-        case "VALID":
-            return {VALID}
-        case "NOTSET":
-            pass
-        case _:
-            return set()
-    pads = tuple(cast("tuple[int, ...]", attributes.get("pads", ()))) or (0, 0, 0, 0)
-    found = {VALID} if not any(pads) else set()
-    if attributes.get("count_include_pad") and any(pads):
-        return set()
-    image = sizes(flatbuffer, int(operator.inputs[0]))[1:3]
-    window = _window(flatbuffer, operator)
-    return found | ({SAME} if _same_pads(image, operator, window) == pads else set())
-
-
-def _window(flatbuffer: Flatbuffer, operator: FbOperator) -> tuple[int, int]:
-    """Return the height and width that a window covers, its dilation included."""
-    if option(operator, "filterHeight") is not None:
-        return cast("int", option(operator, "filterHeight")), cast(
-            "int", option(operator, "filterWidth")
-        )
-    height, width = sizes(flatbuffer, int(operator.inputs[1]))[1:3]
-    rows = cast("int", option(operator, "dilationHFactor"))
-    columns = cast("int", option(operator, "dilationWFactor"))
-    return (height - 1) * rows + 1, (width - 1) * columns + 1
-
-
-def _same_pads(
-    image: tuple[int, ...], operator: FbOperator, window: tuple[int, int]
-) -> tuple[int, ...]:
-    """Return the pads that SAME stands for, as ONNX writes them.
-
-    Source: `ComputePaddingWithOffset` in TensorFlow Lite's kernels/padding.h.
-    """
-    strides = (
-        cast("int", option(operator, "strideH")), cast("int", option(operator, "strideW"))
-    )
-    totals = [
-        max((-(-size // stride) - 1) * stride + covered - size, 0)
-        for size, stride, covered in zip(image, strides, window, strict=True)
-    ]
-    return (*(total // 2 for total in totals), *(total - total // 2 for total in totals))
-
-
-def _pad_before(
-    flatbuffer: Flatbuffer, operator: FbOperator, pads: tuple[int, ...]
-) -> None:
-    """Put a PAD of zeros before an operator's image."""
-    index = int(operator.inputs[0])
-    top, left, bottom, right = pads
-    rows = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
-    name = f"{tensor_name(flatbuffer.graph.tensors[index])}_padded"
-    shape = np.array(sizes(flatbuffer, index)) + rows.sum(axis=1)
-    padded = add_tensor(flatbuffer, name, index, shape.tolist())
-    paddings = add_constant(flatbuffer, f"{name}_paddings", rows)
-    made = make_operator(
-        flatbuffer, "PAD", ("PadOptions", {}), (index, paddings), padded
-    )
-    operators = flatbuffer.graph.operators
-    place = next(i for i, one in enumerate(operators) if one is operator)
-    operators.insert(place, made)
-    operator.inputs = np.array([padded, *operator.inputs[1:]], np.int32)

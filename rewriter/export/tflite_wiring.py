@@ -1,67 +1,41 @@
-"""A repaired pivot carried over to its flatbuffer: operators kept, added and dropped.
-
-The nodes behind one operator (a product, its bias, the activation fused into it, transposes
-that only the pivot has) form a group; groups are what the flatbuffer has tensors between.
-"""
+"""A repaired pivot carried over to its flatbuffer: operators kept, added and dropped."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from analyzer.core.types import Node, Permutation
+from analyzer.core.types import Node
 from rewriter.export.tflite_file import (
     NOTHING,
     FbOperator,
     Flatbuffer,
     add_constant,
     add_tensor,
+    kind,
     make_operator,
-    option,
-    set_option,
+    set_value,
+)
+from rewriter.export.tflite_groups import (
+    Group,
+    Known,
+    Plan,
+    differ,
+    place,
+    readers_of,
+    start,
+    unfuse,
 )
 from rewriter.export.tflite_operators import is_windowed, steps
-from rewriter.export.tflite_owners import NONE, Owners, activation, sizes
-from rewriter.export.tflite_settings import pad, refusal, settle
-from rewriter.export.tflite_values import same_constant
+from rewriter.export.tflite_owners import Owners, inverse, sizes
+from rewriter.export.tflite_padding import pad
+from rewriter.export.tflite_refusal import refusal
+from rewriter.export.tflite_settings import settle
 from rewriter.order import order
-
-FUSED = "fusedActivationFunction"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Group:
-    """Nodes that are one operator of the flatbuffer.
-
-    Attributes:
-        operator: The operator; None for a model input and for a new one.
-        node: The new node; None for a model input and for operators that were there.
-        names: The pivot tensors inside, the last one last.
-        kept: The nodes of an operator that was there, before and after the repair.
-    """
-
-    operator: FbOperator | None
-    node: Node | None
-    names: list[str]
-    kept: list[tuple[Node, Node]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Plan:
-    """The groups of a repaired pivot, and what they came from."""
-
-    flatbuffer: Flatbuffer
-    owned: Owners
-    before: Mapping[str, Node]
-    readers: Mapping[str, int]
-    groups: list[_Group] = field(default_factory=list)
-    group_of: dict[str, _Group] = field(default_factory=dict)
-    layout: dict[str, Permutation] = field(default_factory=dict)
 
 
 def rewire(
     flatbuffer: Flatbuffer, owned: Owners, before: Sequence[Node], after: Sequence[Node],
-    ends: Collection[str],
+    known: Known,
 ) -> None:
     """Change a flatbuffer as its pivot was changed.
 
@@ -70,152 +44,28 @@ def rewire(
         owned: What stands behind the pivot as it was imported.
         before: The nodes of the imported pivot.
         after: The nodes of the repaired one, in topological order.
-        ends: The pivot's outputs.
+        known: What else is known of the repaired pivot.
 
     Raises:
         ExportError: A change cannot be said in TFLite.
     """
-    plan = _Plan(
-        flatbuffer, owned, {node.name: node for node in before}, _readers(after, ends)
+    plan = Plan(
+        flatbuffer, owned, {node.name: node for node in before},
+        readers_of(after, known.outputs), known.shapes,
     )
-    _start(plan)
-    _unfuse(plan, after)
+    start(plan)
+    unfuse(plan, after)
     for node in after:
-        _place(plan, node)
+        place(plan, node)
     tensors = _tensors(plan)
     dropped = _dropped(plan, after)
     made = _apply(plan, tensors)
+    _declare(plan, tensors, known.reshaped)
     kept = [one for one in flatbuffer.graph.operators if id(one) not in dropped]
     flatbuffer.graph.operators = _sorted([*kept, *made], after)
 
 
-def _readers(nodes: Sequence[Node], ends: Collection[str]) -> dict[str, int]:
-    """Return how often each tensor is read, by nodes and as a model output."""
-    counts = dict.fromkeys(ends, 1)
-    for node in nodes:
-        for name in node.inputs:
-            counts[name] = counts.get(name, 0) + 1
-    return counts
-
-
-def _start(plan: _Plan) -> None:
-    """Let each model input be a group of its own."""
-    inputs = {int(index) for index in plan.flatbuffer.graph.inputs}
-    given = {name for node in plan.before.values() for name in node.outputs}
-    for name, index in plan.owned.place.items():
-        if index in inputs and name not in given:
-            _open(plan, _Group(None, None, [name]))
-            plan.layout[name] = plan.owned.layout[name]
-
-
-def _open(plan: _Plan, group: _Group) -> None:
-    plan.groups.append(group)
-    plan.group_of.update(dict.fromkeys(group.names, group))
-
-
-def _unfuse(plan: _Plan, after: Sequence[Node]) -> None:
-    """Take out the fused activations whose nodes are gone or do something else now."""
-    kept = {node.name: node for node in after}
-    for name, host in plan.owned.fused.items():
-        if name not in kept or activation(kept[name]) != activation(plan.before[name]):
-            set_option(host, FUSED, NONE)
-
-
-def _place(plan: _Plan, node: Node) -> None:
-    """Put a node into the group it belongs to, or open one for it."""
-    old = plan.before.get(node.name)
-    if old is not None and old.op != node.op:
-        old = None
-    groups = (plan.group_of.get(name) for name in node.inputs)
-    upstream = next((group for group in groups if group is not None), None)
-    _lay_out(plan, node, old)
-    if _stays_fused(plan, node, upstream) or _is_fused_now(plan, node, old, upstream):
-        _join(plan, node, upstream)
-        return
-    operator = None if old is None else plan.owned.operators.get(old.name)
-    if old is not None and operator is not None:
-        _keep(plan, (old, node), operator)
-        return
-    if old is None or old.name in plan.owned.fused:
-        _open(plan, _Group(None, node, list(node.outputs)))
-        return
-    if _differ(old, node):
-        raise refusal(node, "it stands for no operator of its own in the flatbuffer")
-    _join(plan, node, upstream)
-
-
-def _lay_out(plan: _Plan, node: Node, old: Node | None) -> None:
-    """Note how a node's outputs lie: as they did, or as what it reads."""
-    known = [plan.layout[name] for name in node.inputs if name in plan.layout]
-    if old is not None:
-        laid = [plan.owned.layout.get(name) for name in old.outputs]
-    else:
-        laid = [known[0] if known else None] * len(node.outputs)
-    pairs = zip(node.outputs, laid, strict=False)
-    plan.layout.update({name: axes for name, axes in pairs if axes is not None})
-
-
-def _stays_fused(plan: _Plan, node: Node, upstream: _Group | None) -> bool:
-    """Return whether an activation is still fused into the operator it reads."""
-    host = plan.owned.fused.get(node.name)
-    if host is None:
-        return False
-    if upstream is not None and upstream.operator is host:
-        return option(host, FUSED) == activation(node)
-    set_option(host, FUSED, NONE)  # something stands between them now
-    return False
-
-
-def _is_fused_now(
-    plan: _Plan, node: Node, old: Node | None, upstream: _Group | None
-) -> bool:
-    """Fuse a new activation into the operator it reads, if that can be; return whether."""
-    if old is not None and old.name not in plan.owned.fused:
-        return False
-    code, host = activation(node), None if upstream is None else upstream.operator
-    if code is None or host is None or option(host, FUSED) != NONE:
-        return False
-    if plan.readers.get(node.inputs[0], 0) != 1:
-        return False
-    set_option(host, FUSED, code)
-    return True
-
-
-def _join(plan: _Plan, node: Node, group: _Group | None) -> None:
-    if group is None:  # shape arithmetic on constants, which the flatbuffer has not
-        return
-    group.names.extend(node.outputs)
-    plan.group_of.update(dict.fromkeys(node.outputs, group))
-
-
-def _keep(plan: _Plan, pair: tuple[Node, Node], operator: FbOperator) -> None:
-    """Put a node that was there into the group of its operator."""
-    group = next((one for one in plan.groups if one.operator is operator), None)
-    if group is None:
-        group = _Group(operator, None, [])
-        _open(plan, group)
-    group.kept.append(pair)
-    group.names.extend(pair[1].outputs)
-    plan.group_of.update(dict.fromkeys(pair[1].outputs, group))
-
-
-def _differ(before: Node, after: Node) -> bool:
-    """Return whether a node's own settings changed, its wires aside."""
-    names = before.attributes.keys() | after.attributes.keys()
-    slots = before.constants.keys() | after.constants.keys()
-    return not (
-        all(_equal(before.attributes.get(one), after.attributes.get(one)) for one in names)
-        and all(same_constant(before, after, slot) for slot in slots)
-    )
-
-
-def _equal(first: object, second: object) -> bool:
-    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
-        return np.array_equal(first, second)
-    return first is second or (type(first) is type(second) and first == second)
-
-
-def _tensors(plan: _Plan) -> dict[int, int]:
+def _tensors(plan: Plan) -> dict[int, int]:
     """Return the flatbuffer's tensor of each group, by the group's ``id``."""
     owned = plan.owned
     ends = [group for group in plan.groups if group.operator is None and group.node is None]
@@ -231,7 +81,7 @@ def _tensors(plan: _Plan) -> dict[int, int]:
     return found
 
 
-def _dropped(plan: _Plan, after: Sequence[Node]) -> set[int]:
+def _dropped(plan: Plan, after: Sequence[Node]) -> set[int]:
     """Return the operators, by ``id``, that no node stands for any more."""
     names = {node.name for node in after}
     kept = {id(group.operator) for group in plan.groups if group.operator is not None}
@@ -242,7 +92,7 @@ def _dropped(plan: _Plan, after: Sequence[Node]) -> set[int]:
     return {id(operator) for operator in gone.values()}
 
 
-def _apply(plan: _Plan, tensors: dict[int, int]) -> list[FbOperator]:
+def _apply(plan: Plan, tensors: dict[int, int]) -> list[FbOperator]:
     """Change the operators that were there, and return the new ones."""
     made: list[FbOperator] = []
     for group in plan.groups:
@@ -254,7 +104,7 @@ def _apply(plan: _Plan, tensors: dict[int, int]) -> list[FbOperator]:
 
 
 def _make(
-    plan: _Plan, group: _Group, node: Node, tensors: dict[int, int]
+    plan: Plan, group: Group, node: Node, tensors: dict[int, int]
 ) -> list[FbOperator]:
     """Return the new operators of a group, its tensor settled."""
     inputs = [_tensor(plan, tensors, name) for name in node.inputs]
@@ -265,8 +115,8 @@ def _make(
         tensors[id(group)] = _passed(node, tensors.get(id(group), NOTHING), image)
         return []
     made: list[FbOperator] = []
-    for place, step in enumerate(chain):
-        last = place == len(chain) - 1
+    for count, step in enumerate(chain, start=1):
+        last = count == len(chain)
         output = _output(plan, group, tensors, image, last=last)
         given = [
             inputs[one] if isinstance(one, int)
@@ -277,7 +127,7 @@ def _make(
         made.append(make_operator(plan.flatbuffer, step.name, options, given, output))
         inputs = [output, *inputs[1:]]
     if is_windowed(node):
-        pad(plan.flatbuffer, made[-1], node)
+        pad(plan.flatbuffer, made[-1], node, _sizes(plan, node.inputs[0]))
     return made
 
 
@@ -289,7 +139,7 @@ def _passed(node: Node, claimed: int, image: int) -> int:
 
 
 def _output(
-    plan: _Plan, group: _Group, tensors: dict[int, int], like: int, *, last: bool
+    plan: Plan, group: Group, tensors: dict[int, int], like: int, *, last: bool
 ) -> int:
     """Return the tensor that an operator of a group gives, a new one where needed."""
     if last and id(group) in tensors:
@@ -302,7 +152,7 @@ def _output(
     return index
 
 
-def _tensor(plan: _Plan, tensors: Mapping[int, int], name: str) -> int:
+def _tensor(plan: Plan, tensors: Mapping[int, int], name: str) -> int:
     """Return the flatbuffer's tensor behind a pivot tensor after the repair."""
     group = plan.group_of.get(name)
     if group is None:
@@ -311,12 +161,13 @@ def _tensor(plan: _Plan, tensors: Mapping[int, int], name: str) -> int:
 
 
 def _change(
-    plan: _Plan, group: _Group, operator: FbOperator, tensors: dict[int, int]
+    plan: Plan, group: Group, operator: FbOperator, tensors: dict[int, int]
 ) -> None:
     """Let an operator that was there read, give and do what its nodes say now."""
     for before, after in group.kept:
-        if _differ(before, after):
-            settle(plan.flatbuffer, plan.owned, before, after)
+        if differ(before, after):
+            image = _sizes(plan, after.inputs[0])
+            settle(plan.flatbuffer, plan.owned, (before, after), image)
     own = int(operator.outputs[0])
     if id(group) not in tensors:
         name, shape = group.names[-1], sizes(plan.flatbuffer, own)
@@ -332,7 +183,7 @@ def _change(
 
 
 def _moved(
-    plan: _Plan, tensors: Mapping[int, int], pair: tuple[Node, Node], inputs: list[int]
+    plan: Plan, tensors: Mapping[int, int], pair: tuple[Node, Node], inputs: list[int]
 ) -> list[int]:
     """Return an operator's inputs with those replaced that its node reads elsewhere now."""
     before, after = pair
@@ -350,6 +201,39 @@ def _moved(
             raise refusal(after, f"its input {slot} is no input of its operator there")
         result[places[0]] = new
     return result
+
+
+def _sizes(plan: Plan, name: str) -> tuple[int, ...]:
+    """Return a tensor's sizes in the flatbuffer's axes; empty where they are unknown."""
+    shape, layout = plan.shapes.get(name, ()), plan.layout.get(name, ())
+    if len(shape) != len(layout):
+        return ()
+    return tuple(shape[axis] for axis in inverse(layout))
+
+
+def _declare(
+    plan: Plan, tensors: Mapping[int, int], reshaped: Collection[str]
+) -> None:
+    """Let tensors that changed their sizes declare the new ones; free sizes stay free."""
+    for group in plan.groups:
+        tensor = plan.flatbuffer.graph.tensors[tensors[id(group)]]
+        name = group.names[-1]
+        found = _sizes(plan, name) if name in reshaped else ()
+        if tensor.shapeSignature is None and found and tensor.shape is not None:
+            tensor.shape = np.array(found, np.int32)
+        if group.operator is not None and found:
+            _size(plan.flatbuffer, group.operator, found)
+
+
+def _size(flatbuffer: Flatbuffer, operator: FbOperator, shape: tuple[int, ...]) -> None:
+    """Give an operator that is told the size of its output the new one."""
+    match kind(flatbuffer, operator):
+        case "RESIZE_BILINEAR" | "RESIZE_NEAREST_NEIGHBOR":
+            set_value(flatbuffer, operator, 1, np.array(shape[1:3], np.int32))
+        case "TRANSPOSE_CONV":
+            set_value(flatbuffer, operator, 0, np.array(shape, np.int32))
+        case _:
+            pass
 
 
 def _sorted(operators: list[FbOperator], after: Sequence[Node]) -> list[FbOperator]:

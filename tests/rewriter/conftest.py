@@ -1,11 +1,18 @@
 """Small models with everything on them that an edit must not lose."""
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
+from analyzer.frontends.child.client import WarmChildren, warm_children
+
+HERE = Path(__file__).resolve().parent
 
 Model = onnx.ModelProto
 
@@ -100,3 +107,21 @@ def branching() -> Model:
 def names() -> Callable[[Model], list[str]]:
     """Return a model's node names in order."""
     return lambda model: [node.name for node in model.graph.node]
+
+
+@pytest.fixture(scope="session")
+def keras_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with net.keras and net.tflite, as TensorFlow's own converter makes it."""
+    folder = tmp_path_factory.mktemp("keras")
+    built = subprocess.run(
+        [sys.executable, HERE / "build_keras.py", folder], capture_output=True, check=False
+    )
+    assert built.returncode == 0, built.stderr.decode()[-800:]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmChildren]:
+    """Children that all tests of a session share, since an import takes seconds."""
+    with warm_children() as children:
+        yield children
