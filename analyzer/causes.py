@@ -4,34 +4,47 @@ What makes a region's error vanish is its cause. Where nothing does alone, all d
 undone at once, and those that are needed for it are the causes together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import onnx
 
-from analyzer.core.types import Difference, Fault, Feeds, Pair
+from analyzer.core.types import Difference, Fault, Feeds, Node, Pair
 from analyzer.differences import compare
 from analyzer.differences.undo import undo
+from analyzer.orders import order_causes
 from analyzer.runtime.region import region_error
 
 MOST_TESTS = 24
 """Differences tested in one region, at most: more of them means another structure."""
 
 
-def tested(fault: Fault, model: onnx.ModelProto, folder: Path) -> Fault:
+def tested(
+    fault: Fault,
+    model: onnx.ModelProto,
+    folder: Path,
+    givers: Mapping[str, Node],
+    values: Sequence[Feeds],
+) -> Fault:
     """Return the fault with the differences of its pairs, each with its cause test.
 
     Args:
         fault: A fault with pairs and recorded samples.
         model: The target's proto.
         folder: The folder of the target's weights.
+        givers: The target node that gives each tensor.
+        values: For each recorded sample, what the target's tensors hold when they are right.
     """
     found = [diff for pair in fault.pairs for diff in _compared(pair, fault)]
     alone = [_cured(fault, model, folder, diff) for diff in found[:MOST_TESTS]]
-    if not alone or any(_explains(diff, fault) for diff in alone):
+    if any(_explains(diff, fault) for diff in alone):
         return replace(fault, differences=tuple(alone))
-    return replace(fault, differences=_jointly(fault, model, folder, alone))
+    jointly = _jointly(fault, model, folder, alone)
+    if any(_explains(diff, fault) for diff in jointly):
+        return replace(fault, differences=jointly)
+    orders = order_causes(fault, model, folder, givers, values)
+    return replace(fault, differences=(*orders, *jointly))
 
 
 def _compared(pair: Pair, fault: Fault) -> tuple[Difference, ...]:

@@ -134,7 +134,9 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     if working.refusal is None and _is_clean(links, ordinary, right):
         return result
     found = _as_far_as_possible(bench, working, result, fixed, ordinary, options, progress)
-    broken = breakage_faults(working, target, left, right, found.links, operators)
+    broken = () if _stopped_by_sizes(found, working) else breakage_faults(
+        working, target, left, right, found.links, operators
+    )
     missed = tuple(
         NotCompared(name, "nothing runs behind the node that stops the target")
         for name in right.outputs
@@ -229,6 +231,22 @@ def _end_links(
     return links
 
 
+def _stopped_by_sizes(found: Compared, working: Runnable) -> bool:
+    """Return whether the node that stops is right, and only gets what a root fault hands it.
+
+    Isolated, each region that reads the source's values runs; the stopping node's own result
+    is then as right as any other, and the fault is the region whose result has other sizes.
+    """
+    stopped = {
+        name
+        for node in found.target.nodes
+        if node.name in working.stopped
+        for name in node.outputs
+    }
+    at_root = {name for fault in found.faults for name in fault.target.outputs}
+    return any(np.isinf(fault.local_error) for fault in found.faults) and not stopped & at_root
+
+
 def _as_far_as_possible(  # noqa: PLR0913 - see `compare_values`
     bench: _Bench,
     working: Runnable,
@@ -239,14 +257,17 @@ def _as_far_as_possible(  # noqa: PLR0913 - see `compare_values`
     progress: Progress,
 ) -> Compared:
     """Return the comparison with its root faults, those behind a stopping node included."""
-    if working.refusal is None:
-        return _localized(bench, result, ends, ordinary, options, progress)
     links = bridges(working, result.source, result.target, result.operators)
-    beyond = replace(bench, target=replace(bench.target, model=working.beyond))
-    try:
-        return _localized(beyond, result, {**ends, **links}, ordinary, options, progress)
-    except RunError:  # what lies behind does not take the source's values either
-        return _localized(bench, result, ends, ordinary, options, progress)
+    for model, fixed in (
+        (bench.pivot.model, ends),  # fed the right sizes, the stopping node may well run
+        (working.beyond, {**ends, **links}),
+    ):
+        try:
+            tried = replace(bench, target=replace(bench.target, model=model))
+            return _localized(tried, result, fixed, ordinary, options, progress)
+        except RunError:  # a node does not take the source's values either
+            continue
+    return _localized(bench, result, ends, ordinary, options, progress)
 
 
 def _localized(

@@ -35,6 +35,7 @@ from analyzer.outside import (
 )
 from analyzer.pivot import load
 from analyzer.probes import draw
+from analyzer.simplify import simplify
 from analyzer.verdict import verdict_of
 from analyzer.view.inline import inlined
 
@@ -109,6 +110,8 @@ def analyse(
             for path in (source, target)
         ]
         left, right = (future.result() for future in futures)
+    if options.simplify:
+        left, right = simplify(left), simplify(right)
     return analyse_pivots(
         left, right, options=options, rules=rules, progress=progress, clock=clock
     )
@@ -172,7 +175,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     findings = (
         *interface_faults(source, target, inputs),
         *findings,
-        *refusal_findings(target, None if working.refusal else runs.refusal),
+        *refusal_findings(target, None if working.refusal or findings else runs.refusal),
         *fidelity_findings((source, target), compared.gaps, (samples, fed), options.seed),
     )
     if not findings and share == 1.0:

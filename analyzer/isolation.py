@@ -247,10 +247,12 @@ def _refined(
         for node in region(target.view, (name,), links.keys()).nodes
         for tensor in node.outputs
     }
+    settled = {link.tensors.source for link in links.values() if link.tensors.exact}
     back = {
         link.tensors.target: link
         for link in dropped
         if link.tensors.target in inside
+        and link.tensors.source not in settled
         and link.score >= TRUSTED
         and WEIGHTY & set(link.reasons)
     }

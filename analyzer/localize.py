@@ -157,7 +157,13 @@ def _fault(
         worst.status,
         entries=tuple(n for n in right.inputs if _is_entry(n, source, target, links)),
     )
-    fault = tested(fault, target.model, target.folder)
+    fault = tested(
+        fault,
+        target.model,
+        target.folder,
+        target.view.giver,
+        [{**one.seen, **one.fed} for one in recorded],
+    )
     return replace(fault, guilty=guilty(fault))
 
 
