@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = answer(argv)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("pivotfix: interrupted, nothing was written", file=sys.stderr)
+        print("pivotfix: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -228,27 +228,24 @@ def _trust_and_loudness(command: argparse.ArgumentParser) -> None:
 
 def _diff(given: argparse.Namespace) -> int:
     """Return the exit code of a comparison."""
-    from analyzer.diff import diff
+    from analyzer.diff import analyse
 
     _refuse_two_on_stdout(given)
     with _progress(given) as told:
-        report = diff(
+        analysis = analyse(
             given.source, given.target, options=options_of(given), rules=_rule_book(),
             progress=told,
         )
-    return _conclude(report, given)
+    for note in (*analysis.source.notes, *analysis.target.notes):
+        if not given.quiet:
+            print(f"note: {note}", file=sys.stderr)
+    return _conclude(analysis.report, given)
 
 
 def _repair(given: argparse.Namespace) -> int:
     """Return the exit code of a repair."""
-    from analyzer.core.errors import UsageError
     from rewriter.repair import repair
 
-    if given.output is None and not given.dry_run:
-        raise UsageError(
-            "repair has no OUT to write the mended model to",
-            hint="name it with -o OUT, or see the edits with --dry-run",
-        )
     _refuse_two_on_stdout(given)
     with _progress(given) as told:
         report = repair(

@@ -53,7 +53,9 @@ class Options:
 class Judge(Protocol):
     """A rule as the analysis sees it: it explains a fault, or says nothing."""
 
-    slug: str
+    @property
+    def slug(self) -> str:
+        """The name that its findings go by."""
 
     def judge(self, fault: Fault) -> Sequence[Finding]:
         """Return the findings this rule makes of a fault; empty where it knows nothing."""

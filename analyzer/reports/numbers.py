@@ -27,16 +27,15 @@ def over_floor(error: float, floor: float) -> str:
 
 
 def times_floor(error: float, floor: float) -> str:
-    """Return an error with the times it is over its noise floor, where that is a number.
+    """Return how many times an error is over its noise floor, where that is a number.
 
     Args:
         error: Relative deviation.
         floor: The deviation that rounding alone can make, same unit.
     """
     if not math.isfinite(error) or floor <= 0:
-        return short(error)
-    times = error / floor
-    return f"{short(error)} (x {times:,.0f})" if times >= 1 else f"{short(error)} (below)"
+        return "-"
+    return f"{error / floor:,.0f}" if error >= floor else "below"
 
 
 def share(value: float) -> str:

@@ -22,14 +22,12 @@ class Bar:
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("starting", total=1.0)
-        self._timer = Timer(PATIENCE, self._bar.start)
+        self._timer = Timer(PATIENCE, self._bar.start if shown else _nothing)
         self._timer.daemon = True
-        self._shown = shown
 
     def __enter__(self) -> Self:
         """Return the bar, which appears once a second is over."""
-        if self._shown:
-            self._timer.start()
+        self._timer.start()
         return self
 
     def __call__(self, stage: str, share: float) -> None:
@@ -49,4 +47,10 @@ class Bar:
     ) -> None:
         """Take the bar away."""
         self._timer.cancel()
-        self._bar.stop()
+        self._timer.join()
+        if self._bar.live.is_started:  # stopping what never began prints an empty line
+            self._bar.stop()
+
+
+def _nothing() -> None:
+    """Show nothing to nobody."""

@@ -19,7 +19,8 @@ WIDTH = 100
 LONGEST_NAME = 60
 """Longer tensor names lose their middle; ``-v`` and report.json show them whole."""
 
-LONG_NAME = re.compile(rf"[^\s,()]{{{LONGEST_NAME + 1},}}")
+LONG_NAME = re.compile(rf"[^\s,()]{{{LONGEST_NAME},}}[^\s,():.]")
+"""A name too long to show; what follows it in a sentence is not part of it."""
 
 MOST_LISTED = 5
 """Things not compared that are listed; ``-v`` shows all."""
@@ -111,14 +112,17 @@ def _shown(findings: Sequence[Finding], *, verbosity: int) -> tuple[Finding, ...
 def _table(findings: Sequence[Finding]) -> Table:
     """Return a row per finding: what, where and how much."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
-    for heading in ("#", "rule", "class", "layer", "local error (x floor)", "samples"):
+    for heading in ("#", "rule", "class", "layer"):
         table.add_column(heading, overflow="fold")
+    for heading in ("local error", "x floor", "samples"):
+        table.add_column(heading, no_wrap=True, justify="right")
     for number, finding in enumerate(findings, start=1):
         table.add_row(
             str(number),
             escape(_rule(finding)),
             finding.fault_class.value.replace("_", " "),
             escape(layer(finding)),
+            short(finding.local_error),
             times_floor(finding.local_error, finding.noise_floor),
             f"{finding.affected} of {finding.samples}",
         )
@@ -200,8 +204,8 @@ def _compared(
     yield _coverage(report.coverage)
     yield from _missed(report.coverage, verbosity=verbosity)
     if report.propagated:
-        inherited = counted(report.propagated, "tensor")
-        yield f"propagated: {inherited} more inherit an error and are no faults"
+        inherited = counted(report.propagated, "more tensor")
+        yield f"propagated: an error that is not their own is in {inherited}"
     unseen = len(report.findings) - len(shown)
     if unseen:
         yield f"{counted(unseen, 'harmless difference')} not shown; -v shows them"
