@@ -34,6 +34,7 @@ lint: $(VENV)/.all
 	$(BIN)/lint-imports --no-cache --verbose >$(VENV)/layers.txt || { cat $(VENV)/layers.txt; exit 1; }
 
 format: $(VENV)/.all  ## Lay the code out as `make test` wants it.
+	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
 
 benchmark: $(VENV)/.all $(VENV)/.polygraphy  ## Measure against peers; prints tables, writes JSON.
