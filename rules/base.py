@@ -26,6 +26,7 @@ import onnx
 
 from analyzer.core.types import Fault, FaultClass, Finding, Fix, Node, Status
 from rules.evidence import facets
+from rules.regions import reconciled
 
 MOST_TENSORS = 4
 """Tensors a finding names, at most."""
@@ -120,7 +121,7 @@ class Rule(Generic[CauseT]):
         """
         if fault.status not in self.statuses:
             return ()
-        causes = ((facet, self.detect(facet)) for facet in facets(fault))
+        causes = ((facet, self.detect(facet)) for facet in facets(reconciled(fault)))
         return tuple(
             self._finding(facet, cause) for facet, cause in causes if cause is not None
         )

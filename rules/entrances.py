@@ -42,7 +42,12 @@ def entrance(fault: Fault) -> Entrance | None:
         difference in any setting or weight: then only the order of the input can be at
         fault.
     """
-    if fault.differences or fault.unpaired_source or fault.unpaired_target:
+    inside = {node.name for node in fault.target.nodes}
+    if any(
+        d.target_node is None or d.target_node.name in inside for d in fault.differences
+    ):
+        return None
+    if fault.unpaired_source or fault.unpaired_target:
         return None
     if [n.op for n in fault.source.nodes] != [n.op for n in fault.target.nodes]:
         return None

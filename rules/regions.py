@@ -1,13 +1,13 @@
 """The two regions of a fault: which tensor stands for which, and what is missing."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
 
 from analyzer.core.permutations import composed, inverse, is_identity
-from analyzer.core.types import Array, Fault, Node, Permutation, TensorPair
+from analyzer.core.types import Array, Fault, Node, Pair, Permutation, TensorPair
 
 MOST_AXES = 5
 """Rank up to which every order of the axes is tried."""
@@ -64,6 +64,53 @@ def places(fault: Fault) -> dict[str, Place]:
     for edge in (*entering(fault), *fault.results):
         known[edge.source] = Place(edge.target, edge.permutation, edge.shape is not None)
     return known
+
+
+def reconciled(fault: Fault) -> Fault:
+    """Return the fault with those unpaired nodes paired that are the same on both sides.
+
+    Args:
+        fault: A fault, as it was found.
+
+    Returns:
+        The same fault, fewer nodes of it unpaired: same operator, settings and constants.
+    """
+    left, pairs = list(fault.unpaired_target), []
+    for source in fault.unpaired_source:
+        twin = next((node for node in left if _is_twin(source, node)), None)
+        if twin is not None:
+            left.remove(twin)
+            pairs.append(Pair((source,), (twin,), ALIKE, ("alike",)))
+    held = {id(pair.source[0]) for pair in pairs}
+    rest = tuple(node for node in fault.unpaired_source if id(node) not in held)
+    return replace(
+        fault,
+        pairs=(*fault.pairs, *pairs),
+        unpaired_source=rest,
+        unpaired_target=tuple(left),
+    )
+
+
+ALIKE = 0.5
+"""Score of a pair that rests on the nodes themselves alone."""
+
+
+def _is_twin(one: Node, other: Node) -> bool:
+    if (one.op, one.domain, one.constants.keys()) != (
+        other.op,
+        other.domain,
+        other.constants.keys(),
+    ):
+        return False
+    same = all(np.array_equal(one.constants[s], other.constants[s]) for s in one.constants)
+    return (
+        same
+        and one.attributes.keys() == other.attributes.keys()
+        and all(
+            np.array_equal(np.asarray(value), np.asarray(other.attributes[name]))
+            for name, value in one.attributes.items()
+        )
+    )
 
 
 def entering(fault: Fault) -> tuple[TensorPair, ...]:

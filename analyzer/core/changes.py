@@ -12,6 +12,7 @@ from analyzer.core.types import (
     Difference,
     Edit,
     Node,
+    RemoveNode,
     ReplaceRegion,
     SetAttribute,
     SetConstant,
@@ -34,7 +35,7 @@ def undone(difference: Difference) -> tuple[Edit, ...]:
     if node is None:
         return ()
     if difference.aspect is Aspect.OPERATOR or difference.field == SEMANTICS:
-        return respelled(difference)
+        return respelled(difference) if difference.source_node else _removed(node)
     if isinstance(difference.source, np.ndarray) and difference.aspect is Aspect.WEIGHT:
         return (SetConstant(node.name, difference.slot, difference.source),)
     if difference.slot >= 0 and difference.source is not None:
@@ -65,6 +66,14 @@ def respelled(difference: Difference) -> tuple[ReplaceRegion, ...]:
         source = replace(source, attributes={**source.attributes, "axis": axis})
     graph = replacement(source, target, rank=rank)
     return () if graph is None else (ReplaceRegion((target.name,), graph, target.opset),)
+
+
+def _removed(node: Node) -> tuple[RemoveNode, ...]:
+    """Return the edit that passes a node's one computed input on in its stead."""
+    reads = [s for s, name in enumerate(node.inputs) if name and s not in node.constants]
+    if len(reads) != 1 or len([name for name in node.outputs if name]) != 1:
+        return ()
+    return (RemoveNode(node.name, reads[0]),)
 
 
 def _attribute(node: Node, difference: Difference) -> tuple[Edit, ...]:

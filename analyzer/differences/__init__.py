@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from analyzer.core.changes import undone
 from analyzer.core.types import Difference, Pair, TensorPair
 from analyzer.differences.attributes import compare_attributes
+from analyzer.differences.channelwise import compare_channelwise
 from analyzer.differences.dtypes import compare_dtypes
 from analyzer.differences.layout import Layouts, Shapes
 from analyzer.differences.operators import compare_operators, couples
@@ -41,6 +42,7 @@ def compare(
     layouts = Layouts(pair, edges, source_shapes, target_shapes)
     return (
         *compare_operators(pair),
+        *compare_channelwise(pair),
         *compare_attributes(layouts),
         *compare_shapes(layouts),
         *compare_dtypes(pair),

@@ -13,6 +13,7 @@ from analyzer.core.types import (
     Array,
     Difference,
     Edit,
+    RemoveNode,
     ReplaceRegion,
     SetAttribute,
     SetConstant,
@@ -54,6 +55,8 @@ def _apply(graph: onnx.GraphProto, edit: Edit) -> None:
             _set_constant(graph, _found(graph, name), slot, value)
         case ReplaceRegion():
             _replace(graph, edit)
+        case RemoveNode(node=name, slot=slot):
+            _pass_on(_found(graph, name), slot)
 
 
 def _found(graph: onnx.GraphProto, name: str) -> onnx.NodeProto:
@@ -88,6 +91,14 @@ def _set_constant(
     del graph.initializer[:]
     graph.initializer.extend(others)
     graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+
+
+def _pass_on(node: onnx.NodeProto, slot: int) -> None:
+    """Make the node an Identity, so that the tensor it gives keeps its name."""
+    read = node.input[slot]
+    del node.input[:], node.attribute[:]
+    node.input.append(read)
+    node.op_type, node.domain = "Identity", ""
 
 
 def _replace(graph: onnx.GraphProto, edit: ReplaceRegion) -> None:

@@ -18,9 +18,19 @@ from functools import partial
 import numpy as np
 import onnx
 
-from analyzer.core.types import Array, Edit, Fault, FaultClass, Fix, Node, RemoveNode
+from analyzer.core.types import (
+    Array,
+    Aspect,
+    Edit,
+    Fault,
+    FaultClass,
+    Fix,
+    Node,
+    RemoveNode,
+)
 from rules.base import PLAUSIBLE, PROVEN, Example, Rule, Spot
 from rules.carrying import carried
+from rules.evidence import blamed
 from rules.models import axes, chain, conv, layer
 from rules.regions import computed_inputs
 from rules.sabotage import Victim, inserted_after, spoiled
@@ -40,14 +50,23 @@ class Extra:
 
 
 def detect(fault: Fault) -> Extra | None:
-    extra = fault.unpaired_target
-    if not extra or fault.unpaired_source:
+    proven = tuple(
+        difference.target_node
+        for difference in blamed(fault)
+        if difference.aspect is Aspect.OPERATOR
+        and difference.source_node is None
+        and difference.target_node is not None
+    )
+    extra = proven or fault.unpaired_target
+    if not extra or (fault.unpaired_source and not proven):
         return None
     plain = all(_is_plain(node) for node in extra)
     whole = carried(fault)
     removal = tuple(RemoveNode(node.name, _slot(node)) for node in extra) if plain else ()
     edits = [e for e in (removal, () if whole is None else (whole,)) if e]
-    return Extra(extra, tuple(edits), Spot((), extra, certainty=STRUCTURAL))
+    return Extra(
+        extra, tuple(edits), Spot((), extra, certainty=1.0 if proven else STRUCTURAL)
+    )
 
 
 def explain(cause: Extra) -> str:

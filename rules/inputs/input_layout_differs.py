@@ -20,6 +20,7 @@ from functools import partial
 
 from analyzer.core.types import Fault, FaultClass, Fix, InsertNode, Permutation
 from rules.base import PROVEN, Example, Rule, Spot
+from rules.changes import change, undoing
 from rules.entrances import entrance, needed_order
 from rules.models import chain, conv, layer
 from rules.wording import shown
@@ -35,7 +36,7 @@ class WrongLayout:
     tensor: str
     needed: Permutation | None
     problem: str
-    readers: tuple[tuple[str, int], ...]
+    fix: Fix | None
     spot: Spot
 
 
@@ -43,25 +44,35 @@ def detect(fault: Fault) -> WrongLayout | None:
     if fault.fault_class is FaultClass.INPUT_DIMS:
         edge = fault.guilty or fault.target.inputs
         return WrongLayout(
-            next(iter(edge), "input"), None, fault.problem, (), Spot(edge=edge)
+            next(iter(edge), "input"), None, fault.problem, None, Spot(edge=edge)
         )
-    return _misread(fault)
+    return _wrong_transpose(fault) or _misread(fault)
 
 
 def explain(cause: WrongLayout) -> str:
     if cause.needed is None:
         return f"{cause.tensor}: {cause.problem}"
     return (
-        f"{cause.tensor}: its reader takes the axes in another order than the source's; "
-        f"transposed by {shown(cause.needed)} they agree"
+        f"{cause.tensor}: the target takes the axes of its input in another order than the "
+        f"source; transposed by {shown(cause.needed)} they agree"
     )
 
 
 def repair(cause: WrongLayout) -> Fix | None:
-    if cause.needed is None:
+    return cause.fix
+
+
+def _wrong_transpose(fault: Fault) -> WrongLayout | None:
+    """Return the cause where a Transpose of the model's input has another order."""
+    found = change(fault, lambda difference: difference.field == "perm")
+    if found is None or found.node.outputs[0] not in fault.entries:
         return None
-    edit = InsertNode(cause.tensor, "Transpose", {"perm": cause.needed}, {}, cause.readers)
-    return Fix(f"Transpose {cause.tensor} before it is read", (edit,))
+    needed = found.difference.source
+    if not isinstance(needed, tuple):
+        return None
+    fix = undoing(f"Take {found.node.inputs[0]} in the source's layout", found)
+    order = tuple(int(axis) for axis in needed)
+    return WrongLayout(found.node.inputs[0], order, "", fix, found.spot)
 
 
 def _misread(fault: Fault) -> WrongLayout | None:
@@ -73,7 +84,9 @@ def _misread(fault: Fault) -> WrongLayout | None:
     readers = tuple((node.name, slot) for node, slot in given.readers)
     outputs = tuple(name for node, _ in given.readers for name in node.outputs)
     spot = Spot(given.source[:1], edge=(given.tensor, *outputs))
-    return WrongLayout(given.tensor, order, "", readers, spot)
+    edit = InsertNode(given.tensor, "Transpose", {"perm": order}, {}, readers)
+    fix = Fix(f"Transpose {given.tensor} before it is read", (edit,))
+    return WrongLayout(given.tensor, order, "", fix, spot)
 
 
 RULE = Rule(

@@ -126,7 +126,8 @@ def _lost(fault: Fault) -> Rescaled | None:
 
 def _added(fault: Fault) -> Rescaled | None:
     """Return the scales that only the target applies to the model's input."""
-    extra = fault.unpaired_target
+    proven = _proven_extra(fault)
+    extra = proven or fault.unpaired_target
     if fault.unpaired_source or not _all_affine(extra) or not _reads_entry(extra[0], fault):
         return None
     edits: tuple[Edit, ...] = tuple(
@@ -137,7 +138,7 @@ def _added(fault: Fault) -> Rescaled | None:
         name,
         f"{listed(extra)} stands behind it and has no counterpart",
         Fix(f"Leave {name} as it is", edits),
-        Spot((), extra, certainty=STRUCTURAL),
+        Spot((), extra, certainty=1.0 if proven else STRUCTURAL),
     )
 
 
@@ -223,6 +224,15 @@ def _kernel_factor(difference: Difference) -> float | None:
     if not isinstance(target, np.ndarray) or source.ndim < 2:  # noqa: PLR2004 - a kernel, no bias
         return None
     return uniform_factor(source, target)
+
+
+def _proven_extra(fault: Fault) -> tuple[Node, ...]:
+    """Return the target's own operators without which the region is right."""
+    return tuple(
+        one.target_node
+        for one in blamed(fault)
+        if one.aspect is Aspect.OPERATOR and one.source_node is None and one.target_node
+    )[:1]
 
 
 def _all_affine(nodes: tuple[Node, ...]) -> bool:

@@ -1,0 +1,64 @@
+"""Scales and shifts that stand in place of others, or one too many, by their operators."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from difflib import SequenceMatcher
+
+from analyzer.core.types import Aspect, Difference, Node, Pair
+from analyzer.differences.effective import effective
+from analyzer.differences.folded import is_same
+from analyzer.differences.operators import is_channelwise
+
+NORMALISATION = frozenset({"BatchNormalization"})
+"""What the source may have folded away, so that only the target has it."""
+
+BIASES = NORMALISATION | {"Add", "Sub"}
+"""The same behind a kernel, whose operator can hold a bias of its own."""
+
+
+def compare_channelwise(pair: Pair) -> Iterator[Difference]:
+    """Yield the scales and shifts whose operator is not the source's.
+
+    Args:
+        pair: Nodes of one macro operator on either side.
+
+    Yields:
+        Differences of ``op``, where the effective kernel or bias differs at all: another
+        operator in the same place, or one that only the target has and no
+        folding explains.
+    """
+    ours, theirs = effective(pair.source), effective(pair.target)
+    if ours is not None and theirs is not None and is_same(ours, theirs):
+        return
+    source, target = (
+        [node for node in nodes if is_channelwise(node)]
+        for nodes in (pair.source, pair.target)
+    )
+    has_kernel = ours is not None and ours.main is not None
+    may_be_folded = BIASES if has_kernel else NORMALISATION
+    keys = [_key(node) for node in source], [_key(node) for node in target]
+    for tag, s0, s1, t0, t1 in SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+        if tag == "replace" and s1 - s0 == t1 - t0:
+            yield from _replaced(source[s0:s1], target[t0:t1])
+        elif tag == "insert":
+            extra = (n for n in target[t0:t1] if n.op not in may_be_folded)
+            yield from (_difference(None, node) for node in extra)
+
+
+def _key(node: Node) -> Hashable:
+    """Return what makes two scales or shifts the same: operator, slots and values."""
+    values = (
+        (s, node.constants[s].shape, node.constants[s].tobytes()) for s in node.constants
+    )
+    return node.op, tuple(values)
+
+
+def _replaced(source: Sequence[Node], target: Sequence[Node]) -> Iterator[Difference]:
+    for one, other in zip(source, target, strict=True):
+        if one.op != other.op:
+            yield _difference(one, other)
+
+
+def _difference(source: Node | None, target: Node) -> Difference:
+    return Difference(
+        Aspect.OPERATOR, "op", source.op if source else None, target.op, source, target
+    )
