@@ -2,18 +2,26 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper, parser
 
-from analyzer.core.types import Array, Pivot
-from analyzer.isolation import Side
+from analyzer.core.types import Array, Fault, Feeds, Pivot, Status, TensorPair
+from analyzer.isolation import Side, kinds
+from analyzer.judge import Judged
+from analyzer.localize import Probe, faults, local_errors
+from analyzer.matching.operators import operator_pairs
+from analyzer.matching.tensors import Link, linked
 from analyzer.pivot import load
+from analyzer.runtime.dump import dump, instrument
+from analyzer.runtime.session import open_session
 from analyzer.view import View, view_of
 
 Net = Callable[..., onnx.ModelProto]
+EMPTY: Feeds = MappingProxyType({})
 
 
 def net_of(text: str, *, opset: int = 18, **weights: Array) -> onnx.ModelProto:
@@ -47,6 +55,58 @@ def side() -> Callable[..., Side]:
         return Side(model, Path(), view_of(model, Path()))
 
     return build
+
+
+@pytest.fixture
+def bench(side: Callable[..., Side]) -> Callable[..., SimpleNamespace]:
+    """Both sides of a pair, what they give for one input ``x``, and how they are paired."""
+
+    def build(
+        source: str, target: str, x: Array, ours: Feeds = EMPTY, theirs: Feeds = EMPTY
+    ) -> SimpleNamespace:
+        left, right = side(source, **ours), side(target, **{**ours, **theirs})
+        feeds = {"x": x}
+        given, seen = (
+            dump(open_session(instrument(one.model), one.folder), feeds)
+            for one in (left, right)
+        )
+        operators = operator_pairs(left.view, right.view, {"x": "x"})
+        ends = {"x": Link(TensorPair("x", "x", exact=True), 1.0, ("name",))}
+        ends |= {
+            name: Link(TensorPair(name, name), 1.0, ("output",))
+            for name in left.view.outputs
+        }
+        return SimpleNamespace(
+            source=left,
+            target=right,
+            feeds=feeds,
+            given=given,
+            seen=seen,
+            operators=operators,
+            ends=ends,
+            links=linked(left.view, right.view, given, seen, operators, ends),
+            known=kinds(seen),
+        )
+
+    return build
+
+
+@pytest.fixture
+def located() -> Callable[..., tuple[Fault, ...]]:
+    """The faults of a bench under one floor for all regions; the second sample is clean."""
+
+    def find(one: SimpleNamespace, floor: float = 1e-5) -> tuple[Fault, ...]:
+        probe = Probe(one.given, one.feeds)
+        errors, _, _ = local_errors(one.target, one.links, probe, one.known)
+        wrong = [
+            Judged(name, error, floor, Status.FAULT)
+            for name, error in errors.items()
+            if error > floor
+        ]
+        samples = [errors, {}]
+        return faults(one.source, one.target, one.links, wrong, samples, [probe], one.known)
+
+    return find
 
 
 @pytest.fixture
