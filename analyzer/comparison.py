@@ -11,7 +11,7 @@ from analyzer.breakage import Runnable, breakage_faults, bridges
 from analyzer.core.errors import RunError
 from analyzer.core.options import Options, Progress
 from analyzer.core.report import InputPair, NotCompared
-from analyzer.core.types import Array, Fault, Feeds, Pivot
+from analyzer.core.types import Array, Fault, Feeds, Pivot, TensorPair
 from analyzer.damage import damages
 from analyzer.isolation import Side, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
@@ -134,8 +134,9 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     if working.refusal is None and _is_clean(links, ordinary, right):
         return result
     found = _as_far_as_possible(bench, working, result, fixed, ordinary, options, progress)
-    broken = () if _stopped_by_sizes(found, working) else breakage_faults(
-        working, target, left, right, found.links, operators
+    broken = () if _stopped_by_sizes(found, working) else tuple(
+        _witnessed(bench, working, found, fault)
+        for fault in breakage_faults(working, target, left, right, found.links, operators)
     )
     missed = tuple(
         NotCompared(name, "nothing runs behind the node that stops the target")
@@ -229,6 +230,42 @@ def _end_links(
             pair(one, other, layout, exact=close is not None), 1.0, ("output",)
         )
     return links
+
+
+def _witnessed(bench: _Bench, working: Runnable, found: Compared, fault: Fault) -> Fault:
+    """Return the fault of a stopping node with what its region is fed and should give.
+
+    Without that evidence a rule can only read the graph; with it, it can prove a cure.
+    """
+    if len(fault.source.outputs) != 1 or len(fault.target.outputs) != 1:
+        return fault
+    name = fault.target.outputs[0]
+    orders = {edge.permutation for edge in fault.edges}
+    tensors = TensorPair(fault.source.outputs[0], name, orders.pop() if len(orders) == 1 else None)
+    links = {**found.links, name: Link(tensors, 0.5, ("neighbours",))}
+    whole = replace(bench.target, model=bench.pivot.model)
+    running = replace(bench.target, model=working.beyond)
+    probes = [Probe(bench.given(n), bench.feeds(n)) for n in range(len(bench.probes))[:3]]
+    stopped = Judged(name, np.inf, NEGLIGIBLE, fault.status)
+    errors = [{name: np.inf} for _ in bench.probes]
+    try:
+        seen = faults(bench.source, whole, links, [stopped], errors, probes, {}, running)[0]
+    except RunError:  # what lies behind it does not run either
+        return fault
+    return replace(
+        seen,
+        fault_class=fault.fault_class,
+        problem=fault.problem,
+        guilty=tuple(dict.fromkeys((*_caused(seen), *fault.guilty)))[:4],
+    )
+
+
+def _caused(fault: Fault) -> tuple[str, ...]:
+    """Return what the cause test blames, if it blames anything."""
+    cured = any(
+        diff.cure is not None and diff.cure <= fault.noise_floor for diff in fault.differences
+    )
+    return fault.guilty if cured else ()
 
 
 def _stopped_by_sizes(found: Compared, working: Runnable) -> bool:

@@ -65,6 +65,7 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
     errors: Sequence[Mapping[str, float]],
     probes: Sequence[Probe],
     known: Mapping[str, Kind],
+    running: Side | None = None,
 ) -> tuple[Fault, ...]:
     """Return one fault for each region that deviates, worst first, with all its evidence.
 
@@ -76,8 +77,10 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
         errors: Local errors of each sample, by target tensor.
         probes: The samples worth keeping, worst first.
         known: Kind of each target tensor.
+        running: As much of the target as runs, where that is not all of it.
     """
-    recorded = [_seen(target, links, probe, known) for probe in probes[:RECORDED]]
+    side = running or target
+    recorded = [_seen(side, links, probe, known) for probe in probes[:RECORDED]]
     built = [
         _fault(source, target, links, group, errors, recorded)
         for group in _together(target, links, found)
