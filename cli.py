@@ -233,7 +233,7 @@ def _diff(given: argparse.Namespace) -> int:
     _refuse_two_on_stdout(given)
     with _progress(given) as told:
         analysis = analyse(
-            given.source, given.target, options=options_of(given), rules=_rule_book(),
+            given.source, given.target, options=options_of(given), rules=_rule_book,
             progress=told,
         )
     for note in (*analysis.source.notes, *analysis.target.notes):

@@ -1,18 +1,18 @@
 """The whole analysis on one page: load, view, match, run, isolate, judge, classify."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, entry_points, version
 
 from analyzer.breakage import Runnable, runnable, whole
 from analyzer.classify import classify, with_layers
 from analyzer.comparison import Compared, compare_values
 from analyzer.core.errors import RunError
 from analyzer.core.graph import opsets
-from analyzer.core.options import Judge, Options, Progress, silent
+from analyzer.core.options import Judge, Options, Progress, RuleBook, silent
 from analyzer.core.report import (
     Coverage,
     InputPair,
@@ -42,7 +42,7 @@ from analyzer.view.inline import inlined
 RULE_GROUP = "pivotfix.rules"
 """The entry-point group under which rules are registered."""
 
-PACKAGES = ("onnx", "onnxruntime", "numpy", "networkx", "onnx-graphsurgeon")
+PACKAGES = ("onnx", "onnxruntime", "numpy", "networkx", "onnx_graphsurgeon")
 """Packages whose version a report names."""
 
 
@@ -72,7 +72,7 @@ def diff(
     target: str,
     *,
     options: Options = Options(),  # noqa: B008 - a frozen value
-    rules: Sequence[Judge] | None = None,
+    rules: RuleBook = None,
     progress: Progress = silent,
 ) -> Report:
     """Return whether the target is still the source, and where and why it is not.
@@ -81,7 +81,7 @@ def diff(
         source: Path of the model that is right by definition, as a user would type it.
         target: Path of its conversion.
         options: How the pair is probed and judged.
-        rules: The rule book; None: every rule that is installed.
+        rules: The rule book, or what gives it; None: every rule that is installed.
         progress: Told what is being done.
 
     Raises:
@@ -95,7 +95,7 @@ def analyse(
     target: str,
     *,
     options: Options = Options(),  # noqa: B008 - a frozen value
-    rules: Sequence[Judge] | None = None,
+    rules: RuleBook = None,
     progress: Progress = silent,
 ) -> Analysis:
     """Return the report on a pair of files, and what a repair needs beyond it.
@@ -137,7 +137,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     target: Pivot,
     *,
     options: Options = Options(),  # noqa: B008 - a frozen value
-    rules: Sequence[Judge] | None = None,
+    rules: RuleBook = None,
     progress: Progress = silent,
     clock: Clock | None = None,
     probes: tuple[tuple[Feeds, ...], ProbeSummary] | None = None,
@@ -148,13 +148,12 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         source: The source's pivot.
         target: The target's pivot.
         options: How the pair is probed and judged.
-        rules: The rule book; None: every rule that is installed.
+        rules: The rule book, or what gives it; None: every rule that is installed.
         progress: Told what is being done.
         clock: Continued from loading.
         probes: The samples to use; None: drawn as the options say.
     """
     clock = clock or Clock()
-    rules = installed_rules() if rules is None else rules
     samples, summary = probes or draw(source, options)
     inputs = input_pairs(source, target)
     with clock("run natively"):
@@ -223,28 +222,38 @@ def _compared(  # noqa: PLR0913 - the pair, what it runs on, and how it is judge
     )
 
 
+def _resolved(rules: RuleBook) -> Sequence[Judge]:
+    """Return the rules, read only now that there is something to explain."""
+    if rules is None:
+        return installed_rules()
+    return rules() if callable(rules) else rules
+
+
 def installed_rules() -> tuple[Judge, ...]:
     """Return every rule registered under `RULE_GROUP`."""
+    from importlib.metadata import entry_points  # 50 ms that an equivalent pair need not pay
+
     loaded = (entry.load() for entry in entry_points(group=RULE_GROUP))
     return tuple(rule for one in loaded for rule in (one() if callable(one) else (one,)))
 
 
 def versions() -> dict[str, str]:
-    """Return the version of each package that took part."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # a package put on the path by hand has no metadata
-            found[name] = "unknown"
-    return found
+    """Return the version of each package that took part: those this process has imported."""
+    modules = {name: sys.modules.get(name) for name in PACKAGES}
+    return {
+        name: str(getattr(module, "__version__", "unknown"))
+        for name, module in modules.items()
+        if module is not None
+    }
 
 
 def _findings(
-    compared: Compared, source: Pivot, target: Pivot, rules: Sequence[Judge]
+    compared: Compared, source: Pivot, target: Pivot, rules: RuleBook
 ) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
     """Return the findings with the user's layer names, and the rules that failed."""
-    findings, broken = classify(compared.faults, rules)
+    if not compared.faults:
+        return (), ()
+    findings, broken = classify(compared.faults, _resolved(rules))
     named = (
         with_layers(finding, source, target, compared.source, compared.target)
         for finding in findings

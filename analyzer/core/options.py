@@ -59,3 +59,7 @@ class Judge(Protocol):
 
     def judge(self, fault: Fault) -> Sequence[Finding]:
         """Return the findings this rule makes of a fault; empty where it knows nothing."""
+
+
+RuleBook = Sequence[Judge] | Callable[[], Sequence[Judge]] | None
+"""The rules, or a function that reads them once a fault wants explaining; None: all installed."""
