@@ -21,7 +21,6 @@ ZERO_SHARE = 0.125
 PLAIN_SPAN = 20
 """Integers of no known meaning are drawn up to this magnitude, negative ones included."""
 
-PIXEL_MAX = 255.0
 BYTES = {"uint8": (0, 255), "int8": (-128, 127)}
 """Bytes are pixels or quantized values, and use their whole range."""
 
@@ -137,7 +136,7 @@ def _value(
     if dtype.kind in "iu" or use.use in {Use.INDEX, Use.CLASS}:
         return _integers(rng, shape, dtype, use, narrow=narrow).astype(dtype)
     if use.use is Use.PIXELS:
-        return _pixels(rng, shape, sample).astype(dtype)
+        return _pixels(rng, shape, use.size, sample).astype(dtype)
     drawn = FLOAT_KINDS[sample % len(FLOAT_KINDS)](rng, shape)
     return (np.abs(drawn) if use.use is Use.POSITIVE else drawn).astype(dtype)
 
@@ -181,9 +180,11 @@ FLOAT_KINDS: tuple[Draw, ...] = (_normal, _unit, _wide, _ties)
 """N(0, 1) alone misses faults of sign, rounding and order; each sample has its own kind."""
 
 
-def _pixels(rng: np.random.Generator, shape: tuple[int, ...], sample: int) -> Array:
-    """Return values in [0, 255]: whole ones in every second sample."""
-    drawn = rng.random(shape) * PIXEL_MAX
+def _pixels(
+    rng: np.random.Generator, shape: tuple[int, ...], brightest: int, sample: int
+) -> Array:
+    """Return values from 0 to the brightest: whole ones in every second sample."""
+    drawn = rng.random(shape) * brightest
     return np.asarray(np.round(drawn) if sample % 2 else drawn)
 
 

@@ -26,7 +26,11 @@ SHAPES = frozenset({
 
 PIXEL_SCALE = 50.0
 """A first operator that subtracts or divides by more than this (or multiplies by less than
-its inverse) is normalising 8-bit pixels, as 127.5, 255 and ImageNet's means of 104 do."""
+its inverse) is normalising pixels: 127.5, 255, 65535 and ImageNet's means of 104 do."""
+
+BYTE_MAX = 255
+LARGEST_SCALE = 2**16
+"""Sensors give up to 16 bits; what is divided by more is no picture."""
 
 
 class Use(IntEnum):
@@ -67,7 +71,8 @@ class InputUse:
 
     Attributes:
         use: What it is for.
-        size: Number of rows an index chooses from, or of classes; 0 for every other use.
+        size: Number of rows an index chooses from, or of classes; the largest value of a
+            pixel; 0 for every other use.
     """
 
     use: Use
@@ -162,12 +167,14 @@ def _mask_if(holds: bool) -> InputUse | None:  # noqa: FBT001 -- the condition i
 
 
 def _pixel_use(node: onnx.NodeProto, slot: int, reading: _Reading) -> InputUse | None:
-    """Return whether an operator looks like the normalisation of 8-bit pixels."""
+    """Return what an operator tells of a sensor's range by normalising it."""
     if len(node.input) != 2 or node.op_type not in {"Div", "Sub", "Mul", "Add"}:  # noqa: PLR2004
         return None
     other = abs(_constant(node, 1 - slot, reading, otherwise=1.0))
     scale = 1.0 / other if node.op_type == "Mul" and other else other
-    return InputUse(Use.PIXELS) if PIXEL_SCALE < scale <= 2 * 255 else None
+    if not PIXEL_SCALE < scale <= LARGEST_SCALE:
+        return None
+    return InputUse(Use.PIXELS, max(BYTE_MAX, round(scale)))
 
 
 def _rows(node: onnx.NodeProto, reading: _Reading) -> int:

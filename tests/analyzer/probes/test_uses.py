@@ -11,8 +11,12 @@ from analyzer.probes.uses import InputUse, Use, input_uses
 
 Made = Callable[..., Pivot]
 CONSTANTS = {
-    "table": np.zeros((7, 3), np.float32), "depth": np.int64([5]), "one": np.float32([1]),
-    "scale": np.float32([1 / 255]), "mean": np.float32([123.7, 116.3, 103.5]),
+    "table": np.zeros((7, 3), np.float32),
+    "depth": np.int64([5]),
+    "one": np.float32([1]),
+    "sensor": np.float32([65535]),
+    "scale": np.float32([1 / 255]),
+    "mean": np.float32([123.7, 116.3, 103.5]),
 }
 
 
@@ -34,8 +38,9 @@ def node(op: str, *inputs: str, **attributes: int) -> NodeProto:
         (node("Equal", "x", "depth"), InputUse(Use.MASK)),
         (node("Mod", "table", "x"), InputUse(Use.DIVISOR)),
         (node("TopK", "table", "x"), InputUse(Use.COUNT)),
-        (node("Mul", "x", "scale"), InputUse(Use.PIXELS)),
-        (node("Sub", "x", "mean"), InputUse(Use.PIXELS)),
+        (node("Mul", "x", "scale"), InputUse(Use.PIXELS, 255)),
+        (node("Sub", "x", "mean"), InputUse(Use.PIXELS, 255)),
+        (node("Div", "x", "sensor"), InputUse(Use.PIXELS, 65535)),
         (node("Log", "x"), InputUse(Use.POSITIVE)),
         (node("Relu", "x"), InputUse(Use.PLAIN)),
     ],
