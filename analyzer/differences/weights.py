@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from analyzer.core.types import Array, Aspect, Difference, Node, Permutation
+from analyzer.core.types import Array, Aspect, Difference, Node, Pair, Permutation
 from analyzer.differences.alignment import differs, fitted, in_layout_of
-from analyzer.differences.effective import Effective, effective, linear_nodes
+from analyzer.differences.effective import LINEAR, effective, linear_nodes
 from analyzer.differences.folded import compare_folded, is_same
 from analyzer.differences.layout import Layouts
 from analyzer.differences.operators import couples, weight_slots
@@ -22,35 +22,44 @@ def compare_weights(layouts: Layouts) -> Iterator[Difference]:
     Yields:
         Differences whose source value has the target's layout and dtype.
     """
-    pair = layouts.pair
-    ours, theirs = effective(pair.source), effective(pair.target)
-    whole = (
-        ours is not None
-        and theirs is not None
-        and (ours.main is None) == (theirs.main is None)
-    )
-    folded = linear_nodes((*pair.source, *pair.target)) if whole else frozenset()
     plain = list(_slot_by_slot(layouts))
-    yield from (d for d in plain if id(d.target_node) not in folded)
-    if ours is None or theirs is None or not whole:
+    folded = _folded_nodes(layouts.pair)
+    yield from (one for one in plain if id(one.target_node) not in folded)
+    direct = [one for one in plain if id(one.target_node) in folded]
+    alike = _are_stored_alike(layouts.pair)
+    if not folded or (alike and not direct):
         return
-    direct = [d for d in plain if id(d.target_node) in folded]
-    if direct and is_same(ours, theirs):
-        return
-    alike = _spelling(pair.source) == _spelling(pair.target)
-    if alike and _pairs_up(ours, theirs):
+    ours, theirs = effective(layouts.pair.source), effective(layouts.pair.target)
+    if ours is None or theirs is None:
         yield from direct
-        return
-    yield from compare_folded(ours, theirs)
+    elif not is_same(ours, theirs):
+        yield from direct if alike else compare_folded(ours, theirs)
 
 
-def _pairs_up(ours: Effective, theirs: Effective) -> bool:
-    """Return whether kernels are stored alike, so that slot-by-slot comparison sees all."""
-    if ours.main is None or theirs.main is None:
-        return True
-    return ours.kernel.shape == theirs.kernel.shape and (
-        ours.main.op == theirs.main.op
-        and ours.main.attributes.get("transB") == theirs.main.attributes.get("transB")
+def _folded_nodes(pair: Pair) -> frozenset[int]:
+    """Return the nodes that are compared as a whole: none where the sides are not alike."""
+    mains = [_mains(nodes) for nodes in (pair.source, pair.target)]
+    if any(len(main) > 1 for main in mains) or len(mains[0]) != len(mains[1]):
+        return frozenset()
+    if any(1 not in node.constants for main in mains for node in main):
+        return frozenset()
+    return linear_nodes((*pair.source, *pair.target))
+
+
+def _mains(nodes: Sequence[Node]) -> list[Node]:
+    return [node for node in nodes if node.op in LINEAR and not node.domain]
+
+
+def _are_stored_alike(pair: Pair) -> bool:
+    """Return whether each constant stands in one place on both sides, in one layout."""
+    ours, theirs = _mains(pair.source), _mains(pair.target)
+    if _spelling(pair.source) != _spelling(pair.target):
+        return False
+    return all(
+        one.constants[1].shape == other.constants[1].shape
+        and one.attributes.get("transB") == other.attributes.get("transB")
+        for one, other in zip(ours, theirs, strict=True)
+        if 1 in one.constants and 1 in other.constants
     )
 
 
