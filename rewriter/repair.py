@@ -101,7 +101,9 @@ def repair(  # noqa: PLR0913 - a command with its options
         seen = judgement(left, probes[0], options)
         unseen = judgement(left, held_out(left, options, probes[0]), options)
     case = _Case(left, right, options, book, seen, unseen, first, clock)
-    if _is_equivalent(case):
+    if first.report.verdict is Verdict.EQUIVALENT:
+        case = _asked_further(case, progress)
+    if case.first.report.verdict is Verdict.EQUIVALENT:
         return _copied(case, out, dry_run=dry_run, force=force)
     return _repaired(case, out, progress, dry_run=dry_run, force=force)
 
@@ -117,11 +119,15 @@ def _loaded(
     return left, right
 
 
-def _is_equivalent(case: _Case) -> bool:
-    """Return whether there is nothing to mend, on the held-out probes either."""
-    if case.first.report.verdict is not Verdict.EQUIVALENT:
-        return False
-    return _proven(case, case.target, case.first.report).verdict is Verdict.EQUIVALENT
+def _asked_further(case: _Case, progress: Progress) -> _Case:
+    """Return the case of an equivalent pair, analysed anew if held-out probes disagree."""
+    floors = {pair.target: pair.noise_floor for pair in case.first.report.outputs}
+    pairs = case.unseen.outputs(case.target)
+    if all(
+        pair.within or pair.relative_error <= floors.get(pair.target, 0.0) for pair in pairs
+    ):
+        return case
+    return replace(case, first=_analysed(case, case.target, progress, everything=True))
 
 
 def _copied(case: _Case, out: Path | None, *, dry_run: bool, force: bool) -> Report:
@@ -144,10 +150,10 @@ def _repaired(
     with case.clock("verify"), _written(case, _end(case, chosen), out) as written:
         if _worse(case, written):
             return report(case.first, rounds, (), None)
-        proof = _analysed(case, written, progress)
+        proof = _analysed(case, written, progress, everything=True)
         if out is not None and not dry_run:
             _publish(case, written, out, force=force)
-    return report(case.first, rounds, chosen, _proven(case, written, proof.report))
+    return report(case.first, rounds, chosen, proof.report)
 
 
 def _rounds(case: _Case, progress: Progress) -> tuple[Round, ...]:
@@ -168,11 +174,15 @@ def _rounds(case: _Case, progress: Progress) -> tuple[Round, ...]:
     return tuple(done)
 
 
-def _analysed(case: _Case, target: Pivot, progress: Progress) -> Analysis:
-    """Return the analysis of an edited target, on the probes of the first one."""
+def _analysed(
+    case: _Case, target: Pivot, progress: Progress, *, everything: bool = False
+) -> Analysis:
+    """Return the analysis of a target on the probes fixes are found with, or on all."""
+    probes = (*case.seen.probes, *(case.unseen.probes if everything else ()))
+    summary = replace(case.first.report.probe, samples=len(probes))
     return analyse_pivots(
         case.source, target, options=case.options, rules=case.rules, progress=progress,
-        probes=(case.first.probes, case.first.report.probe),
+        probes=(probes, summary),
     )
 
 
@@ -236,12 +246,3 @@ def _publish(case: _Case, written: Pivot, out: Path, *, force: bool) -> None:
         export(case.target, written.model, out, force=force)
     else:
         copy(written, out, force=force)
-
-
-def _proven(case: _Case, written: Pivot, proof: Report) -> Report:
-    """Return the proof, equivalent only where the held-out probes say so too."""
-    floors = {pair.target: pair.noise_floor for pair in proof.outputs}
-    pairs = case.unseen.outputs(written)
-    if all(pair.within or pair.relative_error <= floors[pair.target] for pair in pairs):
-        return proof
-    return replace(proof, verdict=Verdict.DIVERGENT)

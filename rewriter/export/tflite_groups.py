@@ -17,6 +17,9 @@ from rewriter.export.tflite_values import same_constant
 
 FUSED = "fusedActivationFunction"
 
+PASSING = frozenset({"Identity", "Dropout"})
+"""Operators that only give a tensor another name, which the flatbuffer has no need of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -110,6 +113,9 @@ def place(plan: Plan, node: Node) -> None:
     operator = None if old is None else plan.owned.operators.get(old.name)
     if old is not None and operator is not None:
         _keep(plan, (old, node), operator)
+        return
+    if old is None and node.op in PASSING and upstream is not None:
+        _join(plan, node, upstream)
         return
     if old is None or old.name in plan.owned.fused:
         _open(plan, Group(None, node, list(node.outputs)))

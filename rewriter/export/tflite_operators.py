@@ -67,8 +67,6 @@ def steps(node: Node, layout: Permutation) -> tuple[Step, ...]:
     Raises:
         ExportError: TFLite has no operator that computes it.
     """
-    if node.op in {"Identity", "Dropout"}:
-        return ()
     if node.op == "Clip":
         return _clip(node)
     return (_step(node, layout),)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from analyzer.core.errors import ExportError
 from analyzer.core.types import Node
 from rewriter.export.tflite_file import (
     NOTHING,
@@ -61,6 +62,7 @@ def rewire(
     dropped = _dropped(plan, after)
     made = _apply(plan, tensors)
     _declare(plan, tensors, known.reshaped)
+    _check_outputs(plan, tensors, known.outputs)
     kept = [one for one in flatbuffer.graph.operators if id(one) not in dropped]
     flatbuffer.graph.operators = _sorted([*kept, *made], after)
 
@@ -111,9 +113,6 @@ def _make(
     layout = next((plan.layout[one] for one in node.inputs if one in plan.layout), ())
     chain = steps(node, layout)
     image = next(index for index in inputs if index != NOTHING)
-    if not chain:
-        tensors[id(group)] = _passed(node, tensors.get(id(group), NOTHING), image)
-        return []
     made: list[FbOperator] = []
     for count, step in enumerate(chain, start=1):
         last = count == len(chain)
@@ -129,13 +128,6 @@ def _make(
     if is_windowed(node):
         pad(plan.flatbuffer, made[-1], node, _sizes(plan, node.inputs[0]))
     return made
-
-
-def _passed(node: Node, claimed: int, image: int) -> int:
-    """Return the tensor of a node that only passes its input on."""
-    if claimed not in {NOTHING, image}:
-        raise refusal(node, "TFLite has no operator that only gives a tensor a name")
-    return image
 
 
 def _output(
@@ -223,6 +215,18 @@ def _declare(
             tensor.shape = np.array(found, np.int32)
         if group.operator is not None and found:
             _size(plan.flatbuffer, group.operator, found)
+
+
+def _check_outputs(
+    plan: Plan, tensors: Mapping[int, int], outputs: Collection[str]
+) -> None:
+    """Refuse a repair after which an output would have to be another tensor."""
+    for name in outputs:
+        if _tensor(plan, tensors, name) != plan.owned.place.get(name, NOTHING):
+            raise ExportError(
+                f"the repaired output {name} is no tensor of its own in the .tflite file",
+                hint="write the repaired model with -o to an .onnx file",
+            )
 
 
 def _size(flatbuffer: Flatbuffer, operator: FbOperator, shape: tuple[int, ...]) -> None:

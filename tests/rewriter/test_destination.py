@@ -1,0 +1,76 @@
+"""An OUT that cannot or must not be written is refused before anything is loaded."""
+
+from pathlib import Path
+
+import pytest
+
+from analyzer.core.errors import ExportError, UsageError
+from rewriter.destination import check_destination
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with two models."""
+    for name in ("source.keras", "target.tflite"):
+        (tmp_path / name).write_bytes(b"a model")
+    return tmp_path
+
+
+def check(
+    folder: Path, out: str, *, target: str = "target.tflite", force: bool = False
+) -> None:
+    """Check an OUT beside the models."""
+    check_destination(
+        str(folder / "source.keras"), str(folder / target), folder / out, force=force
+    )
+
+
+def test_own_format_and_onnx_are_taken(folder: Path) -> None:
+    """A TFLite target is written as TFLite or as ONNX."""
+    check(folder, "out.tflite")
+    check(folder, "out.onnx")
+
+
+def test_other_format_is_refused(folder: Path) -> None:
+    """The refusal names both suffixes that would do."""
+    with pytest.raises(UsageError, match=r"\.tflite or \.onnx"):
+        check(folder, "out.keras")
+
+
+def test_keras_target_is_offered_onnx(folder: Path) -> None:
+    """A Keras target is not written as .keras yet; ONNX is offered by name."""
+    with pytest.raises(ExportError, match=r"not written as \.keras yet") as refusal:
+        check(folder, "out.keras", target="source.keras")
+
+    assert "-o out.onnx" in refusal.value.hint
+
+
+def test_file_that_is_there_wants_force(folder: Path) -> None:
+    """An existing OUT is replaced only when that is asked for."""
+    (folder / "out.onnx").write_bytes(b"")
+
+    with pytest.raises(UsageError, match="exists"):
+        check(folder, "out.onnx")
+    check(folder, "out.onnx", force=True)
+
+
+def test_missing_folder_is_refused(folder: Path) -> None:
+    """A folder that is not there is not made silently."""
+    with pytest.raises(UsageError, match="does not exist"):
+        check(folder, "nowhere/out.onnx")
+
+
+def test_folder_as_out_is_refused(folder: Path) -> None:
+    """OUT names a file."""
+    (folder / "out.onnx").mkdir()
+
+    with pytest.raises(UsageError, match="is a folder"):
+        check(folder, "out.onnx")
+
+
+def test_hard_link_to_the_target_is_the_target(folder: Path) -> None:
+    """Two names of one file are one file."""
+    (folder / "other.tflite").hardlink_to(folder / "target.tflite")
+
+    with pytest.raises(UsageError, match="is the TARGET"):
+        check(folder, "other.tflite", force=True)
