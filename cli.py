@@ -190,6 +190,7 @@ def _pair(command: argparse.ArgumentParser) -> None:
         default=[], help="interval to draw an input from")
     add("--input-shapes", metavar="NAME:[1,3,224,224]", type=_read("shape"),
         action="append", default=[], help="shape of an input that leaves sizes open")
+    add("--pairs", metavar="FILE.json", type=Path, help="nodes or tensors that belong together")
 
 
 def _read(kind: str) -> Callable[[str], object]:
@@ -324,7 +325,7 @@ def options_of(given: argparse.Namespace) -> Options:
         val_range=dict(given.val_range),
         input_shapes=dict(given.input_shapes),
         trust_code=given.trust_code,
-        simplify=getattr(given, "simplify", False),
+        simplify=getattr(given, "simplify", False), pairs=given.pairs,
     )
 
 

@@ -26,7 +26,13 @@ from analyzer.core.report import (
 from analyzer.core.types import Feeds, Finding, Pivot, TensorPair
 from analyzer.coverage import compared_share, coverage
 from analyzer.matching.ends import input_pairs, target_feeds
-from analyzer.outputs import NativeRuns, native_runs, output_floors, output_pairs
+from analyzer.outputs import (
+    NativeRuns,
+    native_runs,
+    output_floors,
+    output_pairs,
+    refuse_unknown_outputs,
+)
 from analyzer.outside import (
     amplified,
     fidelity_findings,
@@ -154,6 +160,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         probes: The samples to use; None: drawn as the options say.
     """
     clock = clock or Clock()
+    refuse_unknown_outputs(source, target, options)
     samples, summary = probes or draw(source, options)
     inputs = input_pairs(source, target)
     with clock("run natively"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.core.errors import RunError
+from analyzer.core.errors import RunError, UsageError
 from analyzer.core.options import EVERY_OUTPUT, Options
 from analyzer.core.report import InputPair, OutputPair
 from analyzer.core.types import Array, Feeds, Pivot
@@ -102,6 +102,21 @@ def output_pairs(
         for left, right in names
         if (left, right) in layouts
     )
+
+
+def refuse_unknown_outputs(source: Pivot, target: Pivot, options: Options) -> None:
+    """Refuse tolerances for outputs that neither model has.
+
+    Raises:
+        UsageError: A name is misspelt; the message lists the outputs there are.
+    """
+    known = [spec.name for spec in (*source.outputs, *target.outputs)]
+    for name in (*options.rtol, *options.atol):
+        if name != EVERY_OUTPUT and name not in known:
+            raise UsageError(
+                f"a tolerance is given for {name}, which is no output of either model",
+                hint=f"name one of {', '.join(dict.fromkeys(known))}",
+            )
 
 
 def _output_pair(
