@@ -168,9 +168,13 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
         seen.keys() & target.order.keys() - links.keys(), key=target.order.__getitem__
     )
     sources = [name for name in given if name in source.order]
-    for match in _best_matches(
-        source, target, value_matches(given, seen, unknown, sources, orders), banned
-    ):
+    matches = [
+        match
+        for match in value_matches(given, seen, unknown, sources, orders)
+        if (match.source, match.target) not in banned
+    ]
+    closest = _closest(links, matches, given, seen)
+    for match in _best_matches(source, target, matches, closest):
         links[match.target] = _link(
             match.source, match.target, match.layout, ("values",), exact=True
         )
@@ -195,11 +199,32 @@ def _link(
     return Link(pair(left, right, layout, exact=exact), 1.0 - doubt, tuple(reasons))
 
 
+def _closest(
+    links: Links, matches: Iterable[ValueMatch], given: Feeds, seen: Feeds
+) -> dict[str, float]:
+    """Return how closely any target tensor agrees with each source tensor of the matches.
+
+    Linked ones count too: what layer normalization reads and what it centers are alike
+    within a percent, and only one of them is the source's tensor.
+    """
+    closest: dict[str, float] = {}
+    for match in matches:
+        closest[match.source] = min(match.error, closest.get(match.source, match.error))
+    for link in links.values():
+        left, right = link.tensors.source, link.tensors.target
+        if left in closest and right in seen:
+            moved = carried_or_none(given[left], layout_of(link.tensors))
+            if moved is not None and moved.shape == seen[right].shape:
+                error = disagreement(moved, seen[right], SAME, spread(seen[right]))
+                closest[left] = min(error, closest[left])
+    return closest
+
+
 def _best_matches(
     source: View,
     target: View,
     matches: Iterable[ValueMatch],
-    banned: frozenset[tuple[str, str]],
+    closest: Mapping[str, float],
 ) -> tuple[ValueMatch, ...]:
     """Return one match a target tensor: same kind of operator first, then the closest.
 
@@ -207,11 +232,7 @@ def _best_matches(
     the operator's name tells them apart.
     """
     best: dict[str, tuple[tuple[bool, bool, float, int], ValueMatch]] = {}
-    allowed = [match for match in matches if (match.source, match.target) not in banned]
-    closest: dict[str, float] = {}
-    for match in allowed:
-        closest[match.source] = min(match.error, closest.get(match.source, match.error))
-    for match in allowed:
+    for match in matches:
         if match.error > max(NEXT_CLOSEST * closest[match.source], SURELY_SAME):
             continue
         one, other = source.owner[match.source], target.owner[match.target]

@@ -86,6 +86,33 @@ def test_values_pair_what_structure_cannot(side: Make) -> None:
     assert found["n"].tensors.exact
 
 
+def test_tensor_that_merely_resembles_another_is_not_paired(
+    side: Make, rng: np.random.Generator
+) -> None:
+    """What layer normalization centers is within a percent of what it reads."""
+    text = "(float[2,4] x) => (y) {{ h = MatMul(x, w) z = Add(h, ten) {} }}"
+    wide = {
+        "w": rng.normal(size=(4, 4096)).astype(np.float32),
+        "ten": np.full(4096, 10, np.float32),
+        "one": np.ones(4096, np.float32),
+        "axes": np.int64([-1]),
+    }
+    fused = side(text.format("y = LayerNormalization(z, one)"), **wide)
+    spelled = side(
+        text.format(
+            "m = ReduceMean(z, axes) d = Sub(z, m) q = Mul(d, d) v = ReduceMean(q, axes)"
+            " s = Sqrt(v) y = Div(d, s)"
+        ),
+        **wide,
+    )
+    given, seen = values(fused), values(spelled)
+    found = links(fused, spelled)
+
+    assert np.abs(seen["d"] - given["h"]).max() < 0.02 * np.ptp(given["h"])
+    assert "d" not in found
+    assert found["y"].tensors.exact
+
+
 def test_refuted_pair_is_not_made_again(side: Make) -> None:
     """What a run has ruled out stays out."""
     found = links(side(PLAIN), side(PLAIN), banned=frozenset({("b", "b")}))
