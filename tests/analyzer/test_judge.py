@@ -1,0 +1,154 @@
+"""An error is a fault, drift or noise by the measured floor of its own region."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from analyzer.core.types import Array, Pivot, Status
+from analyzer.judge import (
+    NEGLIGIBLE,
+    Judged,
+    is_narrow,
+    is_quantized,
+    judged,
+    whole_model_noise,
+)
+from analyzer.localize import Probe, local_errors
+
+Bench = Callable[..., SimpleNamespace]
+ROW = np.linspace(-1.0, 1.0, 8, dtype=np.float32).reshape(2, 4)
+DENSE = "(float[2,4] x) => (y) { a = MatMul(x, w) y = Tanh(a) }"
+
+
+@pytest.fixture
+def weight(rng: np.random.Generator) -> Array:
+    """A square matrix."""
+    return rng.normal(size=(4, 4)).astype(np.float32)
+
+
+def verdicts(one: SimpleNamespace, samples: int = 1) -> dict[str, Judged]:
+    """Return what is judged of a bench, by target tensor."""
+    probe = Probe(one.given, one.feeds)
+    errors, fed, _ = local_errors(one.target, one.links, probe, one.known)
+    partners = {name: link.tensors.source for name, link in one.links.items()}
+    found = judged(
+        one.source, one.target, [errors] * samples, partners, one.given, fed, seed=0
+    )
+    return {one.name: one for one in found}
+
+
+def test_equal_regions_are_not_even_measured(bench: Bench, weight: Array) -> None:
+    """Where nothing deviates, nothing is judged."""
+    assert verdicts(bench(DENSE, DENSE, ROW, {"w": weight})) == {}
+
+
+def test_fault_a_hundred_floors_high_is_found(bench: Bench, weight: Array) -> None:
+    """A weight that is off by a ten-thousandth is wrong, though no output would tell."""
+    damaged = weight * np.float32(1.0001)
+    found = verdicts(bench(DENSE, DENSE, ROW, {"w": weight}, {"w": damaged}))
+
+    assert found.keys() == {"a"}
+    assert found["a"].status is Status.FAULT
+    assert found["a"].error == pytest.approx(1e-4, rel=0.01)
+    assert found["a"].floor < 1e-5
+
+
+def test_cancellation_is_noise(bench: Bench, rng: np.random.Generator) -> None:
+    """A sum ten thousand times smaller than its terms may deviate by far more."""
+    half = rng.normal(size=(4, 3)).astype(np.float32)
+    whole = np.concatenate([half, np.float32(1e-4) * half[::-1] - half])
+    text = "(float[2,4] x) => (y) {{ z = Concat<axis=1>(x, x) {} }}"
+    one = bench(
+        text.format("y = MatMul(z, w)"),
+        text.format("r = Gather<axis=1>(z, back) y = MatMul(r, v)"),
+        ROW,
+        {"w": whole, "v": whole[::-1].copy(), "back": np.arange(7, -1, -1)},
+    )
+    probe = Probe(one.given, one.feeds)
+    errors, _, _ = local_errors(one.target, one.links, probe, one.known)
+
+    assert errors["y"] > NEGLIGIBLE
+    assert verdicts(one) == {}
+
+
+def test_half_precision_is_drift(bench: Bench, weight: Array) -> None:
+    """What half precision loses is its declared loss, and no fault."""
+    half = (
+        "(float[2,4] x) => (y) { h = Cast<to=10>(x) a = MatMul(h, w) t = Tanh(a)"
+        " y = Cast<to=1>(t) }"
+    )
+    found = verdicts(
+        bench(DENSE, half, ROW, {"w": weight}, {"w": weight.astype("float16")})
+    )
+
+    assert {one.status for one in found.values()} == {Status.DRIFT}
+
+
+def test_fault_in_half_precision_is_a_fault(bench: Bench, weight: Array) -> None:
+    """More than ten bits are lost: a weight is wrong."""
+    half = (
+        "(float[2,4] x) => (y) { h = Cast<to=10>(x) a = MatMul(h, w) t = Tanh(a)"
+        " y = Cast<to=1>(t) }"
+    )
+    damaged = (weight * 1.2).astype("float16")
+    found = verdicts(bench(DENSE, half, ROW, {"w": weight}, {"w": damaged}))
+
+    assert found["a"].status is Status.FAULT
+
+
+def quantized(scale: float) -> str:
+    """Return the product with its weight on a grid of this step."""
+    return (
+        "(float[2,4] x) => (y) { v = DequantizeLinear(q, s) a = MatMul(x, v) y = Tanh(a) }"
+        if scale
+        else DENSE
+    )
+
+
+@pytest.mark.parametrize(("error", "status"), [(1.0, Status.DRIFT), (1.5, Status.FAULT)])
+def test_quantized_region_is_judged_by_its_grid(
+    bench: Bench, weight: Array, error: float, status: Status
+) -> None:
+    """Rounding to eight bits is drift; a wrong scale is a fault."""
+    scale = np.float32(np.abs(weight).max() / 127)
+    grid = np.clip(np.round(weight / scale), -127, 127).astype(np.int8)
+    one = bench(
+        DENSE,
+        quantized(float(scale)),
+        ROW,
+        {"w": weight},
+        {"q": grid, "s": scale * np.float32(error)},
+    )
+
+    assert verdicts(one, samples=4)["a"].status is status
+
+
+def test_quantized_and_narrow_regions_are_recognised(bench: Bench, weight: Array) -> None:
+    """By the operators and constants between the cuts, not by the whole model."""
+    text = (
+        "(float[2,4] x) => (y) { v = DequantizeLinear(q, s) a = MatMul(x, v)"
+        " h = Cast<to=10>(a) t = Tanh(h) y = Cast<to=1>(t) }"
+    )
+    constants = {"q": weight.astype(np.int8), "s": np.float32(1)}
+    one = bench(text, text, ROW, constants)
+    view = one.target.view
+
+    assert is_quantized(view, "a", ("x",))
+    assert not is_quantized(view, "t", ("a",))
+    assert is_narrow(view, "t", {"a": one.seen["a"]})
+    assert not is_narrow(view, "a", {"x": ROW})
+
+
+def test_noise_grows_with_depth(pivot: Callable[..., Pivot]) -> None:
+    """Each operator rounds once more: four times as many round twice as much."""
+    floors = []
+    for depth in (4, 16):
+        steps = " ".join(f"t{i + 1} = Neg(t{i})" for i in range(depth - 1))
+        text = f"(float[4] t0) => (y) {{ {steps} y = Neg(t{depth - 1}) }}"
+        model = pivot(text, f"deep{depth}")
+        floors.append(whole_model_noise(model, [{"t0": ROW[0]}], seed=0)["y"])
+
+    assert floors[0] >= NEGLIGIBLE
+    assert floors[1] == pytest.approx(2 * floors[0], rel=0.01)
