@@ -81,7 +81,7 @@ class _Bench:
         return target_feeds(self.probes[place], self.inputs, self.pivot)
 
     def seen(self, place: int) -> dict[str, Array]:
-        """Return the target's values of one sample in an ordinary run, as far as it runs."""
+        """Return the target's values of one sample, as far as it runs."""
         feeds = self.feeds(place)
         return feeds if self.theirs is None else dump(self.theirs, feeds)
 
@@ -134,9 +134,15 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     if working.refusal is None and _is_clean(links, ordinary, right):
         return result
     found = _as_far_as_possible(bench, working, result, fixed, ordinary, options, progress)
-    broken = () if _stopped_by_sizes(found, working) else tuple(
-        _witnessed(bench, working, found, fault)
-        for fault in breakage_faults(working, target, left, right, found.links, operators)
+    broken = (
+        ()
+        if _stopped_by_sizes(found, working)
+        else tuple(
+            _witnessed(bench, working, found, fault)
+            for fault in breakage_faults(
+                working, target, left, right, found.links, operators
+            )
+        )
     )
     missed = tuple(
         NotCompared(name, "nothing runs behind the node that stops the target")
@@ -147,7 +153,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
 
 
 def _session(model: onnx.ModelProto, folder: Path) -> Session | None:
-    """Return a session that gives every tensor; None for a model of which no node is left."""
+    """Return a session that gives every tensor; None for a model without nodes."""
     return open_session(instrument(model), folder) if model.graph.node else None
 
 
@@ -241,7 +247,9 @@ def _witnessed(bench: _Bench, working: Runnable, found: Compared, fault: Fault) 
         return fault
     name = fault.target.outputs[0]
     orders = {edge.permutation for edge in fault.edges}
-    tensors = TensorPair(fault.source.outputs[0], name, orders.pop() if len(orders) == 1 else None)
+    tensors = TensorPair(
+        fault.source.outputs[0], name, orders.pop() if len(orders) == 1 else None
+    )
     links = {**found.links, name: Link(tensors, 0.5, ("neighbours",))}
     whole = replace(bench.target, model=bench.pivot.model)
     running = replace(bench.target, model=working.beyond)
@@ -252,6 +260,8 @@ def _witnessed(bench: _Bench, working: Runnable, found: Compared, fault: Fault) 
         seen = faults(bench.source, whole, links, [stopped], errors, probes, {}, running)[0]
     except RunError:  # what lies behind it does not run either
         return fault
+    if not set(seen.source.inputs) <= {edge.source for edge in seen.edges}:
+        return fault  # the walk back stopped at a layout that the target never makes
     return replace(
         seen,
         fault_class=fault.fault_class,
@@ -263,15 +273,17 @@ def _witnessed(bench: _Bench, working: Runnable, found: Compared, fault: Fault) 
 def _caused(fault: Fault) -> tuple[str, ...]:
     """Return what the cause test blames, if it blames anything."""
     cured = any(
-        diff.cure is not None and diff.cure <= fault.noise_floor for diff in fault.differences
+        diff.cure is not None and diff.cure <= fault.noise_floor
+        for diff in fault.differences
     )
     return fault.guilty if cured else ()
 
 
 def _stopped_by_sizes(found: Compared, working: Runnable) -> bool:
-    """Return whether the node that stops is right, and only gets what a root fault hands it.
+    """Return whether the node that stops is right and only reads a root fault's result.
 
-    Isolated, each region that reads the source's values runs; the stopping node's own result
+    Isolated, each region that reads the source's values runs; the stopping node's own
+    result
     is then as right as any other, and the fault is the region whose result has other sizes.
     """
     stopped = {
@@ -281,7 +293,9 @@ def _stopped_by_sizes(found: Compared, working: Runnable) -> bool:
         for name in node.outputs
     }
     at_root = {name for fault in found.faults for name in fault.target.outputs}
-    return any(np.isinf(fault.local_error) for fault in found.faults) and not stopped & at_root
+    return (
+        any(np.isinf(fault.local_error) for fault in found.faults) and not stopped & at_root
+    )
 
 
 def _as_far_as_possible(  # noqa: PLR0913 - see `compare_values`
