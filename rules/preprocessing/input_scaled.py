@@ -65,7 +65,10 @@ class Rescaled:
 
 
 def detect(fault: Fault) -> Rescaled | None:
-    if not fault.entries:
+    if not fault.entries or fault.fault_class in {
+        FaultClass.LOAD_FAILURE,
+        FaultClass.RUNTIME,
+    }:
         return None
     return _lost(fault) or _added(fault) or _refitted(fault) or _in_weights(fault)
 
@@ -146,6 +149,8 @@ def _refitted(fault: Fault) -> Rescaled | None:
     """Return the scale and offset that make right what the target makes of its input."""
     known = [node for node in fault.target.nodes if node.op in AFFINE | PASSING]
     if len(fault.target.outputs) != 1 or len(known) != len(fault.target.nodes):
+        return None
+    if not any(node.op in AFFINE for node in known):
         return None
     if blamed(fault):  # one constant alone explains it: that is the better explanation
         return None
