@@ -190,7 +190,7 @@ def _pair(command: argparse.ArgumentParser) -> None:
         default=[], help="interval to draw an input from")
     add("--input-shapes", metavar="NAME:[1,3,224,224]", type=_read("shape"),
         action="append", default=[], help="shape of an input that leaves sizes open")
-    add("--pairs", metavar="FILE.json", type=Path, help="nodes or tensors that belong together")
+    add("--pairs", metavar="FILE.json", type=Path, help="nodes that belong together")
 
 
 def _read(kind: str) -> Callable[[str], object]:

@@ -34,7 +34,8 @@ def tested(
         model: The target's proto.
         folder: The folder of the target's weights.
         givers: The target node that gives each tensor.
-        values: For each recorded sample, what the target's tensors hold when they are right.
+        values: For each recorded sample, what the target's tensors hold when they are
+        right.
     """
     found = [diff for pair in fault.pairs for diff in _compared(pair, fault)]
     alone = [_cured(fault, model, folder, diff) for diff in found[:MOST_TESTS]]

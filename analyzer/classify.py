@@ -57,7 +57,8 @@ def _explained(
 ) -> tuple[Finding, ...]:
     """Return the best explanation, the cures of the others as its alternatives.
 
-    A rule that raises is noted in `broken` and says nothing more. A region may hold several causes that only together cure it; each then has its finding.
+    A rule that raises is noted in `broken` and says nothing more. A region may hold several
+    causes that only together cure it; each then has its finding.
     """
     offered = sorted(
         (finding for rule in rules for finding in _asked(rule, fault, broken)),
@@ -81,9 +82,7 @@ def _at_root(finding: Finding, fault: Fault) -> Finding:
     return replace(finding, target_tensors=tensors)
 
 
-def _asked(
-    rule: Judge, fault: Fault, broken: dict[str, NotCompared]
-) -> Sequence[Finding]:
+def _asked(rule: Judge, fault: Fault, broken: dict[str, NotCompared]) -> Sequence[Finding]:
     """Return what a rule says; a rule may be anybody's code, and must not end the run."""
     if rule.slug in broken:
         return ()

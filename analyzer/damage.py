@@ -47,7 +47,7 @@ def damages(
     return (*ranked, *faults[MOST_MEASURED:])
 
 
-def _damage(  # noqa: PLR0913 - one fault among the others, and what it is run on
+def _damage(
     target: Side,
     links: Links,
     fault: Fault,

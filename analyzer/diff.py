@@ -172,7 +172,13 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     with clock("compare"):
         fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
         working, compared = _compared(
-            (inlined(source), inlined(target)), samples, inputs, runs, fed[0], options, progress
+            (inlined(source), inlined(target)),
+            samples,
+            inputs,
+            runs,
+            fed[0],
+            options,
+            progress,
         )
     with clock("classify"):
         findings, broken = _findings(compared, source, target, rules)
@@ -195,7 +201,9 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         inputs,
         outputs,
         findings,
-        coverage(compared.source, compared.target, compared.links, (*compared.missed, *broken)),
+        coverage(
+            compared.source, compared.target, compared.links, (*compared.missed, *broken)
+        ),
         compared.propagated,
         clock.seconds,
         versions(),
@@ -238,14 +246,16 @@ def _resolved(rules: RuleBook) -> Sequence[Judge]:
 
 def installed_rules() -> tuple[Judge, ...]:
     """Return every rule registered under `RULE_GROUP`."""
-    from importlib.metadata import entry_points  # 50 ms that an equivalent pair need not pay
+    from importlib.metadata import (
+        entry_points,
+    )  # 50 ms that an equivalent pair need not pay
 
     loaded = (entry.load() for entry in entry_points(group=RULE_GROUP))
     return tuple(rule for one in loaded for rule in (one() if callable(one) else (one,)))
 
 
 def versions() -> dict[str, str]:
-    """Return the version of each package that took part: those this process has imported."""
+    """Return the version of each package that took part: those that are imported."""
     modules = {name: sys.modules.get(name) for name in PACKAGES}
     return {
         name: str(getattr(module, "__version__", "unknown"))

@@ -1,7 +1,7 @@
-"""The cause test for orders of axes: does a Transpose in or before a region have the wrong one?
+"""The cause test for orders of axes: is a Transpose in or before a region wrong?
 
-Matching looks through permutations, so a tensor whose axes are merely exchanged agrees with its
-counterpart, and the error first shows in whoever reads it.
+Matching looks through permutations, so a tensor whose axes are merely exchanged agrees with
+its counterpart, and the error first shows in whoever reads it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from analyzer.differences.undo import undo
 from analyzer.runtime.region import region_error
 
 FARTHEST = 4
-"""Nodes between a Transpose and the region it spoils, at most: scales, casts and reshapes."""
+"""Nodes between a Transpose and the region it spoils, at most: scales, casts, reshapes."""
 
 MOST_AXES = 4
 """Rank up to which every order is tried: 24 runs of a small region."""
@@ -44,7 +44,8 @@ def order_causes(
         model: The target's proto.
         folder: The folder of the target's weights.
         givers: The target node that gives each tensor.
-        values: For each recorded sample, what the target's tensors hold when they are right.
+        values: For each recorded sample, what the target's tensors hold when they are
+        right.
     """
     inside = [(node, "") for node in fault.target.nodes if node.op == "Transpose"]
     before = [
@@ -60,7 +61,7 @@ def order_causes(
 
 
 def _transposes_before(name: str, givers: Mapping[str, Node]) -> Iterator[Node]:
-    """Yield the first Transpose on each way back from a tensor, a few nodes away at most."""
+    """Yield the first Transpose on each way back from a tensor, a few nodes away."""
     waiting = [(name, FARTHEST)]
     while waiting:
         here, left = waiting.pop()
@@ -96,7 +97,9 @@ def _samples(
 def _orders(node: Node) -> Iterator[Permutation]:
     present = _perm(node)
     if 1 < len(present) <= MOST_AXES:
-        yield from (order for order in permutations(range(len(present))) if order != present)
+        yield from (
+            order for order in permutations(range(len(present))) if order != present
+        )
 
 
 def _perm(node: Node) -> Permutation:
@@ -105,9 +108,7 @@ def _perm(node: Node) -> Permutation:
 
 
 def _difference(node: Node, order: Permutation, cure: float) -> Difference:
-    return Difference(
-        Aspect.ATTRIBUTE, "perm", order, _perm(node), None, node, cure=cure
-    )
+    return Difference(Aspect.ATTRIBUTE, "perm", order, _perm(node), None, node, cure=cure)
 
 
 def _cured_by_order(
@@ -117,7 +118,7 @@ def _cured_by_order(
     node: Node,
     samples: Sequence[Sample],
 ) -> Difference | None:
-    """Return the order of a Transpose with which the region is right; None where there is none."""
+    """Return the order of a Transpose with which the region is right, if there is one."""
     for order in _orders(node) if samples else ():
         changed = undo(model, _difference(node, order, 0.0))
         if changed is None:

@@ -38,7 +38,11 @@ def region(
             else:
                 waiting.append(view.giver[name])
     ordered = tuple(node for node in view.nodes if id(node) in inside)
-    return Region(ordered, tuple(sorted(edges, key=lambda name: view.order.get(name, -1))), tuple(results))
+    return Region(
+        ordered,
+        tuple(sorted(edges, key=lambda name: view.order.get(name, -1))),
+        tuple(results),
+    )
 
 
 def reached(view: View, cuts: Collection[str]) -> Mapping[str, frozenset[str]]:

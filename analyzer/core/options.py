@@ -62,4 +62,4 @@ class Judge(Protocol):
 
 
 RuleBook = Sequence[Judge] | Callable[[], Sequence[Judge]] | None
-"""The rules, or a function that reads them once a fault wants explaining; None: all installed."""
+"""The rules, or what reads them once a fault wants explaining; None: all installed."""

@@ -102,4 +102,6 @@ def substitutes(source: View, target: View, pairs: Pairs) -> Iterator[tuple[int,
 
 
 def _around(view: View, index: int) -> tuple[frozenset[int], frozenset[int]]:
-    return frozenset(view.graph.predecessors(index)), frozenset(view.graph.successors(index))
+    return frozenset(view.graph.predecessors(index)), frozenset(
+        view.graph.successors(index)
+    )

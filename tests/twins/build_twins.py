@@ -1,7 +1,7 @@
 """One small mobile network three times: in Keras, as its TFLite conversion, and in torch.
 
-Run as a program with a folder; it writes ``net.keras``, ``net.tflite`` and ``net.pt2``. The two
-frameworks name their layers alike, so that a test can tell whether pairs are true.
+Run as a program with a folder; it writes ``net.keras``, ``net.tflite`` and ``net.pt2``. The
+two frameworks name their layers alike, so that a test can tell whether pairs are true.
 """
 
 import os
@@ -48,7 +48,9 @@ def _keras_conv(
             filters, size, stride, padding, use_bias=False, name=name
         )
     else:
-        layer = keras.layers.DepthwiseConv2D(size, stride, padding, use_bias=False, name=name)
+        layer = keras.layers.DepthwiseConv2D(
+            size, stride, padding, use_bias=False, name=name
+        )
     x = keras.layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_bn")(layer(x))
     return keras.layers.ReLU(6.0, name=f"{name}_relu")(x)
 
@@ -89,7 +91,7 @@ class TorchNet(nn.Module):
 
 
 def settle(net: keras.Model) -> None:
-    """Give the batch norms real statistics and unequal scales, so that no channel is dead."""
+    """Give the batch norms real statistics and unequal scales: no channel is dead."""
     generator = np.random.default_rng(5)
     images = generator.uniform(-1, 1, (32, 32, 32, 3)).astype("float32")
     for layer in net.layers:

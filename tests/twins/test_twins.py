@@ -1,4 +1,4 @@
-"""One network in three frameworks is one network: every operator paired, and nothing found."""
+"""One network in three frameworks is one network: all paired, nothing found."""
 
 import subprocess
 import sys
