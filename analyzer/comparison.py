@@ -17,18 +17,17 @@ from analyzer.isolation import Side, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
 from analyzer.localize import Probe, faults, local_errors
 from analyzer.matching.ends import output_names, target_feeds
-from analyzer.matching.layouts import Layout, best_layout, layout_of, pair
+from analyzer.matching.layouts import Layout, layout_of, pair
 from analyzer.matching.operators import OperatorPair, operator_pairs
 from analyzer.matching.overrides import read_pairs, stated
 from analyzer.matching.tensors import (
     Link,
     Links,
+    agrees,
     carried_or_none,
-    likeliest_layout,
     linked,
-    preferred_orders,
 )
-from analyzer.matching.values import SAME_VALUES
+from analyzer.outputs import output_layouts
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.session import Session, open_session
@@ -226,15 +225,10 @@ def _end_links(
         )
         for both in inputs
     }
-    orders = preferred_orders(links.values())
-    for one, other in output_names(source, target):
-        if one not in given or other not in seen:
-            continue
-        close = best_layout(given[one], seen[other], orders, limit=SAME_VALUES)
-        layout = close[0] if close else likeliest_layout(given[one], seen[other], orders)
-        links[other] = Link(
-            pair(one, other, layout, exact=close is not None), 1.0, ("output",)
-        )
+    names = output_names(source, target)
+    for (one, other), layout in output_layouts(names, given, seen, inputs).items():
+        exact = agrees(given[one], seen[other], pair(one, other, layout, exact=False))
+        links[other] = Link(pair(one, other, layout, exact=exact), 1.0, ("output",))
     return links
 
 

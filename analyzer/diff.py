@@ -182,7 +182,9 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         )
     with clock("classify"):
         findings, broken = _findings(compared, source, target, rules)
-    outputs = _judged_outputs(source, target, (samples, fed), runs, options, compared)
+    outputs = _judged_outputs(
+        source, target, (samples, fed), inputs, runs, options, compared
+    )
     share = compared_share(compared.target, compared.links)
     findings = (
         *interface_faults(source, target, inputs),
@@ -284,20 +286,21 @@ def _summary(pivot: Pivot, gap: float | None) -> ModelSummary:
     return ModelSummary(str(pivot.path), pivot.framework, pivot.sha256, opset, nodes, gap)
 
 
-def _judged_outputs(
+def _judged_outputs(  # noqa: PLR0913 - the pair, what it was run on, what came of it
     source: Pivot,
     target: Pivot,
     feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
+    inputs: Sequence[InputPair],
     runs: NativeRuns,
     options: Options,
     compared: Compared,
 ) -> tuple[OutputPair, ...]:
     """Return the outputs compared; noise is measured only where they deviate at all."""
-    plain = output_pairs(source, target, runs, {}, options)
+    plain = output_pairs(source, target, runs, {}, options, inputs)
     if all(pair.within for pair in plain) or compared.faults:
         return plain
     floors = output_floors(source, target, *feeds, options.seed)
-    return output_pairs(source, target, runs, floors, options)
+    return output_pairs(source, target, runs, floors, options, inputs)
 
 
 def _without_source(

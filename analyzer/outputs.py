@@ -57,22 +57,32 @@ def native_runs(
 
 
 def output_layouts(
-    names: Sequence[tuple[str, str]], ours: Feeds, theirs: Feeds
+    names: Sequence[tuple[str, str]],
+    ours: Feeds,
+    theirs: Feeds,
+    inputs: Sequence[InputPair],
 ) -> dict[tuple[str, str], Layout]:
     """Return how each source output lies in its target output.
+
+    Where the inputs have their axes in one order, so must the outputs: whoever reads them
+    was not told of another.
 
     Args:
         names: Output names that belong together.
         ours: The source's outputs for one sample.
         theirs: The target's outputs for the same sample.
+        inputs: Which target input takes which source input.
     """
+    orders = [pair.permutation for pair in inputs if pair.permutation is not None]
+    fixed = not orders
     found = {}
     for left, right in names:
         if left not in ours or right not in theirs:
             continue
-        close = best_layout(ours[left], theirs[right], limit=SAME_VALUES)
+        both = ours[left], theirs[right]
+        close = best_layout(*both, orders, limit=SAME_VALUES, fixed=fixed)
         found[left, right] = (
-            close[0] if close else likeliest_layout(ours[left], theirs[right])
+            close[0] if close else likeliest_layout(*both, orders, fixed=fixed)
         )
     return found
 
@@ -83,6 +93,7 @@ def output_pairs(
     runs: NativeRuns,
     floors: Mapping[str, float],
     options: Options,
+    inputs: Sequence[InputPair] = (),
 ) -> tuple[OutputPair, ...]:
     """Return each pair of outputs, compared over all samples.
 
@@ -92,11 +103,12 @@ def output_pairs(
         runs: What both gave.
         floors: Relative error that rounding makes in each target output.
         options: The user's tolerances, which replace the floor of the outputs they name.
+        inputs: Which target input takes which source input.
     """
     names = output_names(source, target)
     if not runs.target:
         return ()
-    layouts = output_layouts(names, runs.source[0], runs.target[0])
+    layouts = output_layouts(names, runs.source[0], runs.target[0], inputs)
     return tuple(
         _output_pair(left, right, layouts[left, right], runs, floors, options)
         for left, right in names

@@ -48,7 +48,11 @@ def carried(array: Array, layout: Layout) -> Array:
 
 
 def layouts(
-    source: Sequence[int], target: Sequence[int], preferred: Sequence[Permutation] = ()
+    source: Sequence[int],
+    target: Sequence[int],
+    preferred: Sequence[Permutation] = (),
+    *,
+    fixed: bool = False,
 ) -> Iterator[Layout]:
     """Yield every layout that turns the source's shape into the target's, likeliest first.
 
@@ -56,6 +60,7 @@ def layouts(
         source: Shape of the source tensor.
         target: Shape of the target tensor.
         preferred: Permutations seen elsewhere in this pair of models, most frequent first.
+        fixed: Whether the axes keep their order, and only sizes of one may come and go.
     """
     if int(np.prod(source, dtype=np.int64)) != int(np.prod(target, dtype=np.int64)):
         return
@@ -63,7 +68,8 @@ def layouts(
     seen: set[tuple[Permutation, tuple[int, ...]]] = set()
     reshaping = []
     distinct: set[Permutation] = set()
-    for order in _orders(len(source), preferred):
+    orders = iter([tuple(range(len(source)))]) if fixed else _orders(len(source), preferred)
+    for order in orders:
         moved = tuple(source[axis] for axis in order)
         kept = tuple(axis for axis in order if source[axis] != 1)
         key = (kept, moved)
@@ -132,7 +138,12 @@ def glance(source: Array, target: Array, layout: Layout, scale: float) -> float:
 
 
 def best_layout(
-    source: Array, target: Array, preferred: Sequence[Permutation] = (), *, limit: float
+    source: Array,
+    target: Array,
+    preferred: Sequence[Permutation] = (),
+    *,
+    limit: float,
+    fixed: bool = False,
 ) -> tuple[Layout, float] | None:
     """Return the layout under which two tensors agree best, and how much they then differ.
 
@@ -141,13 +152,14 @@ def best_layout(
         target: Of the target's shape.
         preferred: Permutations seen elsewhere, most frequent first.
         limit: Disagreement (in spreads of the target) above which a layout is no candidate.
+        fixed: Whether the axes keep their order.
 
     Returns:
         None where no layout stays below the limit.
     """
     scale = spread(target)
     found: tuple[Layout, float] | None = None
-    for layout in layouts(source.shape, target.shape, preferred):
+    for layout in layouts(source.shape, target.shape, preferred, fixed=fixed):
         if glance(source, target, layout, scale) > limit:
             continue
         error = disagreement(source, target, layout, scale)

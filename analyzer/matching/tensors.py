@@ -142,6 +142,10 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
     """
     orders = preferred_orders(known.values())
     links = dict(known)
+
+    def fixed(left: str, right: str) -> bool:
+        return left in source.channels_first and right in target.channels_first
+
     tentative: list[Proposal] = []
     for proposal in proposals(source, target, operators):
         right = proposal.target
@@ -149,7 +153,12 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
             continue
         options = [n for n in proposal.options if n in given and (n, right) not in banned]
         tries = (
-            (n, best_layout(given[n], seen[right], orders, limit=SAME_VALUES))
+            (
+                n,
+                best_layout(
+                    given[n], seen[right], orders, limit=SAME_VALUES, fixed=fixed(n, right)
+                ),
+            )
             for n in options
         )
         found = next(((name, close) for name, close in tries if close is not None), None)
@@ -170,7 +179,7 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
     sources = [name for name in given if name in source.order]
     matches = [
         match
-        for match in value_matches(given, seen, unknown, sources, orders)
+        for match in value_matches(given, seen, unknown, sources, orders, fixed)
         if (match.source, match.target) not in banned
     ]
     closest = _closest(links, matches, given, seen)
@@ -183,7 +192,9 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
         if right in links or not proposal.options:
             continue
         left = _of_same_size(given, seen[right], proposal.options)
-        layout = likeliest_layout(given[left], seen[right], orders)
+        layout = likeliest_layout(
+            given[left], seen[right], orders, fixed=fixed(left, right)
+        )
         links[right] = _link(left, right, layout, proposal.operators.reasons, exact=False)
     return links
 
@@ -262,7 +273,11 @@ def preferred_orders(links: Iterable[Link]) -> tuple[Permutation, ...]:
 
 
 def likeliest_layout(
-    source: Array, target: Array, preferred: Sequence[Permutation] = ()
+    source: Array,
+    target: Array,
+    preferred: Sequence[Permutation] = (),
+    *,
+    fixed: bool = False,
 ) -> Layout:
     """Return the layout under which two differing tensors differ least.
 
@@ -270,14 +285,16 @@ def likeliest_layout(
         source: Of the source's shape.
         target: Of the target's shape; its values may be wrong, its axes rarely are.
         preferred: Permutations seen elsewhere, most frequent first; they win near-ties.
+        fixed: Whether the axes keep their order.
 
     Returns:
         A layout that gives the target's shape, where one exists; else the preferred
         permutation of that rank.
     """
-    options = list(layouts(source.shape, target.shape, preferred))
+    options = list(layouts(source.shape, target.shape, preferred, fixed=fixed))
     if not options:
-        order = next((p for p in preferred if len(p) == source.ndim == target.ndim), None)
+        fitting = (p for p in preferred if len(p) == source.ndim == target.ndim)
+        order = None if fixed else next(fitting, None)
         return Layout(order, None)
     if len(options) == 1 or source.dtype.kind not in "fiub":
         return options[0]

@@ -1,7 +1,7 @@
 """Evidence from values: tensors that hold the same numbers, whatever their axes' order."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,7 @@ def value_matches(
     names: Iterable[str],
     candidates: Iterable[str],
     preferred: Sequence[Permutation] = (),
+    fixed: Callable[[str, str], bool] = lambda _source, _target: False,
 ) -> Iterator[ValueMatch]:
     """Yield, for each target tensor, every source tensor that holds the same values.
 
@@ -74,6 +75,7 @@ def value_matches(
         names: Target tensors to look for.
         candidates: Source tensors to look among.
         preferred: Permutations seen elsewhere, most frequent first.
+        fixed: Whether a source and a target tensor, by name, have their axes in one order.
 
     Yields:
         Matches below `SAME_VALUES`; several for one target tensor where several agree.
@@ -91,7 +93,13 @@ def value_matches(
         for other in _window(
             groups.get((array.size, _kind(array)), ()), mark, spread(array)
         ):
-            found = best_layout(source[other.name], array, preferred, limit=SAME_VALUES)
+            found = best_layout(
+                source[other.name],
+                array,
+                preferred,
+                limit=SAME_VALUES,
+                fixed=fixed(other.name, name),
+            )
             if found is not None:
                 yield ValueMatch(other.name, name, *found)
 

@@ -13,7 +13,13 @@ from analyzer.core.errors import RunError
 from analyzer.core.graph import node_reads
 from analyzer.core.types import Array, Node
 from analyzer.runtime.region import run_region
-from analyzer.view.absorb import SAME_VALUES_OPS, is_absorbed, label
+from analyzer.view.absorb import (
+    CHANNELS_FIRST_OPS,
+    ELEMENTWISE_OPS,
+    SAME_VALUES_OPS,
+    is_absorbed,
+    label,
+)
 from analyzer.view.classes import (
     dynamic_nodes,
     dynamic_tensors,
@@ -91,6 +97,17 @@ class View:
             root = roots[node.inputs[0]] if same else ""
             roots |= {name: root or name for name in node.outputs if name}
         return roots
+
+    @cached_property
+    def channels_first(self) -> frozenset[str]:
+        """The tensors whose axes ONNX itself defines: batch, channels, space."""
+        known: set[str] = set()
+        for node in self.nodes:
+            moving = [name for name in node.inputs if name in self.dynamic]
+            kept = node.op in ELEMENTWISE_OPS and moving and known.issuperset(moving)
+            if node.op in CHANNELS_FIRST_OPS or kept:
+                known.update(name for name in node.outputs if name)
+        return frozenset(known)
 
     @cached_property
     def order(self) -> Mapping[str, int]:

@@ -34,6 +34,76 @@ SAME_VALUES_OPS = frozenset(
 )
 """What they give holds exactly the elements they read."""
 
+CHANNELS_FIRST_OPS = frozenset(
+    {
+        "Conv",
+        "ConvTranspose",
+        "ConvInteger",
+        "QLinearConv",
+        "FusedConv",
+        "MaxPool",
+        "AveragePool",
+        "LpPool",
+        "GlobalAveragePool",
+        "GlobalMaxPool",
+        "GlobalLpPool",
+        "MaxUnpool",
+        "BatchNormalization",
+        "InstanceNormalization",
+        "GroupNormalization",
+        "LRN",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "GridSample",
+    }
+)
+"""ONNX defines these with the channels on axis 1 and space behind it, in every model."""
+
+ELEMENTWISE_OPS = frozenset(
+    {
+        "Relu",
+        "Clip",
+        "Sigmoid",
+        "Tanh",
+        "LeakyRelu",
+        "Elu",
+        "Selu",
+        "HardSwish",
+        "HardSigmoid",
+        "PRelu",
+        "Softplus",
+        "Softsign",
+        "Mish",
+        "Swish",
+        "Gelu",
+        "Erf",
+        "Neg",
+        "Abs",
+        "Exp",
+        "Log",
+        "Sqrt",
+        "Floor",
+        "Ceil",
+        "Round",
+        "Identity",
+        "Dropout",
+        "Cast",
+        "CastLike",
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Pow",
+        "Max",
+        "Min",
+        "Pad",
+        "QuantizeLinear",
+        "DequantizeLinear",
+        "Resize",
+    }
+)
+"""What they give has its axes where its operands have them."""
+
 AFFINE_OPS = frozenset({"Add", "Sub", "Mul", "Div", "BatchNormalization"})
 """One scale and offset a channel, where every operand but one is constant."""
 
