@@ -8,7 +8,10 @@ import onnx
 import pytest
 from onnx import helper
 
-from analyzer.runtime.noise import PERIOD, noise_floor, perturbed
+from analyzer.core.errors import RunError
+from analyzer.runtime import noise
+from analyzer.runtime.noise import PERIOD, gridded, noise_floor, perturbed
+from analyzer.runtime.session import Session, open_session
 
 Build = Callable[..., onnx.ModelProto]
 HERE = Path()
@@ -97,3 +100,94 @@ def test_region_that_does_not_run_has_no_floor(build: Build) -> None:
 
     assert noise_floor(model, HERE, [{"x": ROW}], ["y"]) == {}
     assert noise_floor(model, HERE, [], ["y"]) == {}
+
+
+def test_grid_moves_by_half_a_step_at_most() -> None:
+    """Rounding to 255 levels between -1 and 1 errs by half of their distance."""
+    moved = gridded(
+        np.linspace(-1, 1, 1000, dtype=np.float32), 255, np.random.default_rng(0)
+    )
+    errors = np.abs(moved - np.linspace(-1, 1, 1000, dtype=np.float32))
+
+    assert errors.max() <= 1 / 255 + 1e-6
+    assert errors.mean() == pytest.approx(0.5 / 255, rel=0.1)
+
+
+def test_grid_includes_zero() -> None:
+    """An integer grid can say zero, so values from 9 to 10 share one of ten steps."""
+    moved = gridded(
+        np.linspace(9, 10, 1000, dtype=np.float32), 10, np.random.default_rng(0)
+    )
+
+    assert np.abs(moved - np.linspace(9, 10, 1000)).max() == pytest.approx(0.5, rel=0.1)
+
+
+def test_grid_leaves_what_does_not_round() -> None:
+    """Integers and empty arrays are what they were."""
+    rng = np.random.default_rng(0)
+    indices, empty = np.arange(3), np.zeros(0, np.float32)
+
+    assert gridded(indices, 255, rng) is indices
+    assert gridded(empty, 255, rng) is empty
+
+
+def test_floor_of_a_quantized_region_is_that_of_its_grid(build: Build) -> None:
+    """Sixty-four levels are far coarser than float32."""
+    model = build([helper.make_node("Relu", ["x"], ["y"])])
+    floor = noise_floor(model, HERE, [{"x": ROW}], ["y"], levels=64)
+
+    assert floor["y"] == pytest.approx(0.5 / 64, rel=0.1)
+
+
+def test_weight_in_a_constant_node_is_moved_too(build: Build) -> None:
+    """Where a weight stands says nothing about its rounding."""
+    value = helper.make_tensor("v", onnx.TensorProto.FLOAT, [64], (1e4 * ROW).tolist())
+    constant = helper.make_node("Constant", [], ["w"], value=value)
+    gap = helper.make_node("Sub", ["w", "near"], ["y"])
+    near = (1e4 * ROW).astype(np.float32) - np.float32(1)
+    moved = noise_floor(
+        build([constant, gap], inputs=["near"]), HERE, [{"near": near}], ["y"]
+    )
+
+    assert moved["y"] > 1000 * SINGLE
+
+
+def test_weight_that_must_be_constant_is_moved_in_copies(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A runtime that refuses a weight as input is given models with other weights."""
+
+    def picky(model: onnx.ModelProto, folder: Path) -> Session:
+        if len(model.graph.input) > 1:
+            raise RunError("w must be constant", hint="make it an initializer")
+        return open_session(model, folder)
+
+    model = build([helper.make_node("Sub", ["w", "x"], ["y"])], w=ROW)
+    sample = {"x": ROW - np.float32(1e-4)}
+    fed = noise_floor(model, HERE, [sample], ["y"])
+    monkeypatch.setattr(noise, "open_session", picky)
+    copied = noise_floor(model, HERE, [sample], ["y"])
+
+    assert fed["y"] > 1000 * SINGLE
+    assert copied["y"] == pytest.approx(fed["y"], rel=0.5)
+
+
+def test_largest_tables_stay_as_they_are(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An embedding of more elements than are worth moving costs nothing."""
+    model = build([helper.make_node("Sub", ["w", "x"], ["y"])], w=np.float32(1e4) * ROW)
+    sample = {"x": np.zeros_like(ROW)}
+    monkeypatch.setattr(noise, "LARGEST_WEIGHT", ROW.size - 1)
+
+    assert noise_floor(model, HERE, [sample], ["y"]) == {"y": 0.0}
+
+
+def test_not_a_number_does_not_spoil_the_perturbation() -> None:
+    """A mask of minus infinity stays one."""
+    array = np.float32([-np.inf, np.nan, 1.0])
+    moved = perturbed(array, None, np.random.default_rng(0))
+
+    assert moved[0] == -np.inf
+    assert np.isnan(moved[1])
+    assert moved[2] != 1.0
