@@ -7,13 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analyzer.core.errors import RepairError, UsageError
+from analyzer.core.errors import ExportError, RepairError, UsageError
 from analyzer.core.options import Judge, Options, Progress, silent
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Pivot
 from analyzer.diff import Analysis, Clock, analyse_pivots, installed_rules
+from analyzer.judge import NEGLIGIBLE
+from analyzer.matching.ends import input_pairs, target_feeds
 from analyzer.pivot import load
 from analyzer.probes import draw, held_out
+from analyzer.runtime.metrics import relative_error
 from rewriter.attempts import Kept, Round, attempt, edited, mendable
 from rewriter.destination import ONNX, check_destination
 from rewriter.export import OWN_FORMAT, copy, export
@@ -242,7 +245,16 @@ def _written(case: _Case, target: Pivot, out: Path | None) -> Iterator[Pivot]:
 
 def _publish(case: _Case, written: Pivot, out: Path, *, force: bool) -> None:
     """Write the mended model to OUT: the proven bytes, or the proven proto."""
-    if out.suffix.lower() == ONNX:
-        export(case.target, written.model, out, force=force)
-    else:
+    if out.suffix.lower() != ONNX:
         copy(written, out, force=force)
+        return
+    export(case.target, written.model, out, force=force)
+    feeds = target_feeds(case.unseen.probes[0], input_pairs(case.source, written), written)
+    ours = written.run_native(feeds)
+    theirs = load(str(out), trust_code=False).run_native(feeds)
+    if any(relative_error(theirs[name], ours[name]) > NEGLIGIBLE for name in ours):
+        out.unlink()
+        raise ExportError(
+            f"{out} does not compute what was proven, so it was removed again",
+            hint="check the disk, and that nothing else writes to that folder",
+        )

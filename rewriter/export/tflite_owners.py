@@ -174,8 +174,8 @@ def bounds(node: Node) -> tuple[float | None, float | None]:
 
 
 def _bound(node: Node, slot: int, attribute: str, default: float) -> float | None:
-    if slot in node.constants:
-        return float(node.constants[slot])
+    if slot in node.constants and node.constants[slot].size == 1:
+        return float(node.constants[slot].item())
     if slot < len(node.inputs) and node.inputs[slot]:
         return None
     number = node.attributes.get(attribute, default)
