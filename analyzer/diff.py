@@ -35,6 +35,7 @@ from analyzer.outputs import (
 )
 from analyzer.outside import (
     amplified,
+    constant_findings,
     fidelity_findings,
     interface_faults,
     refusal_findings,
@@ -189,6 +190,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     findings = (
         *interface_faults(source, target, inputs),
         *findings,
+        *constant_findings(target, outputs, compared.target.dynamic),
         *refusal_findings(target, None if working.refusal or findings else runs.refusal),
         *fidelity_findings((source, target), compared.gaps, (samples, fed), options.seed),
     )

@@ -1,6 +1,8 @@
 """Findings that lie in no region: importers, runtimes, and the two models' interfaces."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+
+from onnx import TensorProto
 
 from analyzer.classify import finding_id
 from analyzer.core.errors import RunError
@@ -17,7 +19,7 @@ from analyzer.core.types import (
     Status,
     Where,
 )
-from analyzer.judge import NEGLIGIBLE, QUANTIZING_OPS, whole_model_noise
+from analyzer.judge import NEGLIGIBLE, QUANTIZING, whole_model_noise
 from analyzer.matching.ends import output_names
 
 UNFAITHFUL = "unfaithful-import"
@@ -32,8 +34,15 @@ OPTIMIZER = "runtime-optimizer"
 AMPLIFIED = "amplified-rounding"
 """The rule of outputs that differ although every region is right within rounding."""
 
+CONSTANT = "constant-output"
+"""The rule of an output that holds no values of the inputs, and other ones on each side."""
+
 INTERFACE = "interface-differs"
 """The rule of inputs or outputs that one model has and the other lacks."""
+
+
+HALF_STEP = 2.0**-10
+"""Relative error of one rounding to half precision, of a constant kept in it."""
 
 
 def bare_fault(  # noqa: PLR0913 - a fault's own fields
@@ -199,7 +208,7 @@ def fidelity_findings(
 
 
 def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> Finding:
-    quantized = any(node.op_type in QUANTIZING_OPS for node in pivot.model.graph.node)
+    quantized = any(node.op_type.startswith(QUANTIZING) for node in pivot.model.graph.node)
     side = "source" if is_source else "target"
     plain = pivot.framework == "onnx"
     what = (
@@ -224,6 +233,35 @@ def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> F
             status=Status.DRIFT if quantized else Status.FAULT,
         ),
     )
+
+
+def constant_findings(
+    target: Pivot, outputs: Sequence[OutputPair], dynamic: Collection[str]
+) -> Iterator[Finding]:
+    """Yield a finding for each output that differs although no input reaches it.
+
+    Args:
+        target: The target.
+        outputs: Native outputs, compared.
+        dynamic: Target tensors that depend on the values of the inputs.
+    """
+    kinds = {tensor.data_type for tensor in target.model.graph.initializer}
+    step = HALF_STEP if TensorProto.FLOAT16 in kinds else 0.0
+    for pair in outputs:
+        if pair.within or pair.target in dynamic:
+            continue
+        yield _finding(
+            CONSTANT,
+            bare_fault(
+                FaultClass.WEIGHTS_BIASES,
+                f"output {pair.target} is a constant and deviates by "
+                f"{pair.relative_error:.3g} of its largest value from the source's",
+                guilty=(pair.target,),
+                status=Status.DRIFT if pair.relative_error <= step else Status.FAULT,
+                error=pair.relative_error,
+                floor=max(pair.noise_floor, step),
+            ),
+        )
 
 
 def amplified(outputs: Sequence[OutputPair], regions: int) -> Iterator[Finding]:

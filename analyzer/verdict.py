@@ -23,8 +23,9 @@ def verdict_of(
     blamed = [finding for finding in findings if finding.status is Status.FAULT]
     if any(finding.where in CONVERSION for finding in blamed):
         return Verdict.DIVERGENT
-    if blamed and not all(pair.within for pair in outputs):
-        return Verdict.INCONCLUSIVE
+    drifts = any(finding.status is Status.DRIFT for finding in findings)
+    if not all(pair.within for pair in outputs) and (blamed or not drifts):
+        return Verdict.INCONCLUSIVE  # outputs differ, and no conversion's fault says why
     if share < ENOUGH and not (outputs and all(pair.within for pair in outputs)):
         return Verdict.INCONCLUSIVE
     return Verdict.EQUIVALENT

@@ -78,7 +78,7 @@ def tensor_value(tensor: onnx.TensorProto, folder: Path) -> Array:
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
     shape = tuple(tensor.dims)
     count = int(np.prod(shape, dtype=np.int64))
-    whole = _mapped(folder / location)
+    whole = _current(folder / location)
     size = count * dtype.itemsize
     if offset + size > whole.size:
         raise LoadError(
@@ -88,13 +88,20 @@ def tensor_value(tensor: onnx.TensorProto, folder: Path) -> Array:
     return whole[offset : offset + size].view(dtype).reshape(shape)
 
 
-@lru_cache(maxsize=64)
-def _mapped(path: Path) -> Array:
-    """Return a file's bytes, mapped once a process: thousands of weights share them."""
+def _current(path: Path) -> Array:
+    """Return a file's bytes as they are now: the file may have been written anew."""
     try:
-        return np.memmap(path, dtype=np.uint8, mode="r")
+        state = path.stat()
+        return _mapped(path, state.st_ino, state.st_size, state.st_mtime_ns)
     except (OSError, ValueError) as surprise:
         raise LoadError(
             f"{path} holds external weights but cannot be read ({surprise})",
             hint="put the model's external data file back beside it",
         ) from surprise
+
+
+@lru_cache(maxsize=64)
+def _mapped(path: Path, *state: int) -> Array:
+    """Return a file's bytes, mapped once a state: thousands of weights share them."""
+    del state
+    return np.memmap(path, dtype=np.uint8, mode="r")

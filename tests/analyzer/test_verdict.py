@@ -29,6 +29,7 @@ def finding() -> Callable[[Status, Where], Finding]:
         (Status.FAULT, Where.RUNTIME, RIGHT, Verdict.DIVERGENT),
         (Status.DRIFT, Where.CONVERSION, WRONG, Verdict.EQUIVALENT),
         (Status.LATENT, Where.CONVERSION, RIGHT, Verdict.EQUIVALENT),
+        (Status.LATENT, Where.CONVERSION, WRONG, Verdict.INCONCLUSIVE),
         (Status.HARMLESS, Where.CONVERSION, RIGHT, Verdict.EQUIVALENT),
         (Status.FAULT, Where.SOURCE_IMPORT, RIGHT, Verdict.EQUIVALENT),
         (Status.FAULT, Where.TARGET_IMPORT, WRONG, Verdict.INCONCLUSIVE),
@@ -51,6 +52,7 @@ def test_only_a_fault_of_the_conversion_makes_a_pair_divergent(
         (0.4, [], Verdict.INCONCLUSIVE),
         (0.4, [RIGHT], Verdict.EQUIVALENT),
         (0.6, [], Verdict.EQUIVALENT),
+        (0.9, [WRONG], Verdict.INCONCLUSIVE),
     ],
 )
 def test_too_little_compared_is_inconclusive(
