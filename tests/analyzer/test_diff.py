@@ -368,16 +368,3 @@ def test_constant_output_that_differs_is_a_fault(net: Net, compared: Compared) -
     assert roots(report) == {"z"}
     assert only(report).fault_class is FaultClass.WEIGHTS_BIASES
     assert only(report).local_error == 1.0
-
-
-def test_file_may_be_rewritten_between_two_runs(net: Net, saved: Save) -> None:
-    """Weights are mapped from the file as it is now, not as it was."""
-    text = "(float[1,400] x) => (y) { y = MatMul(x, w) }"
-    weight = np.ones((400, 4), np.float32)
-    source = saved(net(text, w=weight), "source")
-    reports = [
-        analyse(source, saved(net(text, w=weight * factor), "target"), rules=()).report
-        for factor in np.float32([1, 2])
-    ]
-
-    assert [report.verdict for report in reports] == [Verdict.EQUIVALENT, Verdict.DIVERGENT]
