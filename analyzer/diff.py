@@ -172,14 +172,9 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
             return _without_source(source, target, summary, refusal, clock)
     with clock("compare"):
         fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
+        both = inlined(source), inlined(target)
         working, compared = _compared(
-            (inlined(source), inlined(target)),
-            samples,
-            inputs,
-            runs,
-            fed[0],
-            options,
-            progress,
+            both, samples, inputs, runs, fed[0], options, progress
         )
     with clock("classify"):
         findings, broken = _findings(compared, source, target, rules)
