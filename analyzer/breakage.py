@@ -1,6 +1,6 @@
 """A target that does not load or run: which node stops it, what runs without that node."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
@@ -16,7 +16,8 @@ from analyzer.regions import region
 from analyzer.runtime.dump import instrument
 from analyzer.runtime.prefix import safe_prefix
 from analyzer.runtime.session import open_session
-from analyzer.view import View
+from analyzer.view import Operator, View
+from analyzer.view.absorb import LAYOUT_OPS
 from analyzer.view.classes import dangling_tensors
 
 
@@ -77,33 +78,61 @@ def _without(model: onnx.ModelProto, names: Collection[str]) -> onnx.ModelProto:
     return rest
 
 
-def bridges(
-    working: Runnable, left: View, right: View, operators: Sequence[OperatorPair]
-) -> dict[str, Link]:
-    """Return a link for each output of the stopping nodes, from structure alone.
+def bridged(
+    working: Runnable,
+    target: Pivot,
+    left: View,
+    right: View,
+    operators: Sequence[OperatorPair],
+) -> tuple[Runnable, dict[str, Link]]:
+    """Return what runs once the stopping nodes' results are fed, and links for those.
 
     Fed the source's values there, what lies behind can be compared although the target
     never gets that far itself.
 
     Args:
         working: What stopped.
+        target: The target's pivot.
         left: The source's macro graph.
         right: The target's macro graph.
         operators: Operator pairs from weights and structure.
     """
     partner = {both.target: left.operators[both.source] for both in operators}
-    found = {}
+    links: dict[str, Link] = {}
+    gone = set(working.stopped)
     for node in right.nodes:
         owner = right.owner[next(name for name in node.outputs if name)]
         if node.name not in working.stopped or owner.index not in partner:
             continue
-        twin = next((n for n in partner[owner.index].nodes if n.op == node.op), None)
-        for one, other in zip(twin.outputs if twin else (), node.outputs, strict=False):
-            if one and other:
-                found[other] = Link(
-                    TensorPair(one, other), TRUST["structure after"], ("structure after",)
-                )
-    return found
+        ends, between = _bridge(node, owner, partner[owner.index])
+        gone.update(between)
+        links |= {
+            other: Link(TensorPair(one, other), TRUST["structure after"], ("structure after",))
+            for one, other in ends
+            if one and other
+        }
+    return replace(working, beyond=_without(target.model, gone)), links
+
+
+def _bridge(
+    node: Node, owner: Operator, twin: Operator
+) -> tuple[Iterable[tuple[str, str]], tuple[str, ...]]:
+    """Return the tensors to pair for a stopping node, and the nodes left out on the way.
+
+    Where both sides fold the same operators behind it, that is its own result; else what
+    the whole macro operator gives.
+    """
+    same = next((one for one in twin.nodes if one.op == node.op), None)
+    rest = owner.nodes[owner.nodes.index(node) + 1 :]
+    beyond = twin.nodes[twin.nodes.index(same) + 1 :] if same else ()
+    if same and _computing(rest) == _computing(beyond):
+        return zip(same.outputs, node.outputs, strict=False), ()
+    ends = zip(twin.outputs[-1:], owner.outputs[-1:], strict=False)
+    return ends, tuple(one.name for one in rest)
+
+
+def _computing(nodes: Iterable[Node]) -> list[str]:
+    return [node.op for node in nodes if node.op not in LAYOUT_OPS]
 
 
 def breakage_faults(

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from analyzer.breakage import Runnable, breakage_faults, bridges
+from analyzer.breakage import Runnable, breakage_faults, bridged
 from analyzer.core.errors import RunError
 from analyzer.core.options import Options, Progress
 from analyzer.core.report import InputPair, NotCompared
 from analyzer.core.types import Array, Fault, Feeds, Pivot, TensorPair
 from analyzer.damage import damages
+from analyzer.effect import lenient, noticed
 from analyzer.isolation import Side, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
 from analyzer.localize import Probe, faults, local_errors
@@ -79,6 +80,10 @@ class _Bench:
         """Return the target's inputs of one sample."""
         return target_feeds(self.probes[place], self.inputs, self.pivot)
 
+    def flowing(self, probe: Probe) -> dict[str, Array]:
+        """Return the target's values for a probe in an ordinary run, as far as it runs."""
+        return {} if self.theirs is None else dump(self.theirs, probe.feeds)
+
     def seen(self, place: int) -> dict[str, Array]:
         """Return the target's values of one sample, as far as it runs."""
         feeds = self.feeds(place)
@@ -132,7 +137,10 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     result = Compared(left, right, links, operators, (), 0, gap, ())
     if working.refusal is None and _is_clean(links, ordinary, right):
         return result
-    found = _as_far_as_possible(bench, working, result, fixed, ordinary, options, progress)
+    working, bridges = bridged(working, target, left, right, operators)
+    found = _as_far_as_possible(
+        bench, working, result, (fixed, bridges), ordinary, options, progress
+    )
     broken = (
         ()
         if _stopped_by_sizes(found, working)
@@ -296,23 +304,25 @@ def _as_far_as_possible(  # noqa: PLR0913 - see `compare_values`
     bench: _Bench,
     working: Runnable,
     result: Compared,
-    ends: Links,
+    ends: tuple[Links, Links],
     ordinary: Sequence[Mapping[str, float]],
     options: Options,
     progress: Progress,
 ) -> Compared:
     """Return the comparison with its root faults, those behind a stopping node included."""
-    links = bridges(working, result.source, result.target, result.operators)
-    for model, fixed in (
-        (bench.pivot.model, ends),  # fed the right sizes, the stopping node may well run
-        (working.beyond, {**ends, **links}),
+    fixed, bridges = ends
+    if working.refusal is None:
+        return _localized(bench, result, fixed, ordinary, options, progress)
+    for model, known in (
+        (bench.pivot.model, fixed),  # fed the right sizes, the stopping node may well run
+        (working.beyond, {**fixed, **bridges}),
     ):
         try:
             tried = replace(bench, target=replace(bench.target, model=model))
-            return _localized(tried, result, fixed, ordinary, options, progress)
+            return _localized(tried, result, known, ordinary, options, progress)
         except RunError:  # a node does not take the source's values either
             continue
-    return _localized(bench, result, ends, ordinary, options, progress)
+    return _localized(bench, result, fixed, ordinary, options, progress)
 
 
 def _localized(
@@ -345,6 +355,11 @@ def _localized(
         Probe(bench.given(n), bench.feeds(n)) for n in _telling(ranked, errors, found)
     ]
     roots = faults(bench.source, bench.target, settled.links, found, errors, probes, known)
+    flowing = [
+        _ordinary_errors(settled.links, probe.given, bench.flowing(probe)) for probe in probes
+    ]
+    roots = tuple(noticed(roots, result.target, settled.links, flowing))
+    roots = lenient(roots, bench.pivot.model)
     roots = damages(bench.target, settled.links, roots, probes, known)
     deviating = {n for n, error in _largest(ordinary).items() if error > NEGLIGIBLE}
     inherited = deviating - {one.name for one in found}

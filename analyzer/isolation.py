@@ -90,7 +90,7 @@ def cuts(
         if value is None or (name in known and known[name].rank != value.ndim):
             continue
         dtype = known[name].dtype if name in known else str(value.dtype)
-        found[name] = np.ascontiguousarray(value).astype(dtype, copy=False)
+        found[name] = np.require(value, dtype, "C")
     return found
 
 
@@ -209,7 +209,13 @@ def _reviewed(
     vouched = {
         edge for name in right if is_telling(seen[name]) for edge in reads.get(name, ())
     }
-    doubtful = links.keys() - right - vouched - ends.keys()
+    taken = {links[name].tensors.source: name for name in right if links[name].tensors.exact}
+    doubles = {  # Relu of what Relu gave is the same: such a reader is no proof
+        name
+        for name, link in links.items()
+        if view.root.get(taken.get(link.tensors.source, name)) != view.root.get(name)
+    }
+    doubtful = links.keys() - right - (vouched - doubles) - ends.keys()
     first = {name for name in doubtful if not doubtful & reads.get(name, frozenset())}
     refuted = frozenset((links[name].tensors.source, name) for name in first)
     return {name: link for name, link in links.items() if name not in first}, refuted

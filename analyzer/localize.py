@@ -212,7 +212,7 @@ def _sample(
 
 def _moved(given: Feeds, pair: TensorPair) -> Array:
     value = carried_or_none(given[pair.source], layout_of(pair))
-    return given[pair.source] if value is None else np.ascontiguousarray(value)
+    return given[pair.source] if value is None else np.require(value, requirements="C")
 
 
 def guilty(fault: Fault) -> tuple[str, ...]:
@@ -268,9 +268,16 @@ def missing_edge(fault: Fault) -> tuple[str, ...]:
                 for name in node.inputs
                 if name and name not in own and _is_activation(name, fault)
             ]
+            strange = [name for name in reads if name not in _shared(fault)]
             outs = [name for node in pair.target[:1] for name in node.outputs if name]
-            return tuple(dict.fromkeys((*reads, *outs)))[:4]
+            return tuple(dict.fromkeys((*(strange or reads), *outs)))[:4]
     return fault.target.outputs[:4]
+
+
+def _shared(fault: Fault) -> frozenset[str]:
+    """Return the target's inputs of the region whose counterparts the source's reads too."""
+    ours = set(fault.source.inputs)
+    return frozenset(edge.target for edge in fault.edges if edge.source in ours)
 
 
 def _is_activation(name: str, fault: Fault) -> bool:

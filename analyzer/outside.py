@@ -19,7 +19,7 @@ from analyzer.core.types import (
     Status,
     Where,
 )
-from analyzer.judge import NEGLIGIBLE, QUANTIZING, whole_model_noise
+from analyzer.judge import NARROW_TYPES, NEGLIGIBLE, QUANTIZING, whole_model_noise
 from analyzer.matching.ends import output_names
 
 UNFAITHFUL = "unfaithful-import"
@@ -208,7 +208,10 @@ def fidelity_findings(
 
 
 def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> Finding:
-    quantized = any(node.op_type.startswith(QUANTIZING) for node in pivot.model.graph.node)
+    graph = pivot.model.graph
+    lossy = any(node.op_type.startswith(QUANTIZING) for node in graph.node) or any(
+        tensor.data_type in NARROW_TYPES for tensor in graph.initializer
+    )
     side = "source" if is_source else "target"
     plain = pivot.framework == "onnx"
     what = (
@@ -230,7 +233,7 @@ def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> F
             error=gap,
             floor=floor,
             where=Where.RUNTIME if plain and not is_source else where,
-            status=Status.DRIFT if quantized else Status.FAULT,
+            status=Status.DRIFT if lossy else Status.FAULT,
         ),
     )
 

@@ -147,6 +147,7 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
         return left in source.channels_first and right in target.channels_first
 
     tentative: list[Proposal] = []
+    loose: dict[str, float] = {}
     for proposal in proposals(source, target, operators):
         right = proposal.target
         if right in links or right not in seen:
@@ -172,9 +173,12 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
         links[right] = _link(
             found[0], right, found[1][0], reasons, exact="values" in reasons
         )
+        if found[1][1] > SURELY_SAME:
+            loose[right] = found[1][1]
     orders = preferred_orders(links.values())
     unknown = sorted(
-        seen.keys() & target.order.keys() - links.keys(), key=target.order.__getitem__
+        seen.keys() & target.order.keys() - (links.keys() - loose.keys()),
+        key=target.order.__getitem__,
     )
     sources = [name for name in given if name in source.order]
     matches = [
@@ -184,9 +188,14 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
     ]
     closest = _closest(links, matches, given, seen)
     for match in _best_matches(source, target, matches, closest):
-        links[match.target] = _link(
-            match.source, match.target, match.layout, ("values",), exact=True
-        )
+        if NEXT_CLOSEST * match.error < loose.get(match.target, np.inf):
+            links[match.target] = _link(
+                match.source, match.target, match.layout, ("values",), exact=True
+            )
+    for name, error in loose.items():  # tanh of little is little: somebody fits far better
+        left = links[name].tensors.source
+        if error > NEXT_CLOSEST * closest.get(left, error) and name not in known:
+            del links[name]
     for proposal in tentative:
         right = proposal.target
         if right in links or not proposal.options:

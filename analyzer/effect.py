@@ -1,0 +1,105 @@
+"""Does a fault reach anybody? What no reader notices is latent, or a matter of spelling."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import onnx
+
+from analyzer.core.types import Aspect, Difference, Fault, Status
+from analyzer.judge import INT8_LEVELS, NEGLIGIBLE, QUANTIZING
+from analyzer.matching.tensors import Links
+from analyzer.regions import reached
+from analyzer.view import View
+
+
+def noticed(
+    faults: Sequence[Fault], view: View, links: Links, ordinary: Sequence[Mapping[str,
+    float]]
+) -> Iterator[Fault]:
+    """Yield the faults that somebody notices, and as latent those with a cause nobody does.
+
+    In an ordinary run the target's own, deviating value flows on. Where every tensor that
+    is
+    next computed from it still agrees with the source's, on every sample, the deviation is
+    masked (an infinite against a very negative mask, what a ReLU cuts off) or the pair is
+    no pair (a fused activation against the sum before it).
+
+    Args:
+        faults: Root faults.
+        view: The target's macro graph.
+        links: Tensor pairs by target tensor.
+        ordinary: Errors of those pairs in ordinary runs, one mapping a sample.
+    """
+    reads = reached(view, links.keys())
+    for fault in faults:
+        if not _is_masked(fault, view, reads, ordinary):
+            yield fault
+        elif _has_cause(fault):
+            yield replace(fault, status=Status.LATENT)
+
+
+def _is_masked(
+    fault: Fault,
+    view: View,
+    reads: Mapping[str, frozenset[str]],
+    ordinary: Sequence[Mapping[str, float]],
+) -> bool:
+    results = set(fault.target.outputs)
+    if results & set(view.outputs) or not ordinary:
+        return False
+    readers = [name for name, edges in reads.items() if edges & results]
+    known = [n for n in readers if any(n in sample for sample in ordinary)]
+    return bool(known) and all(
+        sample.get(name, 0.0) <= NEGLIGIBLE for name in known for sample in ordinary
+    )
+
+
+def _has_cause(fault: Fault) -> bool:
+    """Return whether the cause test found what would undo the deviation."""
+    return any(
+        diff.cure is not None and diff.cure <= fault.noise_floor for diff in
+        fault.differences
+    )
+
+
+def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...]:
+    """Return the faults, those of a quantized target without a proven cause as drift.
+
+    A converter that quantizes moves and merges operators (a ReLU into the grid's lower end,
+    a bias behind the integer product), so that tensors of both sides resemble each other
+    without
+    being the same; only a setting or a weight that cures its region, and that no eight-bit
+    grid explains, is a fault there.
+
+    Args:
+        faults: Root faults.
+        model: The target's proto.
+    """
+    if not any(node.op_type.startswith(QUANTIZING) for node in model.graph.node):
+        return tuple(faults)
+    return tuple(
+        fault if _is_proven(fault) else replace(fault, status=Status.DRIFT) for fault in
+        faults
+    )
+
+
+def _is_proven(fault: Fault) -> bool:
+    return fault.fault_class is not None or any(
+        diff.cure is not None
+        and diff.cure <= fault.noise_floor
+        and diff.aspect in {Aspect.WEIGHT, Aspect.ATTRIBUTE}
+        and not _is_on_grid(diff)
+        for diff in fault.differences
+    )
+
+
+def _is_on_grid(difference: Difference) -> bool:
+    """Return whether a weight differs by no more than one step of an eight-bit grid."""
+    one, other = difference.source, difference.target
+    if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray):
+        return False
+    if one.shape != other.shape or not one.size:
+        return False
+    step = 2.0 * float(np.max(np.abs(one))) / INT8_LEVELS
+    return bool(np.max(np.abs(one.astype(np.float64) - other)) <= step)
