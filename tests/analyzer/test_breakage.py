@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from analyzer.breakage import breakage_faults, bridges, runnable, whole
+from analyzer.breakage import breakage_faults, bridged, runnable, whole
 from analyzer.core.types import FaultClass, Feeds, Pivot
 from analyzer.matching.operators import operator_pairs
 from analyzer.view import View, view_of
@@ -61,9 +61,11 @@ def test_stopping_node_is_bridged_by_structure(source: Pivot, stopping: Pivot) -
     """Its output is paired with the source's, so that what lies behind can be fed."""
     working = runnable(stopping, ROW)
     left, right = view(source), view(stopping)
-    found = bridges(working, left, right, operator_pairs(left, right, {"x": "x"}))
+    operators = operator_pairs(left, right, {"x": "x"})
+    beyond, found = bridged(working, stopping, left, right, operators)
 
     assert {name: link.tensors.source for name, link in found.items()} == {"b": "b"}
+    assert [node.op_type for node in beyond.beyond.graph.node] == ["Relu", "Tanh"]
 
 
 def test_whole_target_is_no_fault(source: Pivot) -> None:
