@@ -20,6 +20,9 @@ from analyzer.view import Operator, View
 from analyzer.view.absorb import LAYOUT_OPS
 from analyzer.view.classes import dangling_tensors
 
+BEHIND = "structure after"
+"""The evidence by which a stopping node is paired."""
+
 
 class _Named(TypedDict):
     """Nodes, and the tensors to name for them."""
@@ -107,7 +110,7 @@ def bridged(
         ends, between = _bridge(node, owner, partner[owner.index])
         gone.update(between)
         links |= {
-            other: Link(TensorPair(one, other), TRUST["structure after"], ("structure after",))
+            other: Link(TensorPair(one, other), TRUST[BEHIND], (BEHIND,))
             for one, other in ends
             if one and other
         }

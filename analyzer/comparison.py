@@ -18,20 +18,14 @@ from analyzer.isolation import Side, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
 from analyzer.localize import Probe, faults, local_errors
 from analyzer.matching.ends import output_names, target_feeds
-from analyzer.matching.layouts import Layout, layout_of, pair
+from analyzer.matching.layouts import Layout, pair
 from analyzer.matching.operators import OperatorPair, operator_pairs
 from analyzer.matching.overrides import read_pairs, stated
-from analyzer.matching.tensors import (
-    Link,
-    Links,
-    agrees,
-    carried_or_none,
-    linked,
-)
+from analyzer.matching.tensors import Link, Links, agrees, linked
 from analyzer.outputs import output_layouts
 from analyzer.runtime.dump import dump, instrument
-from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.session import Session, open_session
+from analyzer.samples import gaps_on, largest, ordinary_errors, telling, worst_first
 from analyzer.view import View, view_of
 
 
@@ -182,7 +176,7 @@ def _seen_on(
 ) -> tuple[dict[str, float], tuple[float, float]]:
     """Return all pairs' errors on one sample, and both pivots' gaps; nothing is kept."""
     given, seen = bench.given(place), bench.seen(place)
-    return _ordinary_errors(links, given, seen), _gaps(given, seen, native, place)
+    return ordinary_errors(links, given, seen), gaps_on(place, given, seen, native)
 
 
 def _is_clean(
@@ -197,28 +191,6 @@ def _is_clean(
     return all(name in links or name not in view.dynamic for name in view.outputs) and all(
         error <= NEGLIGIBLE for sample in errors for error in sample.values()
     )
-
-
-def _ordinary_errors(links: Links, given: Feeds, seen: Feeds) -> dict[str, float]:
-    found = {}
-    for name, link in links.items():
-        if link.tensors.source in given and name in seen:
-            value = carried_or_none(given[link.tensors.source], layout_of(link.tensors))
-            found[name] = np.inf if value is None else relative_error(seen[name], value)
-    return found
-
-
-def _gaps(
-    given: Feeds, seen: Feeds, native: tuple[Sequence[Feeds], Sequence[Feeds]], place: int
-) -> tuple[float, float]:
-    return _gap(given, native[0], place), _gap(seen, native[1], place)
-
-
-def _gap(pivot: Feeds, native: Sequence[Feeds], place: int) -> float:
-    if place >= len(native):
-        return 0.0
-    both = ((pivot[name], value) for name, value in native[place].items() if name in pivot)
-    return max((relative_error(got, want) for got, want in both), default=0.0)
 
 
 def _end_links(
@@ -285,8 +257,7 @@ def _stopped_by_sizes(found: Compared, working: Runnable) -> bool:
     """Return whether the node that stops is right and only reads a root fault's result.
 
     Isolated, each region that reads the source's values runs; the stopping node's own
-    result
-    is then as right as any other, and the fault is the region whose result has other sizes.
+    result is then as right as any other, and the fault is the region of other sizes.
     """
     stopped = {
         name
@@ -334,7 +305,7 @@ def _localized(
     progress: Progress,
 ) -> Compared:
     """Return the comparison with its root faults."""
-    ranked = _worst_first(ordinary, result.target.outputs)
+    ranked = worst_first(ordinary, result.target.outputs)
     place = ranked[0]
     progress("isolating regions", 0.0)
     given, feeds, seen = bench.given(place), bench.feeds(place), bench.seen(place)
@@ -351,52 +322,20 @@ def _localized(
     progress("measuring noise", 0.0)
     partners = {name: link.tensors.source for name, link in settled.links.items()}
     found = judged(bench.source, bench.target, errors, partners, given, fed, options.seed)
+    deviating = {one.name for one in found}
     probes = [
-        Probe(bench.given(n), bench.feeds(n)) for n in _telling(ranked, errors, found)
+        Probe(bench.given(n), bench.feeds(n)) for n in telling(ranked, errors, deviating)
     ]
     roots = faults(bench.source, bench.target, settled.links, found, errors, probes, known)
     flowing = [
-        _ordinary_errors(settled.links, probe.given, bench.flowing(probe)) for probe in probes
+        ordinary_errors(settled.links, probe.given, bench.flowing(probe))
+        for probe in probes
     ]
     roots = tuple(noticed(roots, result.target, settled.links, flowing))
     roots = lenient(roots, bench.pivot.model)
     roots = damages(bench.target, settled.links, roots, probes, known)
-    deviating = {n for n, error in _largest(ordinary).items() if error > NEGLIGIBLE}
-    inherited = deviating - {one.name for one in found}
+    wrong = {name for name, error in largest(ordinary).items() if error > NEGLIGIBLE}
+    inherited = wrong - deviating
     return replace(
         result, links=settled.links, faults=roots, propagated=len(inherited) if roots else 0
     )
-
-
-def _worst_first(
-    errors: Sequence[Mapping[str, float]], outputs: Sequence[str]
-) -> tuple[int, ...]:
-    """Return sample numbers, those whose outputs deviate most first."""
-
-    def damage(place: int) -> tuple[float, float]:
-        sample = errors[place]
-        at_outputs = max((sample[name] for name in outputs if name in sample), default=0.0)
-        return at_outputs, max(sample.values(), default=0.0)
-
-    return tuple(sorted(range(len(errors)), key=damage, reverse=True))
-
-
-def _largest(errors: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    worst: dict[str, float] = {}
-    for sample in errors:
-        for name, error in sample.items():
-            worst[name] = max(worst.get(name, 0.0), error)
-    return worst
-
-
-def _telling(
-    ranked: Sequence[int], errors: Sequence[Mapping[str, float]], found: Sequence[Judged]
-) -> tuple[int, ...]:
-    """Return the samples that show a fault most plainly, the plainest first."""
-    names = [one.name for one in found]
-
-    def plainness(row: int) -> float:
-        return sum(errors[row].get(name, 0.0) for name in names)
-
-    order = sorted(range(len(ranked)), key=plainness, reverse=True)
-    return tuple(ranked[row] for row in order[:3])

@@ -209,7 +209,8 @@ def _reviewed(
     vouched = {
         edge for name in right if is_telling(seen[name]) for edge in reads.get(name, ())
     }
-    taken = {links[name].tensors.source: name for name in right if links[name].tensors.exact}
+    exact = (name for name in right if links[name].tensors.exact)
+    taken = {links[name].tensors.source: name for name in exact}
     doubles = {  # Relu of what Relu gave is the same: such a reader is no proof
         name
         for name, link in links.items()

@@ -13,6 +13,7 @@ from analyzer.core.types import Feeds, Node, Pivot, Status
 from analyzer.isolation import Side
 from analyzer.regions import region
 from analyzer.runtime.noise import noise_floor
+from analyzer.samples import largest
 from analyzer.view import View
 
 ROUNDING = 16.0
@@ -52,7 +53,7 @@ QUANTIZING = (
     "ConvInteger",
     "MatMulInteger",
 )
-"""How ONNX and its runtime begin the names of operators in which integers stand for floats."""
+"""How the names of operators begin in which integers stand for floats."""
 
 NARROW_TYPES = frozenset({10, 16})
 """TensorProto.FLOAT16 and BFLOAT16."""
@@ -95,7 +96,7 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
         fed: The same values at the target's cuts and inputs.
         seed: Seed of the perturbations.
     """
-    errors = _largest(samples)
+    errors = largest(samples)
     suspects = [name for name, error in errors.items() if error > NEGLIGIBLE]
     if not suspects:
         return ()
@@ -121,14 +122,6 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     )
     kept = (one for one in found if one is not None)
     return tuple(sorted(kept, key=lambda one: -one.error))
-
-
-def _largest(samples: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    worst: dict[str, float] = {}
-    for sample in samples:
-        for name, error in sample.items():
-            worst[name] = max(worst.get(name, 0.0), error)
-    return worst
 
 
 def _typical(name: str, samples: Sequence[Mapping[str, float]]) -> float:

@@ -1,6 +1,6 @@
 """Root faults: regions that deviate although they are fed the source's own values."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -23,6 +23,10 @@ RECORDED = 3
 
 FOLDING_OPS = frozenset({"BatchNormalization"})
 """What a converter folds into the operator before it: its absence says nothing."""
+
+
+_Group = tuple[tuple[Judged, ...], Region]
+"""Tensors that deviate together, and the region that gives them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,11 +85,40 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
     """
     side = running or target
     recorded = [_seen(side, links, probe, known) for probe in probes[:RECORDED]]
-    built = [
-        _fault(source, target, links, group, errors, recorded)
-        for group in _together(target, links, found)
-    ]
+
+    def build(group: _Group) -> Fault:
+        return _fault(source, target, links, group, errors, recorded)
+
+    groups = _together(target, links, found)
+    built = [build(group) for group in groups]
+    forked = _forked(groups, built)
+    if len(forked) < len(groups):
+        stops = links.keys()
+        built = [build((part, _joint(target, part, stops))) for part in forked]
     return tuple(sorted(built, key=lambda fault: -fault.local_error))
+
+
+def _forked(groups: Sequence[_Group], faults: Sequence[Fault]) -> list[tuple[Judged, ...]]:
+    """Return the deviating tensors, those together that miss the same node of the source.
+
+    A node that is missing before a fork is missing from every region behind it, once each.
+    """
+    merged: list[tuple[set[int], tuple[Judged, ...]]] = []
+    for (judged, _), fault in zip(groups, faults, strict=True):
+        lost = {id(node) for node in fault.unpaired_source}
+        alike = [one for one in merged if one[0] & lost]
+        for one in alike:
+            merged.remove(one)
+            lost |= one[0]
+            judged = (*one[1], *judged)
+        merged.append((lost, judged))
+    return [judged for _, judged in merged]
+
+
+def _joint(target: Side, judged: Sequence[Judged], stops: Collection[str]) -> Region:
+    order = target.view.order
+    names = sorted((one.name for one in judged), key=order.__getitem__)
+    return region(target.view, names, stops)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,9 +135,7 @@ def _seen(target: Side, links: Links, probe: Probe, known: Mapping[str, Kind]) -
     return _Seen(probe, fed, seen)
 
 
-def _together(
-    target: Side, links: Links, found: Sequence[Judged]
-) -> list[tuple[tuple[Judged, ...], Region]]:
+def _together(target: Side, links: Links, found: Sequence[Judged]) -> list[_Group]:
     """Return deviating tensors grouped by region: those that share a node are one fault."""
     stops = links.keys()
     groups: list[tuple[list[Judged], set[int]]] = []
@@ -275,7 +306,7 @@ def missing_edge(fault: Fault) -> tuple[str, ...]:
 
 
 def _shared(fault: Fault) -> frozenset[str]:
-    """Return the target's inputs of the region whose counterparts the source's reads too."""
+    """Return the target region's inputs whose counterparts the source's reads too."""
     ours = set(fault.source.inputs)
     return frozenset(edge.target for edge in fault.edges if edge.source in ours)
 
