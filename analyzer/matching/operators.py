@@ -31,6 +31,13 @@ SMALLEST_SHARE = 0.5
 half of them leaves it recognisable."""
 
 
+STRONG = frozenset({"user", "values", "weights", "fingerprint"})
+"""Witnesses that know an operator from its twins."""
+
+Votes = Mapping[tuple[int, int], set[str]]
+"""The evidence for each pair of operators, by index."""
+
+
 @dataclass(frozen=True, slots=True)
 class OperatorPair:
     """Two macro operators that should compute the same, by index, and the evidence."""
@@ -76,7 +83,7 @@ def operator_pairs(
             votes[one, other].add(reason)
     for ours, theirs in inputs.items():
         votes[source.owner[ours].index, target.owner[theirs].index].add("values")
-    seeds = _consistent(votes)
+    seeds = _consistent(source, target, votes)
     grown = propagate(source, target, seeds, fits)
     grown |= dict(substitutes(source, target, grown))
     return tuple(
@@ -94,8 +101,12 @@ def fits(one: Operator, other: Operator) -> bool:
     return left == right
 
 
-def _consistent(votes: Mapping[tuple[int, int], set[str]]) -> dict[int, int]:
-    """Return one-to-one seeds, the best supported first; position and names never alone."""
+def _consistent(source: View, target: View, votes: Votes) -> dict[int, int]:
+    """Return one-to-one seeds: the best supported pairs first.
+
+    Position and names never seed alone. Structure does, unless a neighbour's weights speak
+    against it: one operator missing from a chain shifts every label behind it by one.
+    """
     ranked = sorted(
         (
             (OperatorPair(*ends, tuple(sorted(reasons))).score, ends, reasons)
@@ -105,12 +116,27 @@ def _consistent(votes: Mapping[tuple[int, int], set[str]]) -> dict[int, int]:
     )
     seeds: dict[int, int] = {}
     taken: set[int] = set()
-    for _, (one, other), reasons in ranked:
-        if reasons <= {"names", "position"} or one in seeds or other in taken:
-            continue
-        seeds[one] = other
-        taken.add(other)
+    for strong in (True, False):
+        for _, (one, other), reasons in ranked:
+            if bool(reasons & STRONG) is not strong or reasons <= {"names", "position"}:
+                continue
+            if one in seeds or other in taken:
+                continue
+            if strong or _fits_in(source, target, seeds, one, other):
+                seeds[one] = other
+                taken.add(other)
     return seeds
+
+
+def _fits_in(
+    source: View, target: View, seeds: Mapping[int, int], one: int, other: int
+) -> bool:
+    """Return whether every paired neighbour of a source operator is the target's too."""
+    before = (index for index in source.graph.predecessors(one) if index in seeds)
+    after = (index for index in source.graph.successors(one) if index in seeds)
+    return all(target.graph.has_edge(seeds[index], other) for index in before) and all(
+        target.graph.has_edge(other, seeds[index]) for index in after
+    )
 
 
 def _reasons(
