@@ -1,0 +1,215 @@
+"""Where a fault is, read off the model before and after, and whether a finding names it."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+ABSORBED = frozenset(
+    "Transpose Reshape Identity Cast CastLike Squeeze Unsqueeze Flatten Pad Expand "
+    "BatchNormalization QuantizeLinear DequantizeLinear Dropout".split()
+)
+"""Operators that belong to the macro region of the operator they serve."""
+
+AFFINE = frozenset({"Add", "Sub", "Mul", "Div"})
+"""Likewise, where one operand is a constant."""
+
+NEAR = 12
+"""Names a finding may list and still count as wide: the guilty node is among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where one fault is.
+
+    Attributes:
+        guilty: Tensors that the guilty nodes give.
+        region: Tensors a finding may name: the macro region, or both ends of the edge.
+        kind: ``node``, ``edge`` or ``interface``.
+    """
+
+    guilty: frozenset[str]
+    region: frozenset[str]
+    kind: str
+
+
+class Wiring:
+    """The nodes of a main graph by what they give, and the constants they read."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.graph = model.graph
+        self.constants = {one.name: one for one in self.graph.initializer}
+        self.constants |= {
+            node.output[0]: attribute.t
+            for node in self.graph.node
+            if node.op_type == "Constant"
+            for attribute in node.attribute
+            if attribute.name == "value"
+        }
+        self.nodes = {
+            key(node): node for node in self.graph.node if node.op_type != "Constant"
+        }
+        self.owner = {
+            name: given for given, node in self.nodes.items() for name in node.output
+        }
+
+    @cached_property
+    def readers(self) -> Mapping[str, tuple[str, ...]]:
+        """What each tensor is read by, readers by what they give."""
+        found: dict[str, list[str]] = {}
+        for given, node in self.nodes.items():
+            for name in reads(node):
+                found.setdefault(name, []).append(given)
+        return {name: tuple(givens) for name, givens in found.items()}
+
+    def dynamic(self, given: str) -> tuple[str, ...]:
+        """Return the tensors a node reads that are no constants."""
+        node = self.nodes[given]
+        return tuple(name for name in node.input if name and name not in self.constants)
+
+    def absorbed(self, given: str) -> bool:
+        """Return whether a node serves another one."""
+        node = self.nodes[given]
+        if node.op_type in AFFINE:
+            return len(self.dynamic(given)) == 1
+        return node.op_type in ABSORBED
+
+    def region(self, given: str) -> frozenset[str]:
+        """Return the macro region of a node: what serves it, and what it serves."""
+        inside = {given}
+        for step in (self._above, self._below):
+            place: str | None = given
+            while place is not None:
+                place = step(place)
+                inside |= {place} if place is not None else set()
+        return frozenset(inside)
+
+    def _above(self, given: str) -> str | None:
+        before = [self.owner[name] for name in self.dynamic(given) if name in self.owner]
+        if len(before) != 1:
+            return None
+        serving = self.absorbed(given) or self.absorbed(before[0])
+        return before[0] if serving else None
+
+    def _below(self, given: str) -> str | None:
+        after = [
+            one for name in self.nodes[given].output for one in self.readers.get(name, ())
+        ]
+        if len(after) != 1:
+            return None
+        serving = self.absorbed(given) or self.absorbed(after[0])
+        return after[0] if serving else None
+
+
+def key(node: onnx.NodeProto) -> str:
+    """Return the first tensor a node gives: its identity through any renaming of nodes."""
+    return next((name for name in node.output if name), node.name)
+
+
+def reads(node: onnx.NodeProto) -> tuple[str, ...]:
+    """Return what a node reads, its branches and bodies included."""
+    inner = [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+    below = [name for graph in inner for each in graph.node for name in reads(each)]
+    return (*(name for name in node.input if name), *below)
+
+
+def sites(before: onnx.ModelProto, after: onnx.ModelProto) -> tuple[Site, ...]:
+    """Return where a model was changed, a site for each place, as the new one calls it."""
+    old, new = Wiring(before), Wiring(after)
+    removed = [given for given in old.nodes if given not in new.nodes]
+    added = [given for given in new.nodes if given not in old.nodes]
+    edges = [_removed(old, new, given) for given in removed]
+    edges += [_added(new, given) for given in added]
+    moved = {name for given in removed for name in old.nodes[given].output}
+    moved |= {name for given in added for name in new.nodes[given].output}
+    changed = [given for given in new.nodes if _changed(old, new, given, moved)]
+    found = [*edges, *(_node(new, given) for given in changed)]
+    if not found and before.graph != after.graph:
+        ends = (value.name for value in (*after.graph.input, *after.graph.output))
+        return (Site(frozenset(), frozenset(ends), "interface"),)
+    return tuple(found)
+
+
+def merged(several: Iterable[Site]) -> Site:
+    """Return one site that stands for all: one fault at a constant that several read."""
+    many = tuple(several)
+    return Site(
+        guilty=frozenset().union(*(site.guilty for site in many)),
+        region=frozenset().union(*(site.region for site in many)),
+        kind=many[0].kind,
+    )
+
+
+def _node(new: Wiring, given: str) -> Site:
+    return Site(frozenset({given}), new.region(given), "node")
+
+
+def _removed(old: Wiring, new: Wiring, given: str) -> Site:
+    held = [name for name in old.dynamic(given) if name in new.owner or name in old.owner]
+    after = [one for name in old.nodes[given].output for one in old.readers.get(name, ())]
+    ends = {*held, *(one for one in after if one in new.nodes)}
+    near = {new.owner[name] for name in held if name in new.owner} | (ends & set(new.nodes))
+    around = frozenset().union(*(new.region(one) for one in near))
+    return Site(frozenset(ends), frozenset({*ends, given}) | around, "edge")
+
+
+def _added(new: Wiring, given: str) -> Site:
+    after = [one for name in new.nodes[given].output for one in new.readers.get(name, ())]
+    ends = {*new.dynamic(given), *after}
+    return Site(frozenset({given}), frozenset(ends) | new.region(given), "edge")
+
+
+def _changed(old: Wiring, new: Wiring, given: str, moved: Collection[str]) -> bool:
+    if given not in old.nodes:
+        return False
+    one, other = old.nodes[given], new.nodes[given]
+    if one.op_type != other.op_type or settings(one) != settings(other):
+        return True
+    if len(one.input) != len(other.input):
+        return True
+    slots = zip(one.input, other.input, strict=True)
+    return any(_slot(old, new, mine, theirs, moved) for mine, theirs in slots)
+
+
+def _slot(old: Wiring, new: Wiring, mine: str, theirs: str, moved: Collection[str]) -> bool:
+    if mine in old.constants and theirs in new.constants:
+        left, right = old.constants[mine], new.constants[theirs]
+        return left is not right and not np.array_equal(
+            numpy_helper.to_array(left), numpy_helper.to_array(right), equal_nan=False
+        )
+    return mine != theirs and mine not in moved and theirs not in moved
+
+
+def settings(node: onnx.NodeProto) -> dict[str, bytes]:
+    """Return a node's attributes, each as bytes."""
+    return {one.name: one.SerializeToString() for one in node.attribute}
+
+
+def hit(
+    nodes: Collection[str], tensors: Collection[str], site: Site, after: onnx.ModelProto
+) -> str:
+    """Return how well a finding names a site: ``exact``, ``region``, ``wide`` or ``miss``.
+
+    Args:
+        nodes: Nodes the finding names.
+        tensors: Tensors it names; they count where it names no node.
+        site: The fault.
+        after: The model that has it.
+    """
+    wiring = Wiring(after)
+    called = {node.name or key(node): key(node) for node in after.graph.node}
+    from_nodes = {called.get(name, name) for name in nodes}
+    from_tensors = {wiring.owner.get(name, name) for name in tensors}
+    named = from_nodes or from_tensors
+    if site.kind == "edge":
+        named = named if named & site.region else from_tensors
+    if not named:
+        return "miss"
+    if named <= site.guilty:
+        return "exact"
+    if named <= site.region:
+        return "region"
+    return "wide" if named & site.guilty and len(named) <= NEAR else "miss"
