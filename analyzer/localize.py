@@ -107,11 +107,9 @@ def _forked(groups: Sequence[_Group], faults: Sequence[Fault]) -> list[tuple[Jud
     for (judged, _), fault in zip(groups, faults, strict=True):
         lost = {id(node) for node in fault.unpaired_source}
         alike = [one for one in merged if one[0] & lost]
-        for one in alike:
-            merged.remove(one)
-            lost |= one[0]
-            judged = (*one[1], *judged)
-        merged.append((lost, judged))
+        others = [one for one in merged if one not in alike]
+        whole = lost.union(*(one[0] for one in alike))
+        merged = [*others, (whole, (*judged, *(n for one in alike for n in one[1])))]
     return [judged for _, judged in merged]
 
 

@@ -116,15 +116,12 @@ def _consistent(source: View, target: View, votes: Votes) -> dict[int, int]:
     )
     seeds: dict[int, int] = {}
     taken: set[int] = set()
-    for strong in (True, False):
-        for _, (one, other), reasons in ranked:
-            if bool(reasons & STRONG) is not strong or reasons <= {"names", "position"}:
-                continue
-            if one in seeds or other in taken:
-                continue
-            if strong or _fits_in(source, target, seeds, one, other):
-                seeds[one] = other
-                taken.add(other)
+    for _, (one, other), reasons in ranked:
+        if reasons <= {"names", "position"} or one in seeds or other in taken:
+            continue
+        if reasons & STRONG or _fits_in(source, target, seeds, one, other):
+            seeds[one] = other
+            taken.add(other)
     return seeds
 
 

@@ -1,12 +1,12 @@
 """Tensor pairs: what operator pairs propose, and what values confirm, correct and add."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.core.types import Array, Feeds, Node, Permutation, TensorPair
+from analyzer.core.types import Array, Feeds, Permutation, TensorPair
 from analyzer.matching.layouts import (
     SAME,
     Layout,
@@ -19,9 +19,9 @@ from analyzer.matching.layouts import (
     spread,
 )
 from analyzer.matching.operators import TRUST, OperatorPair
+from analyzer.matching.proposals import Proposal, proposals
 from analyzer.matching.values import SAME_VALUES, ValueMatch, is_telling, value_matches
-from analyzer.view import INPUT, Operator, View
-from analyzer.view.absorb import PAD_OPS
+from analyzer.view import INPUT, View
 
 LOOKED_AT = 4096
 """Elements by which the likeliest layout of two differing tensors is chosen."""
@@ -57,64 +57,32 @@ class Link:
 Links = Mapping[str, Link]
 """Links by target tensor name."""
 
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A target tensor, and the source tensors of the paired operator it may be.
-
-    Attributes:
-        target: Target tensor name.
-        options: Source tensor names, the likeliest first.
-        operators: The operator pair behind it.
-    """
-
-    target: str
-    options: tuple[str, ...]
-    operators: OperatorPair
+OUTDONE = Link(TensorPair("", ""), 0.0, ())
+"""Stands for a link that is dropped because another target tensor fits far better."""
 
 
-def proposals(
-    source: View, target: View, operators: Iterable[OperatorPair]
-) -> Iterator[Proposal]:
-    """Yield the tensors that paired operators give, output by output.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scene:
+    """Both macro graphs, and the values of one sample on either side."""
 
-    Args:
-        source: The source's macro graph.
-        target: The target's macro graph.
-        operators: See `analyzer.matching.operators.operator_pairs`.
-    """
-    for both in operators:
-        one, other = source.operators[both.source], target.operators[both.target]
-        slots = _slots(one.nodes, other.nodes)
-        if slots:
-            yield from (Proposal(right, (left,), both) for left, right in slots)
-            continue
-        options = tuple(reversed(_before_pads(source, one)))
-        for name in _ends(target, other):
-            yield Proposal(name, options, both)
+    source: View
+    target: View
+    given: Feeds
+    seen: Feeds
+    banned: frozenset[tuple[str, str]]
 
+    def fixed(self, left: str, right: str) -> bool:
+        """Return whether ONNX itself gives both tensors one order of axes."""
+        return left in self.source.channels_first and right in self.target.channels_first
 
-def _before_pads(view: View, operator: Operator) -> tuple[str, ...]:
-    """Return an operator's tensors, padded ones first: they are the last resort."""
-    padded = [
-        n for n in operator.tensors if n in view.giver and view.giver[n].op in PAD_OPS
-    ]
-    return (*padded, *(name for name in operator.tensors if name not in padded))
-
-
-def _ends(view: View, operator: Operator) -> tuple[str, ...]:
-    """Return the tensors an operator hands on, and what they were before padding."""
-    last = operator.outputs[-1:]
-    giver = view.giver.get(last[0]) if last else None
-    return (*last, giver.inputs[0]) if giver and giver.op in PAD_OPS else last
-
-
-def _slots(one: Sequence[Node], other: Sequence[Node]) -> list[tuple[str, str]]:
-    """Return the outputs of operators that give several (TopK, Split), slot by slot."""
-    if not one or not other or max(len(one[0].outputs), len(other[0].outputs)) == 1:
-        return []
-    both = zip(one[0].outputs, other[0].outputs, strict=False)
-    return [(left, right) for left, right in both if left and right]
+    def options(self, proposal: Proposal) -> tuple[str, ...]:
+        """Return the source tensors of a proposal that no run has refuted."""
+        right = proposal.target
+        return tuple(
+            name
+            for name in proposal.options
+            if name in self.given and (name, right) not in self.banned
+        )
 
 
 def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what is ruled out
@@ -140,72 +108,95 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
         known: Links that stay.
         banned: Pairs that a run has refuted.
     """
-    orders = preferred_orders(known.values())
-    links = dict(known)
+    scene = _Scene(source, target, given, seen, banned)
+    proposed = [
+        one
+        for one in proposals(source, target, operators)
+        if one.target not in known and one.target in seen
+    ]
+    agreed = _agreed(scene, proposed, preferred_orders(known.values()))
+    links = {**known, **{name: link for name, (link, _) in agreed.items()}}
+    loose = {name: error for name, (_, error) in agreed.items() if error > SURELY_SAME}
+    links |= _found(scene, links, loose)
+    links = {name: link for name, link in links.items() if link is not OUTDONE}
+    return links | _guessed(scene, links, proposed)
 
-    def fixed(left: str, right: str) -> bool:
-        return left in source.channels_first and right in target.channels_first
 
-    tentative: list[Proposal] = []
-    loose: dict[str, float] = {}
-    for proposal in proposals(source, target, operators):
+def _agreed(
+    scene: _Scene, proposed: Iterable[Proposal], orders: Sequence[Permutation]
+) -> dict[str, tuple[Link, float]]:
+    """Return the proposals whose values agree, and their disagreement, in spreads."""
+    found: dict[str, tuple[Link, float]] = {}
+    for proposal in proposed:
         right = proposal.target
-        if right in links or right not in seen:
-            continue
-        options = [n for n in proposal.options if n in given and (n, right) not in banned]
-        tries = (
-            (
-                n,
-                best_layout(
-                    given[n], seen[right], orders, limit=SAME_VALUES, fixed=fixed(n, right)
-                ),
+        array = scene.seen[right]
+        for left in scene.options(proposal) if right not in found else ():
+            fixed = scene.fixed(left, right)
+            close = best_layout(
+                scene.given[left], array, orders, limit=SAME_VALUES, fixed=fixed
             )
-            for n in options
-        )
-        found = next(((name, close) for name, close in tries if close is not None), None)
-        if found is None:
-            tentative.append(replace(proposal, options=tuple(options)))
-            continue
-        reasons = (
-            *proposal.operators.reasons,
-            *(("values",) if is_telling(seen[right]) else ()),
-        )
-        links[right] = _link(
-            found[0], right, found[1][0], reasons, exact="values" in reasons
-        )
-        if found[1][1] > SURELY_SAME:
-            loose[right] = found[1][1]
-    orders = preferred_orders(links.values())
+            if close is None:
+                continue
+            values = ("values",) if is_telling(array) else ()
+            reasons = (*proposal.operators.reasons, *values)
+            link = _link(left, right, close[0], reasons, exact=bool(values))
+            found[right] = link, close[1]
+            break
+    return found
+
+
+def _found(scene: _Scene, links: Links, loose: Mapping[str, float]) -> dict[str, Link]:
+    """Return links by value, for tensors without one and for those that fit loosely.
+
+    A loose link for whose source tensor another target tensor fits far better becomes
+    `OUTDONE`: tanh of little is little.
+    """
     unknown = sorted(
-        seen.keys() & target.order.keys() - (links.keys() - loose.keys()),
-        key=target.order.__getitem__,
+        scene.seen.keys() & scene.target.order.keys() - (links.keys() - loose.keys()),
+        key=scene.target.order.__getitem__,
     )
-    sources = [name for name in given if name in source.order]
+    sources = [name for name in scene.given if name in scene.source.order]
+    orders = preferred_orders(links.values())
     matches = [
         match
-        for match in value_matches(given, seen, unknown, sources, orders, fixed)
-        if (match.source, match.target) not in banned
-    ]
-    closest = _closest(links, matches, given, seen)
-    for match in _best_matches(source, target, matches, closest):
-        if NEXT_CLOSEST * match.error < loose.get(match.target, np.inf):
-            links[match.target] = _link(
-                match.source, match.target, match.layout, ("values",), exact=True
-            )
-    for name, error in loose.items():  # tanh of little is little: somebody fits far better
-        left = links[name].tensors.source
-        if error > NEXT_CLOSEST * closest.get(left, error) and name not in known:
-            del links[name]
-    for proposal in tentative:
-        right = proposal.target
-        if right in links or not proposal.options:
-            continue
-        left = _of_same_size(given, seen[right], proposal.options)
-        layout = likeliest_layout(
-            given[left], seen[right], orders, fixed=fixed(left, right)
+        for match in value_matches(
+            scene.given, scene.seen, unknown, sources, orders, scene.fixed
         )
-        links[right] = _link(left, right, layout, proposal.operators.reasons, exact=False)
-    return links
+        if (match.source, match.target) not in scene.banned
+    ]
+    closest = _closest(links, matches, scene.given, scene.seen)
+    found = {
+        match.target: _link(
+            match.source, match.target, match.layout, ("values",), exact=True
+        )
+        for match in _best_matches(scene.source, scene.target, matches, closest)
+        if NEXT_CLOSEST * match.error < loose.get(match.target, np.inf)
+    }
+    outdone = {
+        name: OUTDONE
+        for name, error in loose.items()
+        if name not in found
+        and error > NEXT_CLOSEST * closest.get(links[name].tensors.source, error)
+    }
+    return {**found, **outdone}
+
+
+def _guessed(
+    scene: _Scene, links: Links, proposed: Iterable[Proposal]
+) -> dict[str, Link]:
+    """Return tentative links for the proposals whose values do not agree."""
+    orders = preferred_orders(links.values())
+    found: dict[str, Link] = {}
+    for proposal in proposed:
+        right, options = proposal.target, scene.options(proposal)
+        if right in links or right in found or not options:
+            continue
+        array = scene.seen[right]
+        left = _of_same_size(scene.given, array, options)
+        fixed = scene.fixed(left, right)
+        layout = likeliest_layout(scene.given[left], array, orders, fixed=fixed)
+        found[right] = _link(left, right, layout, proposal.operators.reasons, exact=False)
+    return found
 
 
 def _of_same_size(given: Feeds, array: Array, options: Sequence[str]) -> str:
