@@ -185,6 +185,19 @@ def test_two_faults_in_a_row_are_both_named(
     assert roots(compared(source, target)) == {"a", "d"}
 
 
+def test_exchanged_weights_are_two_faults(
+    net: Net, compared: Compared, rng: np.random.Generator
+) -> None:
+    """Weights say who a layer is, but not where both its neighbours say otherwise."""
+    text = (
+        "(float[4,8] x) => (y) {"
+        " a = MatMul(x, w) b = Relu(a) c = MatMul(b, v) y = Tanh(c) }"
+    )
+    w, v = rng.normal(size=(2, 8, 8)).astype(np.float32)
+
+    assert roots(compared(net(text, w=w, v=v), net(text, w=v, v=w))) == {"a", "c"}
+
+
 def test_half_precision_copy_drifts(
     net: Net, compared: Compared, weights: dict[str, Array]
 ) -> None:

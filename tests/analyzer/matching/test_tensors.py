@@ -8,7 +8,8 @@ import numpy as np
 from analyzer.core.types import Array, TensorPair
 from analyzer.isolation import Side
 from analyzer.matching.layouts import SAME, Layout, pair
-from analyzer.matching.operators import operator_pairs
+from analyzer.matching.operators import OperatorPair, operator_pairs
+from analyzer.matching.proposals import proposals
 from analyzer.matching.tensors import (
     Link,
     agrees,
@@ -16,7 +17,6 @@ from analyzer.matching.tensors import (
     likeliest_layout,
     linked,
     preferred_orders,
-    proposals,
 )
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import open_session
@@ -112,6 +112,21 @@ def test_tensor_that_merely_resembles_another_is_not_paired(
     assert np.abs(seen["d"] - given["h"]).max() < 0.02 * np.ptp(given["h"])
     assert "d" not in found
     assert found["y"].tensors.exact
+
+
+def test_loose_pair_gives_way_to_a_closer_one(side: Make) -> None:
+    """Sine and tangent of little are both little; each is still found by its own values."""
+    text = "(float[2,4] x) => (y) { s = Mul(x, few) a = Sin(s) b = Tanh(s) y = Sub(a, b) }"
+    one = side(text, few=np.float32(0.2))
+    crossed = [
+        OperatorPair(left, right, ("structure before",))
+        for left, right in {0: 0, 1: 2, 2: 1, 3: 3}.items()
+    ]
+    dump = values(one)
+    found = linked(one.view, one.view, dump, dump, crossed, BOTH_X)
+
+    assert [one.op for one in one.view.operators] == ["Input", "Sin", "Tanh", "Sub"]
+    assert (found["a"].tensors.source, found["b"].tensors.source) == ("a", "b")
 
 
 def test_refuted_pair_is_not_made_again(side: Make) -> None:
