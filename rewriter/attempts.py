@@ -1,6 +1,6 @@
 """Fixes tried, kept or dropped: each is judged by the error left in its own region."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -14,6 +14,7 @@ from analyzer.core.types import (
     Fix,
     Outcome,
     Pivot,
+    ReplaceRegion,
     SetType,
     Status,
     TryVerdict,
@@ -26,15 +27,22 @@ ROUNDING = 2.0
 """Noise floors that a mended region may be off by: its operators may round in another order
 than the ones the floor was measured on."""
 
-CLEARLY = 0.1
-"""Share of a region's error that a fix may leave where no fix removes it all: an order of
-magnitude is no accident of the samples."""
+CLEARLY = 0.5
+"""Share of a region's error that a fix may leave where none removes it all: of two causes
+in one region the larger is mended first, and the next round sees the other by itself."""
 
 FEWER = 0.9
 """Share of a region's error that a step on the way may leave, if several causes add up."""
 
+RELOCALISED = 2
+"""Fixes outside their region that are judged by a new analysis each: it takes seconds."""
+
 MENDED = frozenset({Where.CONVERSION, Where.RUNTIME})
 """Who must have made a fault for the target to be edited; the importers' are not in it."""
+
+
+Choice = tuple[str, Fix]
+"""A finding's id and one of its fixes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,18 +50,21 @@ class Kept:
     """Edits that stay, and why.
 
     Attributes:
-        findings: The ids of what they mend.
+        fixes: What is done, by the id of the finding it mends.
         fault: The region they are judged by.
-        edits: What is done.
         before: The region's error without them.
         after: The region's error with them.
     """
 
-    findings: tuple[str, ...]
+    fixes: tuple[Choice, ...]
     fault: Fault
-    edits: tuple[Edit, ...]
     before: float
     after: float
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """All edits, in order."""
+        return tuple(edit for _, fix in self.fixes for edit in fix.edits)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,39 +119,25 @@ def fixes(finding: Finding) -> tuple[Fix, ...]:
     return (*first, *finding.alternatives)
 
 
-def attempt(start: Pivot, findings: Sequence[Finding], judge: Judgement) -> Round:
-    """Return what came of trying every fix, the most damaging fault first.
-
-    Args:
-        start: The target as the findings speak of it.
-        findings: Faults with or without fixes, worst first.
-        judge: Measures what no recorded sample can: a model that did not run, an input.
-    """
-    trial = Trial(start, judge)
-    kept: tuple[Kept, ...] = ()
-    outcomes: dict[str, Outcome] = {}
-    for group in _regions(findings):
-        gained, told = _mend(trial, kept, group)
-        kept += gained
-        outcomes |= told
-    kept = _ablated(trial, kept)
-    spared = {name for one in kept for name in one.findings}
-    return Round(start, tuple(findings), kept, {
-        name: outcome if name in spared or outcome.verdict is not TryVerdict.KEPT
-        else replace(outcome, verdict=TryVerdict.REJECTED, reason=NOT_NEEDED)
-        for name, outcome in outcomes.items()
-    })
-
-
-NOT_NEEDED = "without it the error does not come back"
+Refusal = Callable[[Pivot], str]
+"""Says why an edited pivot cannot be written in the format of OUT; empty where it can."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """A model to edit, and what measures the result."""
+    """A model to edit, and what measures the result.
+
+    Attributes:
+        start: The model.
+        judge: Measures what no recorded sample can: a model that did not run, an input.
+        refusal: Whether the result can be written.
+        localised: Finds the faults that are left in an edited pivot.
+    """
 
     start: Pivot
     judge: Judgement
+    refusal: Refusal
+    localised: Callable[[Pivot], Sequence[Finding]]
 
     def error(self, kept: Sequence[Kept], edits: Sequence[Edit], fault: Fault) -> float:
         """Return the error left in a fault's region; infinite where an edit cannot be."""
@@ -153,6 +150,31 @@ class Trial:
         if inside is not None and not any(isinstance(one, SetType) for one in everything):
             return inside
         return self.judge.error(edited_pivot(self.start, applied))
+
+
+def attempt(trial: Trial, findings: Sequence[Finding]) -> Round:
+    """Return what came of trying every fix, the most damaging fault first.
+
+    Args:
+        trial: The target as the findings speak of it.
+        findings: Faults with or without fixes, worst first.
+    """
+    kept: tuple[Kept, ...] = ()
+    outcomes: dict[str, Outcome] = {}
+    for group in _regions(findings):
+        gained, told = _mend(trial, kept, group)
+        kept += gained
+        outcomes |= told
+    kept = _ablated(trial, kept)
+    spared = {name for one in kept for name, _ in one.fixes}
+    return Round(trial.start, tuple(findings), kept, {
+        name: outcome if name in spared or outcome.verdict is not TryVerdict.KEPT
+        else replace(outcome, verdict=TryVerdict.REJECTED, reason=NOT_NEEDED)
+        for name, outcome in outcomes.items()
+    })
+
+
+NOT_NEEDED = "without it the error does not come back"
 
 
 def _regions(findings: Sequence[Finding]) -> Iterator[tuple[Finding, ...]]:
@@ -175,8 +197,9 @@ def _bound(fault: Fault) -> float:
     return ROUNDING * fault.noise_floor
 
 
-Choice = tuple[str, Fix]
-"""A finding's id and one of its fixes."""
+def _is_broad(fix: Fix) -> bool:
+    """Return whether a fix replaces several nodes: where less mends too, less is kept."""
+    return any(isinstance(one, ReplaceRegion) and len(one.nodes) > 1 for one in fix.edits)
 
 
 def _mend(
@@ -188,21 +211,25 @@ def _mend(
     if before <= _bound(fault):
         reason = "an earlier fix mended this region too"
         return (), _told(group, (), Outcome(TryVerdict.UNTRIED, reason, before, before))
-    choices = [(finding.id, fix) for finding in group for fix in fixes(finding)]
+    choices = sorted(
+        ((finding.id, fix) for finding in group for fix in fixes(finding)),
+        key=lambda choice: _is_broad(choice[1]),
+    )
     if not choices:
         reason = "no rule knows a cure"
         return (), _told(group, (), Outcome(TryVerdict.UNTRIED, reason, before, before))
-    region = _Tried(trial, kept, fault, before)
-    chosen, after = region.best(choices)
+    chosen, after, unsaid = _Tried(trial, kept, fault, before).best(choices)
     if not chosen:
         reason = f"the error of its region stays at {after:.3g}"
+        if unsaid:
+            reason = f"{unsaid}; written to an .onnx file with -o, it can be kept"
         return (), _told(group, (), Outcome(TryVerdict.REJECTED, reason, before, after))
     names = tuple(dict.fromkeys(name for name, _ in chosen))
     reason = "the error of its region is gone"
     if after > _bound(fault):
         reason = f"the error of its region falls to {after:.3g}"
     outcome = Outcome(TryVerdict.KEPT, reason, before, after)
-    gained = Kept(names, fault, _edits(chosen), before, after)
+    gained = Kept(tuple(chosen), fault, before, after)
     return (gained,), _told(group, names, outcome)
 
 
@@ -218,10 +245,6 @@ def _told(
     }
 
 
-def _edits(chosen: Sequence[Choice]) -> tuple[Edit, ...]:
-    return tuple(edit for _, fix in chosen for edit in fix.edits)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tried:
     """A region whose fixes are tried on top of what is kept already."""
@@ -233,24 +256,62 @@ class _Tried:
 
     def left(self, chosen: Sequence[Choice]) -> float:
         """Return the error that some fixes leave together."""
-        return self.trial.error(self.kept, _edits(chosen), self.fault)
+        edits = [edit for _, fix in chosen for edit in fix.edits]
+        return self.trial.error(self.kept, edits, self.fault)
 
-    def best(self, choices: Sequence[Choice]) -> tuple[list[Choice], float]:
-        """Return the fixes that mend the region, and the error they leave.
+    def unsaid(self, chosen: Sequence[Choice]) -> str:
+        """Return why the model with these fixes cannot be written, empty where it can."""
+        together = Kept(tuple(chosen), self.fault, self.before, self.before)
+        return self.trial.refusal(edited(self.trial.start, (*self.kept, together)))
+
+    def relocalised(self, choice: Choice) -> float:
+        """Return the error of the region in a new analysis; zero if it is no fault now."""
+        one = Kept((choice,), self.fault, self.before, self.before)
+        try:
+            findings = self.trial.localised(edited(self.trial.start, (*self.kept, one)))
+        except RepairError:
+            return np.inf
+        outputs = set(self.fault.target.outputs)
+        return max(
+            (each.local_error for each in mendable(findings)
+             if outputs.intersection(each.fault.target.outputs)), default=0.0,
+        )
+
+    def _beside(self, choices: Sequence[Choice], errors: Sequence[float]) -> list[Choice]:
+        """Return fixes outside the region, to which its own error is blind."""
+        pairs = zip(choices, errors, strict=True)
+        return [choice for choice, error in pairs if error == self.before][:RELOCALISED]
+
+    def best(self, choices: Sequence[Choice]) -> tuple[list[Choice], float, str]:
+        """Return the fixes that mend the region, the error left, and what is in the way.
 
         The first that removes the error alone wins; then one of each cause together; then
-        the best one, and what helps on top of it. Fixes that do not clearly help are none.
+        the best one, and what helps on top of it. Fixes that do not clearly help are none,
+        nor are those that cannot be written.
         """
         errors: list[float] = []
+        unsaid = ""
         for choice in choices:
             errors.append(self.left([choice]))
             if errors[-1] <= _bound(self.fault):
-                return [choice], errors[-1]
+                unsaid = self.unsaid([choice])
+                if not unsaid:
+                    return [choice], errors[-1], ""
+        for choice in self._beside(choices, errors):
+            if self.relocalised(choice) > _bound(self.fault):
+                continue
+            unsaid = self.unsaid([choice])
+            if not unsaid:
+                return [choice], 0.0, ""
         together = list({name: (name, fix) for name, fix in reversed(choices)}.values())
         error = self.left(together) if len(together) > 1 else np.inf
-        if error <= _bound(self.fault):
-            return together, error
-        return self._greedy(choices, errors)
+        if error <= _bound(self.fault) and not self.unsaid(together):
+            return together, error, ""
+        if unsaid:
+            return [], min(errors), unsaid
+        chosen, error = self._greedy(choices, errors)
+        unsaid = self.unsaid(chosen) if chosen else ""
+        return ([] if unsaid else chosen), error, unsaid
 
     def _greedy(
         self, choices: Sequence[Choice], errors: Sequence[float]

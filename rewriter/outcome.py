@@ -1,12 +1,12 @@
 """The report of a repair: the first analysis, told what became of each of its findings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from analyzer.core.report import Report, Verdict
-from analyzer.core.types import Finding, Outcome, Status, TryVerdict
+from analyzer.core.types import Finding, Fix, Outcome, Status, TryVerdict
 from analyzer.diff import Analysis
-from rewriter.attempts import MENDED, Kept, Round
+from rewriter.attempts import MENDED, Kept, Round, fixes
 
 UNTRIED = {
     Status.DRIFT: "a declared loss of precision is never undone",
@@ -31,11 +31,11 @@ def report(
         chosen: What is in the mended model, round by round.
         proof: What `diff` says of the mended model; None where nothing is written.
     """
-    in_it = {name for kept in chosen for one in kept for name in one.findings}
+    in_it = {name: fix for kept in chosen for one in kept for name, fix in one.fixes}
     told = {name: _final(outcome, is_in_it=name in in_it) for one in rounds
             for name, outcome in one.outcomes.items()}
     findings = tuple(
-        replace(finding, outcome=told.get(finding.id) or _untried(finding))
+        _shown(replace(finding, outcome=told.get(finding.id) or _untried(finding)), in_it)
         for finding in _findings(first, rounds, proof)
     )
     base = first.report
@@ -48,6 +48,26 @@ def report(
         base, command="repair", findings=findings, outputs=proof.outputs,
         verdict=Verdict.REPAIRED if whole else Verdict.IMPROVED,
     )
+
+
+def untouched(base: Report, verdict: Verdict) -> Report:
+    """Return the report of a repair that had nothing to try.
+
+    Args:
+        base: The analysis of the pair.
+        verdict: What to say of it.
+    """
+    findings = tuple(replace(one, outcome=_untried(one)) for one in base.findings)
+    return replace(base, command="repair", verdict=verdict, findings=findings)
+
+
+def _shown(finding: Finding, kept: Mapping[str, Fix]) -> Finding:
+    """Return the finding with the fix that was kept as its fix, the others behind it."""
+    fix = kept.get(finding.id)
+    if fix is None or fix is finding.fix:
+        return finding
+    others = (one for one in fixes(finding) if one is not fix)
+    return replace(finding, fix=fix, alternatives=tuple(others))
 
 
 def _findings(

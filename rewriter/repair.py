@@ -5,22 +5,23 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from analyzer.core.errors import ExportError, RepairError, UsageError
 from analyzer.core.options import Judge, Options, Progress, silent
 from analyzer.core.report import Report, Verdict
-from analyzer.core.types import Pivot
+from analyzer.core.types import Finding, Pivot
 from analyzer.diff import Analysis, Clock, analyse_pivots, installed_rules
 from analyzer.judge import NEGLIGIBLE
 from analyzer.matching.ends import input_pairs, target_feeds
 from analyzer.pivot import load
 from analyzer.probes import draw, held_out
 from analyzer.runtime.metrics import relative_error
-from rewriter.attempts import Kept, Round, attempt, edited, mendable
+from rewriter.attempts import Kept, Round, Trial, attempt, edited, mendable
 from rewriter.destination import ONNX, check_destination
-from rewriter.export import OWN_FORMAT, copy, export
-from rewriter.outcome import report
+from rewriter.export import OWN_FORMAT, copy, export, refusal
+from rewriter.outcome import report, untouched
 from rewriter.verify import Judgement, judgement, worse_outputs
 
 ROUNDS = 4
@@ -39,6 +40,7 @@ class _Case:
         seen: Measures targets on the probes that fixes were found with.
         unseen: Measures targets on the held-out ones.
         first: The analysis of the pair as it stands.
+        suffix: Of OUT.
         clock: Seconds by stage.
     """
 
@@ -49,7 +51,12 @@ class _Case:
     seen: Judgement
     unseen: Judgement
     first: Analysis
+    suffix: str
     clock: Clock
+
+    def refusal(self, edited: Pivot) -> str:
+        """Return why an edited target cannot be written, empty where it can."""
+        return refusal(self.target, edited.model, self.suffix)
 
 
 def repair(  # noqa: PLR0913 - a command with its options
@@ -99,11 +106,13 @@ def repair(  # noqa: PLR0913 - a command with its options
         probes=probes,
     )
     if first.report.verdict is Verdict.INCONCLUSIVE:
-        return replace(first.report, command="repair")
+        return untouched(first.report, Verdict.INCONCLUSIVE)
     with clock("held out"):
         seen = judgement(left, probes[0], options)
         unseen = judgement(left, held_out(left, options, probes[0]), options)
-    case = _Case(left, right, options, book, seen, unseen, first, clock)
+    own = OWN_FORMAT.get(right.framework, ONNX)
+    suffix = own if out is None else out.suffix.lower()
+    case = _Case(left, right, options, book, seen, unseen, first, suffix, clock)
     if first.report.verdict is Verdict.EQUIVALENT:
         case = _asked_further(case, progress)
     if case.first.report.verdict is Verdict.EQUIVALENT:
@@ -137,7 +146,7 @@ def _copied(case: _Case, out: Path | None, *, dry_run: bool, force: bool) -> Rep
     """Write the target as it is; it is equivalent already."""
     if out is not None and not dry_run:
         copy(case.target, out, force=force)
-    return replace(case.first.report, command="repair", verdict=Verdict.REPAIRED)
+    return untouched(case.first.report, Verdict.REPAIRED)
 
 
 def _repaired(
@@ -150,7 +159,7 @@ def _repaired(
     if not any(chosen):
         return report(case.first, rounds, chosen, None)
     progress("verifying", 0.0)
-    with case.clock("verify"), _written(case, _end(case, chosen), out) as written:
+    with case.clock("verify"), _written(case, _end(case, chosen)) as written:
         if _worse(case, written):
             return report(case.first, rounds, (), None)
         proof = _analysed(case, written, progress, everything=True)
@@ -169,12 +178,18 @@ def _rounds(case: _Case, progress: Progress) -> tuple[Round, ...]:
         new = [finding for finding in mendable(findings) if finding.id not in known]
         if not new:
             break
-        done.append(attempt(target, new, case.seen))
+        trial = Trial(target, case.seen, case.refusal, partial(_faults, case, progress))
+        done.append(attempt(trial, new))
         if not done[-1].kept:
             break
         target = done[-1].end
-        findings = _analysed(case, target, progress).report.findings
+        findings = _faults(case, progress, target)
     return tuple(done)
+
+
+def _faults(case: _Case, progress: Progress, target: Pivot) -> tuple[Finding, ...]:
+    """Return what is left to find in an edited target."""
+    return _analysed(case, target, progress).report.findings
 
 
 def _analysed(
@@ -226,19 +241,17 @@ def _all_but_one(
 
 
 @contextmanager
-def _written(case: _Case, target: Pivot, out: Path | None) -> Iterator[Pivot]:
+def _written(case: _Case, target: Pivot) -> Iterator[Pivot]:
     """Give the mended model as its own runtime sees it.
 
     What ONNX Runtime runs is the edited proto itself; any other format is written to a
     folder that goes afterwards, and loaded from there.
     """
-    own = OWN_FORMAT.get(case.target.framework, ONNX)
-    suffix = own if out is None else out.suffix.lower()
-    if suffix == ONNX:
+    if case.suffix == ONNX:
         yield target
         return
     with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
-        path = Path(folder) / f"mended{suffix}"
+        path = Path(folder) / f"mended{case.suffix}"
         export(case.target, target.model, path, force=True)
         yield load(str(path), trust_code=case.options.trust_code)
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import onnx
 
+from analyzer.core.errors import ExportError
 from analyzer.core.types import Pivot
 from rewriter.export import onnx_file, tflite
 from rewriter.export.beside import replacing
 
-__all__ = ["OWN_FORMAT", "copy", "export"]
+__all__ = ["OWN_FORMAT", "copy", "export", "refusal"]
 
 OWN_FORMAT = {"onnx": ".onnx", "tflite": ".tflite"}
 """The suffix of each framework whose models are written in their own format; every other
@@ -34,6 +35,23 @@ def export(target: Pivot, model: onnx.ModelProto, out: Path, *, force: bool) -> 
         tflite.write(target, model, out)
     else:
         onnx_file.write_whole(model, target.folder, out)
+
+
+def refusal(target: Pivot, model: onnx.ModelProto, suffix: str) -> str:
+    """Return why a repaired model cannot be written in a format; empty where it can.
+
+    Args:
+        target: The model as it was loaded.
+        model: Its pivot after the repair.
+        suffix: Of OUT, which tells the format.
+    """
+    if target.framework != "tflite" or suffix != OWN_FORMAT["tflite"]:
+        return ""
+    try:
+        tflite.mended(target, model)
+    except ExportError as surprise:
+        return surprise.problem
+    return ""
 
 
 def copy(target: Pivot, out: Path, *, force: bool) -> None:

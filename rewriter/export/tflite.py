@@ -8,7 +8,7 @@ from analyzer.core.errors import ExportError
 from analyzer.core.graph import nodes
 from analyzer.core.types import Pivot
 from rewriter.export.beside import replacing
-from rewriter.export.tflite_file import packed, read
+from rewriter.export.tflite_file import Flatbuffer, packed, read
 from rewriter.export.tflite_groups import Known
 from rewriter.export.tflite_owners import owners
 from rewriter.export.tflite_wiring import rewire
@@ -28,6 +28,21 @@ def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> None:
     Raises:
         ExportError: TFLite cannot say an edit, or the disk refuses.
     """
+    content = packed(mended(target, repaired))
+    with replacing(out) as file:
+        file.write(content)
+
+
+def mended(target: Pivot, repaired: onnx.ModelProto) -> Flatbuffer:
+    """Return the user's flatbuffer with a repair in it, not yet written.
+
+    Args:
+        target: The imported model.
+        repaired: The model after the edits.
+
+    Raises:
+        ExportError: TFLite cannot say an edit.
+    """
     flatbuffer = read(target.path)
     before = nodes(target.model, target.folder)
     after = nodes(repaired, target.folder)
@@ -41,8 +56,7 @@ def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> None:
     reshaped = {name for name, shape in now.items() if was.get(name, shape) != shape}
     known = Known(ends, now, reshaped)
     rewire(flatbuffer, owners(flatbuffer, before), before, after, known)
-    with replacing(out) as file:
-        file.write(packed(flatbuffer))
+    return flatbuffer
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:

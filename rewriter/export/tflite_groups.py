@@ -5,7 +5,8 @@ that only the pivot has) form a group; groups are what the flatbuffer has tensor
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 
 import numpy as np
 
@@ -65,6 +66,28 @@ class Plan:
     groups: list[Group] = field(default_factory=list)
     group_of: dict[str, Group] = field(default_factory=dict)
     layout: dict[str, Permutation] = field(default_factory=dict)
+
+
+def recognised(before: Sequence[Node], after: Sequence[Node]) -> tuple[Node, ...]:
+    """Return the repaired nodes, new ones named as the old ones they are again.
+
+    A replaced region often repeats operators of the one it replaces. Of both sequences of
+    operator types, what they have in common in order is taken to be the same operators.
+
+    Args:
+        before: The nodes of the imported pivot.
+        after: The nodes of the repaired one.
+    """
+    old, new = {node.name for node in before}, {node.name for node in after}
+    gone = [node for node in before if node.name not in new]
+    come = [node for node in after if node.name not in old]
+    ops = [one.op for one in gone], [one.op for one in come]
+    blocks = SequenceMatcher(None, *ops, autojunk=False).get_matching_blocks()
+    names = {
+        come[block.b + offset].name: gone[block.a + offset].name
+        for block in blocks for offset in range(block.size)
+    }
+    return tuple(replace(node, name=names.get(node.name, node.name)) for node in after)
 
 
 def readers_of(nodes: Sequence[Node], ends: Collection[str]) -> dict[str, int]:

@@ -51,7 +51,8 @@ KINDS = {
     "ReduceMin": {"REDUCE_MIN"}, "Pad": {"PAD", "PADV2", "MIRROR_PAD"},
     "Reshape": {"RESHAPE"}, "Softmax": {"SOFTMAX"}, "LeakyRelu": {"LEAKY_RELU"},
     "PRelu": {"PRELU"}, "Sigmoid": {"LOGISTIC"}, "Gather": {"GATHER"},
-    "Add": {"ADD"}, "Sub": {"SUB"}, "Mul": {"MUL"}, "Div": {"DIV"},
+    "Transpose": {"TRANSPOSE"}, "Add": {"ADD"}, "Sub": {"SUB"}, "Mul": {"MUL"},
+    "Div": {"DIV"},
 }
 """What a node whose own name was lost can have been made from."""
 
@@ -85,6 +86,7 @@ class _Walk:
 
     flatbuffer: Flatbuffer
     writers: Mapping[str, FbOperator]
+    named: frozenset[str]
     operators: dict[str, FbOperator] = field(default_factory=dict)
     fused: dict[str, FbOperator] = field(default_factory=dict)
     place: dict[str, int] = field(default_factory=dict)
@@ -102,7 +104,8 @@ def owners(flatbuffer: Flatbuffer, nodes: Sequence[Node]) -> Owners:
     graph = flatbuffer.graph
     names = [tensor_name(tensor) for tensor in graph.tensors]
     writers = {names[int(i)]: one for one in graph.operators for i in one.outputs}
-    walk = _Walk(flatbuffer, writers)
+    given = frozenset(name for node in nodes for name in node.outputs)
+    walk = _Walk(flatbuffer, writers, given)
     for index in graph.inputs:
         walk.place[names[int(index)]] = int(index)
         walk.layout[names[int(index)]] = _straight(_rank(flatbuffer, int(index)))
@@ -198,9 +201,13 @@ def _named(walk: _Walk, node: Node) -> FbOperator | None:
 
 
 def _reader(walk: _Walk, node: Node) -> FbOperator | None:
-    """Return the one operator of the node's kind that reads what the node reads."""
+    """Return the one operator of the node's kind that reads what the node reads.
+
+    Operators that another node is named after are not among them.
+    """
     places = {walk.place.get(name, NOTHING) for name in node.inputs} - {NOTHING}
     known = {id(one) for one in walk.operators.values()}
+    known |= {id(one) for name, one in walk.writers.items() if name in walk.named}
     found = [
         one for one in walk.flatbuffer.graph.operators
         if id(one) not in known and _fits(walk, node, one)

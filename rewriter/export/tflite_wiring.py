@@ -23,6 +23,7 @@ from rewriter.export.tflite_groups import (
     differ,
     place,
     readers_of,
+    recognised,
     start,
     unfuse,
 )
@@ -54,6 +55,7 @@ def rewire(
         flatbuffer, owned, {node.name: node for node in before},
         readers_of(after, known.outputs), known.shapes,
     )
+    after = recognised(before, after)
     start(plan)
     unfuse(plan, after)
     for node in after:
@@ -156,10 +158,6 @@ def _change(
     plan: Plan, group: Group, operator: FbOperator, tensors: dict[int, int]
 ) -> None:
     """Let an operator that was there read, give and do what its nodes say now."""
-    for before, after in group.kept:
-        if differ(before, after):
-            image = _sizes(plan, after.inputs[0])
-            settle(plan.flatbuffer, plan.owned, (before, after), image)
     own = int(operator.outputs[0])
     if id(group) not in tensors:
         name, shape = group.names[-1], sizes(plan.flatbuffer, own)
@@ -172,6 +170,10 @@ def _change(
         inputs = _moved(plan, tensors, (before, after), inputs)
     if inputs != [int(index) for index in operator.inputs]:
         operator.inputs = np.array(inputs, np.int32)
+    for before, after in group.kept:
+        if differ(before, after):
+            image = _sizes(plan, after.inputs[0])
+            settle(plan.flatbuffer, plan.owned, (before, after), image)
 
 
 def _moved(

@@ -198,12 +198,16 @@ class Hesitant:
 def test_alternative_is_kept_where_the_first_fix_fails(
     pair: Callable[..., tuple[str, str]], tmp_path: Path
 ) -> None:
-    """Fixes are tried in their order until one mends the region."""
+    """Fixes are tried until one mends the region; that one is shown as the fix."""
     report = repair(
         *pair(MOVED), tmp_path / "out.onnx", options=FEW, rules=[Hesitant()]
     )
 
     assert report.verdict is Verdict.REPAIRED
+    kept, *others = (report.findings[0].fix, *report.findings[0].alternatives)
+    assert kept is not None
+    assert kept.title != "make it worse"
+    assert "make it worse" in [fix.title for fix in others if fix is not None]
 
 
 def test_target_without_rules_is_left_alone(
