@@ -331,7 +331,7 @@ def _localized(
         ordinary_errors(settled.links, probe.given, bench.flowing(probe))
         for probe in probes
     ]
-    roots = tuple(noticed(roots, result.target, settled.links, flowing))
+    roots = noticed(roots, result.target, settled.links, flowing)
     roots = lenient(roots, bench.pivot.model)
     roots = damages(bench.target, settled.links, roots, probes, known)
     wrong = {name for name, error in largest(ordinary).items() if error > NEGLIGIBLE}

@@ -23,7 +23,7 @@ from analyzer.core.report import (
     Report,
     Verdict,
 )
-from analyzer.core.types import Feeds, Finding, Pivot, TensorPair
+from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
 from analyzer.matching.ends import input_pairs, target_feeds
 from analyzer.outputs import (
@@ -34,10 +34,10 @@ from analyzer.outputs import (
     refuse_unknown_outputs,
 )
 from analyzer.outside import (
-    amplified,
     constant_findings,
     fidelity_findings,
     interface_faults,
+    leftovers,
     refusal_findings,
 )
 from analyzer.pivot import load
@@ -189,8 +189,12 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         *refusal_findings(target, None if working.refusal or findings else runs.refusal),
         *fidelity_findings((source, target), compared.gaps, (samples, fed), options.seed),
     )
-    if not findings and share == 1.0:
-        findings = tuple(amplified(outputs, len(compared.links)))
+    if all(finding.status is not Status.FAULT for finding in findings):
+        lossy = any(finding.status is Status.DRIFT for finding in findings)
+        regions = len(compared.links)
+        stated = {*options.rtol, *options.atol}
+        rest = leftovers(outputs, regions, whole=share == 1.0, lossy=lossy, stated=stated)
+        findings = (*findings, *rest)
     report = Report(
         "diff",
         verdict_of(findings, outputs, share),

@@ -1,11 +1,12 @@
 """Does a fault reach anybody? What no reader notices is latent, or a matter of spelling."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import onnx
 
+from analyzer.core.graph import node_reads
 from analyzer.core.types import Aspect, Difference, Fault, Status
 from analyzer.judge import INT8_LEVELS, NEGLIGIBLE, QUANTIZING
 from analyzer.matching.tensors import Links
@@ -14,16 +15,18 @@ from analyzer.view import View
 
 
 def noticed(
-    faults: Sequence[Fault], view: View, links: Links, ordinary: Sequence[Mapping[str,
-    float]]
-) -> Iterator[Fault]:
-    """Yield the faults that somebody notices, and as latent those with a cause nobody does.
+    faults: Sequence[Fault],
+    view: View,
+    links: Links,
+    ordinary: Sequence[Mapping[str, float]],
+) -> tuple[Fault, ...]:
+    """Return the faults that somebody notices, and as latent those with a cause nobody does.
 
-    In an ordinary run the target's own, deviating value flows on. Where every tensor that
-    is
+    In an ordinary run the target's own, deviating value flows on. Where every tensor that is
     next computed from it still agrees with the source's, on every sample, the deviation is
-    masked (an infinite against a very negative mask, what a ReLU cuts off) or the pair is
-    no pair (a fused activation against the sum before it).
+    masked (an infinite against a very negative mask, what a ReLU cuts off) or the pair is no
+    pair (a fused activation against the sum before it). An output that deviates all the same
+    must have a fault behind it: then none of those behind it is masked.
 
     Args:
         faults: Root faults.
@@ -32,11 +35,28 @@ def noticed(
         ordinary: Errors of those pairs in ordinary runs, one mapping a sample.
     """
     reads = reached(view, links.keys())
-    for fault in faults:
-        if not _is_masked(fault, view, reads, ordinary):
-            yield fault
-        elif _has_cause(fault):
-            yield replace(fault, status=Status.LATENT)
+    reach = [computed_from(view, fault.target.outputs) for fault in faults]
+    masked = {n for n, fault in enumerate(faults) if _is_masked(fault, view, reads, ordinary)}
+    for name in view.outputs:
+        behind = {n for n, tensors in enumerate(reach) if name in tensors}
+        deviates = any(sample.get(name, 0.0) > NEGLIGIBLE for sample in ordinary)
+        if deviates and behind <= masked:
+            masked -= behind
+    latent = (
+        replace(fault, status=Status.LATENT) if n in masked else fault
+        for n, fault in enumerate(faults)
+        if n not in masked or _has_cause(fault)
+    )
+    return tuple(latent)
+
+
+def computed_from(view: View, names: Iterable[str]) -> frozenset[str]:
+    """Return every tensor that depends on some tensors, those among them."""
+    found = set(names)
+    for node in view.nodes:
+        if not found.isdisjoint(node_reads(node)):
+            found.update(name for name in node.outputs if name)
+    return frozenset(found)
 
 
 def _is_masked(

@@ -133,12 +133,25 @@ def feasible(
     while True:
         fed = cuts(left, given, target.view, known)
         try:
-            return left, fed, isolation_run(target, fed, feeds)
+            seen = isolation_run(target, fed, feeds)
+            return _cuttable(target.view, left, fed), fed, seen
         except RunError as refusal:
             blamed = _around(target.view, refusal.node, fed.keys(), left)
             if not blamed:
                 raise
             left = {name: link for name, link in left.items() if name not in blamed}
+
+
+def _cuttable(view: View, links: Links, fed: Feeds) -> Links:
+    """Return the links that were cut, and those of inputs and outputs, which hold anyhow.
+
+    A link that no layout lets through is no end of a region: the walk back must pass it.
+    """
+    return {
+        name: link
+        for name, link in links.items()
+        if name in fed or name not in view.giver or name in view.outputs
+    }
 
 
 def _around(view: View, node: str, fed: Collection[str], links: Links) -> frozenset[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.core.types import Feeds, Node, Pivot, Status
+from analyzer.core.types import Array, Feeds, Node, Pivot, Status
 from analyzer.isolation import Side
 from analyzer.regions import region
 from analyzer.runtime.noise import noise_floor
@@ -36,6 +36,13 @@ QUANTIZATION = 4.0
 """Local errors up to this many quantization floors are quantization: the floor is that of
 one rounding of inputs and weights, a region rounds its result and often an intermediate
 too, and per-tensor grids are coarser than the range of one sample."""
+
+HALF_UNIT = 2.0**-11
+"""Largest relative error of rounding to float16."""
+
+MANY = 64
+"""Numbers in a weight from which all of them being a float16 is no accident: one in 8,192
+float32 is."""
 
 CALIBRATED = 0.25
 """Share of samples that are taken to lie within the range a quantized model was calibrated
@@ -105,7 +112,9 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     names = [partners[name] for name in suspects]
     ours = _floors(source, names, known, seed)
     quantized = [name for name in suspects if is_quantized(target.view, name, fed.keys())]
-    steps = _floors(source, [partners[n] for n in quantized], known, seed, INT8_LEVELS)
+    steps = _floors(source, [partners[n] for n in quantized], known, seed, levels=INT8_LEVELS)
+    halved = [name for name in suspects if has_half_weights(target.view, name, fed.keys())]
+    halves = _floors(source, [partners[n] for n in halved], known, seed, unit=HALF_UNIT)
     found = (
         _against_rounding(
             name,
@@ -113,9 +122,10 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
             ROUNDING * ours.get(partners[name], 0.0),
             max(
                 ROUNDING * theirs.get(name, 0.0),
+                ROUNDING * halves.get(partners[name], 0.0) if name in halved else 0.0,
                 QUANTIZATION * steps.get(partners[name], 0.0) if name in quantized else 0.0,
             ),
-            lossy=name in quantized or is_narrow(target.view, name, fed),
+            lossy=name in {*quantized, *halved} or is_narrow(target.view, name, fed),
             discrete=name in fed and fed[name].dtype.kind in "biu",
         )
         for name in suspects
@@ -136,9 +146,15 @@ def _known(given: Feeds, partners: Mapping[str, str]) -> Feeds:
 
 
 def _floors(
-    side: Side, names: Sequence[str], known: Feeds, seed: int, levels: int = 0
+    side: Side,
+    names: Sequence[str],
+    known: Feeds,
+    seed: int,
+    *,
+    levels: int = 0,
+    unit: float | None = None,
 ) -> dict[str, float]:
-    """Return the noise floor of each tensor's region."""
+    """Return the noise floor of each tensor's region; none where it is not finite."""
     wanted = [name for name in names if name in side.view.giver]
     floors: dict[str, float] = {}
     for name in wanted:  # one region at a time: a result may be the next region's cut
@@ -146,9 +162,9 @@ def _floors(
         reads = (*part.inputs, *side.view.inputs)  # shape arithmetic reads the inputs
         edges = {edge: known[edge] for edge in reads if edge in known}
         floors |= noise_floor(
-            side.model, side.folder, [edges], [name], levels=levels, seed=seed
+            side.model, side.folder, [edges], [name], levels=levels, unit=unit, seed=seed
         )
-    return floors
+    return {name: floor for name, floor in floors.items() if np.isfinite(floor)}
 
 
 def _against_rounding(
@@ -203,6 +219,24 @@ def is_narrow(view: View, name: str, fed: Feeds) -> bool:
     return any(_narrows(node) for node in part.nodes) or any(
         fed[edge].dtype == np.float16 for edge in part.inputs if edge in fed
     )
+
+
+def has_half_weights(view: View, name: str, cuts: Iterable[str]) -> bool:
+    """Return whether the region that gives a tensor holds weights rounded to half precision.
+
+    An importer may hand them on as float32; that every one of many different numbers is a
+    float16 does not happen by chance.
+    """
+    part = region(view, (name,), frozenset(cuts))
+    return any(_is_half(value) for node in part.nodes for value in node.constants.values())
+
+
+def _is_half(value: Array) -> bool:
+    if value.dtype != np.float32 or value.size < MANY:
+        return False
+    with np.errstate(over="ignore"):
+        exact = np.array_equal(value, value.astype(np.float16).astype(np.float32))
+    return exact and np.unique(value).size >= MANY // 2
 
 
 def _narrows(node: Node) -> bool:

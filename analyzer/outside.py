@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterator, Sequence
 
 from onnx import TensorProto
 
-from analyzer.classify import finding_id
+from analyzer.classify import UNEXPLAINED, finding_id
 from analyzer.core.errors import RunError
+from analyzer.core.options import EVERY_OUTPUT
 from analyzer.core.report import InputPair, OutputPair
 from analyzer.core.types import (
     Fault,
@@ -36,6 +37,10 @@ AMPLIFIED = "amplified-rounding"
 
 CONSTANT = "constant-output"
 """The rule of an output that holds no values of the inputs, and other ones on each side."""
+
+AMPLIFICATION = 10.0
+"""Times the whole model's measured noise up to which a difference of outputs is put down to
+rounding where every region is right: one perturbation samples a chaotic model thinly."""
 
 INTERFACE = "interface-differs"
 """The rule of inputs or outputs that one model has and the other lacks."""
@@ -267,26 +272,72 @@ def constant_findings(
         )
 
 
-def amplified(outputs: Sequence[OutputPair], regions: int) -> Iterator[Finding]:
-    """Yield a finding for outputs that differ although all that makes them is the same.
+def leftovers(
+    outputs: Sequence[OutputPair],
+    regions: int,
+    *,
+    whole: bool,
+    lossy: bool,
+    stated: Collection[str] = (),
+) -> Iterator[Finding]:
+    """Yield a finding for each output that differs although no region is at fault.
+
+    Where everything was compared and the difference stays near what rounding does to the
+    whole model, the model amplifies rounding; where it is larger, or not finite, something
+    is wrong that no region shows.
 
     Args:
         outputs: Native outputs, compared.
         regions: Number of tensors whose regions were each seen to be right.
+        whole: Whether every operator of the target was compared.
+        lossy: Whether the target declares fewer bits, which explains any finite difference.
+        stated: Outputs for which the user gave a tolerance; nothing excuses exceeding it.
     """
     for pair in outputs:
-        if pair.within:
+        error = pair.relative_error
+        finite = error < float("inf")
+        known = {pair.source, pair.target, EVERY_OUTPUT} & set(stated)
+        if pair.within or (lossy and finite and not known):
             continue
-        yield _finding(
-            AMPLIFIED,
-            bare_fault(
-                FaultClass.DTYPE_PRECISION,
-                f"output {pair.target} deviates by {pair.relative_error:.3g} of its "
-                f"largest value although each of {regions} regions, fed the source's "
-                f"values, computes the same within rounding: the model amplifies rounding",
-                guilty=(pair.target,),
-                status=Status.DRIFT,
-                error=pair.relative_error,
-                floor=pair.noise_floor,
-            ),
-        )
+        if not known and whole and finite and error <= AMPLIFICATION * pair.noise_floor:
+            yield _amplified(pair, regions)
+        else:
+            yield _unaccounted(pair, regions)
+
+
+def _amplified(pair: OutputPair, regions: int) -> Finding:
+    problem = (
+        f"output {pair.target} deviates by {pair.relative_error:.3g} of its largest value "
+        f"although each of {regions} regions, fed the source's values, computes the same "
+        f"within rounding: the model amplifies rounding"
+    )
+    return _finding(
+        AMPLIFIED,
+        bare_fault(
+            FaultClass.DTYPE_PRECISION,
+            problem,
+            guilty=(pair.target,),
+            status=Status.DRIFT,
+            error=pair.relative_error,
+            floor=pair.noise_floor,
+        ),
+    )
+
+
+def _unaccounted(pair: OutputPair, regions: int) -> Finding:
+    problem = (
+        f"output {pair.target} deviates by {pair.relative_error:.3g} of its largest value, "
+        f"rounding explains {pair.noise_floor:.3g}, and none of {regions} regions deviates "
+        f"when fed the source's values: what makes it could not be compared apart"
+    )
+    return _finding(
+        UNEXPLAINED,
+        bare_fault(
+            FaultClass.COMPUTATIONAL_GRAPH,
+            problem,
+            guilty=(pair.target,),
+            error=pair.relative_error,
+            floor=pair.noise_floor,
+        ),
+        confidence=0.5,
+    )
