@@ -6,6 +6,7 @@ it called every tensor and node.
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def int8_dynamic(origin: Path, result: Path) -> None:
     """Write the model with int8 weights."""
     from onnxruntime.quantization import quantize_dynamic
 
-    quantize_dynamic(origin, result)
+    with tempfile.TemporaryDirectory() as folder:
+        quantize_dynamic(bare(origin, Path(folder)), result)
 
 
 def int8_static(origin: Path, result: Path) -> None:
@@ -81,7 +83,16 @@ def int8_static(origin: Path, result: Path) -> None:
             """Return the next sample."""
             return next(self.feeds, None)
 
-    quantize_static(origin, result, Probes())
+    with tempfile.TemporaryDirectory() as folder:
+        quantize_static(bare(origin, Path(folder)), result, Probes())
+
+
+def bare(origin: Path, folder: Path) -> Path:
+    """Return a copy without inner shapes: the quantizer keeps those it has outdated."""
+    model = onnx.load(origin)
+    del model.graph.value_info[:]
+    onnx.save(model, folder / origin.name)
+    return folder / origin.name
 
 
 def feeds(origin: Path) -> Iterator[dict[str, np.ndarray]]:

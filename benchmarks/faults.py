@@ -148,15 +148,20 @@ def broken(
 def _steps(
     pair: HealthyPair, source: Source, lane: str, rng: np.random.Generator, count: int
 ) -> tuple[Step, ...] | Discarded:
-    """Return the faults put in one after another; for several, duds are drawn again."""
+    """Return the faults put in one after another.
+
+    What finds no place is drawn again; so is, among several, what has no effect.
+    """
     model, before = onnx.load(pair.right), outputs(pair.right, source)
     made: list[Step] = []
     dud = Discarded(pair.name, "", "no place")
-    for _ in range(1 if count == 1 else DRAWS):
+    for _ in range(DRAWS):
         name, mutate = _chosen(lanes()[lane], rng)
         step = _step(model, source, pair, (name, mutate), (before, rng, lane, count))
         if isinstance(step, Discarded):
             dud = step
+            if count == 1 and step.why == "no effect":
+                break
             continue
         taken = {name for old in made for name in old.site.region}
         if taken & step.site.region:

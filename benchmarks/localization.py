@@ -24,6 +24,7 @@ from zoo import FULL, NARROW, SOURCES, Source, build
 
 HERE = Path(__file__).resolve().parent
 ROWS = HERE / ".cache" / "localization"
+RESULTS = HERE / "results"
 SINGLES = 6
 """Single faults of each lane that one seed stands for: a hundred seeds make 600."""
 
@@ -118,7 +119,7 @@ def main(words: Sequence[str]) -> int:
         for row in performed(missing, path, jobs=asked.jobs, until=until)
     }
     rows = [(earlier | fresh)[task.key] for task in wanted if task.key in earlier | fresh]
-    publish(rows, undone=len(wanted) - len(rows), name=asked.name)
+    publish(rows, len(wanted) - len(rows), asked.results / f"{asked.name}.json")
     return 0
 
 
@@ -133,6 +134,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", default="", help="the beginning of the keys to run")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--name", default="localization", help="of the JSON file")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="its folder")
     return parser.parse_args(words)
 
 

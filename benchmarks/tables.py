@@ -5,18 +5,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-RESULTS = Path(__file__).resolve().parent / "results"
 GOOD = ("exact", "region")
 Row = dict[str, object]
 
 
-def publish(rows: Sequence[Row], *, undone: int, name: str) -> None:
+def publish(rows: Sequence[Row], undone: int, path: Path) -> None:
     """Print every table and every miss, and write them.
 
     Args:
         rows: What was done.
         undone: Tasks that the time did not suffice for.
-        name: Of the JSON file.
+        path: Of the JSON file.
     """
     tables = {
         "healthy": healthy([row for row in rows if row["lane"] == "healthy"]),
@@ -27,16 +26,16 @@ def publish(rows: Sequence[Row], *, undone: int, name: str) -> None:
         "undone": undone,
     }
     show(tables)
-    RESULTS.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     told = json.dumps(tables, indent=1)
-    (RESULTS / f"{name}.json").write_text(told + "\n", encoding="utf-8")
+    path.write_text(told + "\n", encoding="utf-8")
 
 
 def healthy(rows: Sequence[Row]) -> Row:
     """Return false alarms by conversion, and conversions that are wrong themselves."""
     right = [row for row in rows if row["healthy"]]
     kinds = Counter(_conversion(row) for row in right)
-    alarmed = Counter(_conversion(row) for row in right if row["findings"])
+    alarmed = Counter(_conversion(row) for row in right if _alarms(row))
     unsure = Counter(
         _conversion(row) for row in right if row["verdict"] != "equivalent"
     )
@@ -53,9 +52,13 @@ def healthy(rows: Sequence[Row]) -> Row:
             [row["pair"], row["gap"], row["verdict"]] for row in rows if not row["healthy"]
         ],
         "misses": [
-            row for row in right if row["findings"] or row["verdict"] != "equivalent"
+            row for row in right if _alarms(row) or row["verdict"] != "equivalent"
         ],
     }
+
+
+def _alarms(row: Row) -> bool:
+    return any(one["status"] == "fault" for one in row["findings"])
 
 
 def single(rows: Sequence[Row]) -> Row:

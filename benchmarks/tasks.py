@@ -14,7 +14,7 @@ from types import FrameType
 import numpy as np
 import onnx
 from faults import Broken, Discarded, broken, outputs, write_inputs
-from judge import HEALTHY, Outputs, Refused, deviation, run
+from judge import HEALTHY, Outputs, Refused, deviation
 from pairs import HealthyPair
 from truth import hit
 from zoo import SOURCES, Source, probes
@@ -27,6 +27,9 @@ PATIENCE = 120
 """Seconds after which an analysis is given up."""
 
 GOOD = frozenset({"exact", "region"})
+DEVIATING = ("fault", "drift")
+"""Statuses of findings that name a deviation, worst first."""
+
 KEEP = "PIVOTFIX_BENCHMARK_KEEP"
 """The environment variable that names a folder in which broken models stay."""
 
@@ -56,6 +59,7 @@ def limited(seconds: int) -> Iterator[None]:
     """Raise `Late` in the body once the time is over."""
 
     def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
         raise Late(f"not done in {seconds} s")
 
     signal.signal(signal.SIGALRM, stop)
@@ -148,7 +152,8 @@ def broken_row(made: Broken, key: str) -> dict[str, object]:
         for one in findings
     ]
     found = [any(row[k] in GOOD for row in grades) for k in range(len(made.sites))]
-    true = [bool(GOOD & set(row)) for row in grades]
+    alarms = zip(grades, findings, strict=True)
+    true = [bool(GOOD & set(row)) for row, one in alarms if one["status"] == "fault"]
     return {
         "pair": made.pair.name, "mutators": list(made.mutators), "effect": made.effect,
         "refused": made.refused, "grade": _best(grades[0]) if grades else "silent",
@@ -167,12 +172,14 @@ def analysed(left: Path, right: Path, inputs: Path) -> dict[str, object]:
     from analyzer.core.errors import PivotfixError
     from analyzer.core.options import Options
     from analyzer.diff import diff
+    from rules.discovery import all_rules
 
     start = time.perf_counter()
     failed = ""
     try:
         with limited(PATIENCE):
-            report = diff(str(left), str(right), options=Options(inputs=inputs))
+            options = Options(inputs=inputs)
+            report = diff(str(left), str(right), options=options, rules=all_rules)
     except PivotfixError as refusal:
         failed = f"refused: {refusal}"
     except Late as late:
@@ -185,8 +192,9 @@ def analysed(left: Path, right: Path, inputs: Path) -> dict[str, object]:
         return silent | {"failed": failed[:400]}
     findings = [
         {"rule": one.rule, "class": one.fault_class.value, "nodes": list(one.target_nodes),
-         "tensors": list(one.target_tensors), "message": one.message[:200]}
-        for one in report.findings if one.status.value == "fault"
+         "tensors": list(one.target_tensors), "message": one.message[:200],
+         "status": one.status.value}
+        for wanted in DEVIATING for one in report.findings if one.status.value == wanted
     ]  # fmt: skip
     return {"verdict": report.verdict.value, "findings": findings, "seconds": seconds,
             "statuses": [one.status.value for one in report.findings],

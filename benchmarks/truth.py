@@ -9,10 +9,14 @@ import onnx
 from onnx import numpy_helper
 
 ABSORBED = frozenset(
-    "Transpose Reshape Identity Cast CastLike Squeeze Unsqueeze Flatten Pad Expand "
-    "BatchNormalization QuantizeLinear DequantizeLinear Dropout".split()
+    ["Transpose", "Reshape", "Identity", "Cast", "CastLike", "Squeeze", "Unsqueeze", "Flatten", "Pad", "Expand", "BatchNormalization", "QuantizeLinear", "DequantizeLinear", "Dropout"]
 )
 """Operators that belong to the macro region of the operator they serve."""
+
+ACTIVATIONS = frozenset(
+    ["Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Elu", "Selu", "PRelu", "Softplus"]
+)
+"""Operators that a fused counterpart computes with the operator before them."""
 
 AFFINE = frozenset({"Add", "Sub", "Mul", "Div"})
 """Likewise, where one operand is a constant."""
@@ -75,16 +79,16 @@ class Wiring:
         node = self.nodes[given]
         if node.op_type in AFFINE:
             return len(self.dynamic(given)) == 1
-        return node.op_type in ABSORBED
+        return node.op_type in ABSORBED | ACTIVATIONS
 
     def region(self, given: str) -> frozenset[str]:
         """Return the macro region of a node: what serves it, and what it serves."""
         inside = {given}
         for step in (self._above, self._below):
-            place: str | None = given
-            while place is not None:
+            place = step(given)
+            while place is not None and place not in inside:
+                inside.add(place)
                 place = step(place)
-                inside |= {place} if place is not None else set()
         return frozenset(inside)
 
     def _above(self, given: str) -> str | None:
@@ -144,7 +148,9 @@ def merged(several: Iterable[Site]) -> Site:
 
 
 def _node(new: Wiring, given: str) -> Site:
-    return Site(frozenset({given}), new.region(given), "node")
+    below = inner(new.nodes[given])
+    names = {name for node in below for name in (*node.output, node.name) if name}
+    return Site(frozenset({given}), new.region(given) | names, "node")
 
 
 def _removed(old: Wiring, new: Wiring, given: str) -> Site:
@@ -170,8 +176,22 @@ def _changed(old: Wiring, new: Wiring, given: str, moved: Collection[str]) -> bo
         return True
     if len(one.input) != len(other.input):
         return True
+    if any(_slot(old, new, name, name, moved) for name in _captured(other)):
+        return True
     slots = zip(one.input, other.input, strict=True)
     return any(_slot(old, new, mine, theirs, moved) for mine, theirs in slots)
+
+
+def _captured(node: onnx.NodeProto) -> tuple[str, ...]:
+    """Return what only the branches or the body of a node read."""
+    return reads(node)[len([name for name in node.input if name]) :]
+
+
+def inner(node: onnx.NodeProto) -> tuple[onnx.NodeProto, ...]:
+    """Return every node of a node's branches or body."""
+    graphs = [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+    own = [each for graph in graphs for each in graph.node]
+    return (*own, *(each for node in own for each in inner(node)))
 
 
 def _slot(old: Wiring, new: Wiring, mine: str, theirs: str, moved: Collection[str]) -> bool:

@@ -17,6 +17,11 @@ PROBES = 64
 FLOAT, INTEGER, TRUTH = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 
 
+def described(name: str, sizes: tuple[object, ...]) -> onnx.ValueInfoProto:
+    """Return the declaration of a float32 tensor."""
+    return helper.make_tensor_value_info(name, FLOAT, list(sizes))
+
+
 class Sketch:
     """Nodes and constants of a graph under construction, in order."""
 
@@ -58,11 +63,13 @@ class Sketch:
         bias = self.constant(f"{name}_b", 0.3 * self.rng.standard_normal(give))
         return self.add("Add", f"{name}_m", bias, give=name)
 
-    def model(self, shape: tuple[object, ...], outputs: dict[str, int]) -> onnx.ModelProto:
+    def model(
+        self, shape: tuple[object, ...], outputs: dict[str, tuple[object, ...]]
+    ) -> onnx.ModelProto:
         """Return the model that reads ``x``."""
         graph = helper.make_graph(
-            self.nodes, "zoo", [helper.make_tensor_value_info("x", FLOAT, shape)],
-            [helper.make_tensor_value_info(*one, None) for one in outputs.items()],
+            self.nodes, "zoo", [described("x", shape)],
+            [described(name, sizes) for name, sizes in outputs.items()],
             self.constants,
         )  # fmt: skip
         return helper.make_model(
@@ -109,14 +116,15 @@ def detection() -> onnx.ModelProto:
     s.nodes.append(helper.make_node("TopK", ["best", "five"], ["top", "top_at"], "n_top"))
     s.add("Squeeze", "top_at", s.constant("zero", [0], np.int64), give="top_row")
     s.add("Gather", boxes, "top_row", give="top_boxes", axis=1)
-    return s.model((1, 3, 32, 32), {"kept": FLOAT, "top": FLOAT, "top_boxes": FLOAT})
+    shown = {"kept": (1, "kept", 4), "top": (1, 5), "top_boxes": (1, 5, 4)}
+    return s.model((1, 3, 32, 32), shown)
 
 
 def branch(name: str, seed: int, op: str) -> onnx.GraphProto:
     """Return a branch of an If: a dense layer on ``hidden`` and an activation."""
     s = Sketch(seed)
     s.add(op, s.dense("hidden", f"{name}_d", 16, 16), give=name)
-    result = helper.make_tensor_value_info(name, FLOAT, None)
+    result = described(name, ("batch", 16))
     return helper.make_graph(s.nodes, name, [], [result], s.constants)
 
 
@@ -129,7 +137,7 @@ def conditional() -> onnx.ModelProto:
     s.add("If", "positive", give="chosen", then_branch=branch("then", 3, "Relu"),
           else_branch=branch("else", 4, "Sigmoid"))  # fmt: skip
     s.dense("chosen", "y", 16, 10)
-    return s.model(("batch", 12), {"y": FLOAT})
+    return s.model(("batch", 12), {"y": ("batch", 10)})
 
 
 def repeated() -> onnx.ModelProto:
@@ -140,18 +148,18 @@ def repeated() -> onnx.ModelProto:
     body.add("Tanh", body.dense("state", "step", 16, 16), give="bent")
     body.add("Mul", "bent", body.constant("decay", 0.9), give="slow")
     body.add("Add", "slow", "hidden", give="next")
-    ends = [("turn", INTEGER, []), ("going", TRUTH, []), ("state", FLOAT, None)]
+    ends = [("turn", INTEGER, []), ("going", TRUTH, []), ("state", FLOAT, ["batch", 16])]
     inner = helper.make_graph(
         body.nodes, "body", [helper.make_tensor_value_info(*end) for end in ends],
         [helper.make_tensor_value_info("still", TRUTH, []),
-         helper.make_tensor_value_info("next", FLOAT, None)],
+         described("next", ("batch", 16))],
         body.constants,
     )  # fmt: skip
     s.constant("turns", 6, np.int64)
     s.constant("yes", 1, np.bool_)
     s.add("Loop", "turns", "yes", "hidden", give="last", body=inner)
     s.dense("last", "y", 16, 10)
-    return s.model(("batch", 12), {"y": FLOAT})
+    return s.model(("batch", 12), {"y": ("batch", 10)})
 
 
 BUILDERS = {"detection": detection, "if": conditional, "loop": repeated}
