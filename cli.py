@@ -6,6 +6,7 @@ import argparse
 import os
 import shutil
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an arrow must not end an ASCII run
+    warnings.simplefilter("ignore", RuntimeWarning)  # NaN and infinity are findings here
     try:
         code = answer(argv)
         sys.stdout.flush()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import onnx
 
+from analyzer.core.errors import RepairError
 from analyzer.core.types import Difference, Fault, Feeds, Node, Pair
 from analyzer.differences import compare
 from analyzer.differences.undo import undo
@@ -79,7 +80,10 @@ def _error_without(
     """Return the local error left when some differences are undone; None: not possible."""
     edited = model
     for difference in differences:
-        changed = undo(edited, difference)
+        try:
+            changed = undo(edited, difference)
+        except RepairError:  # the node is one of those that stop the target
+            return None
         if changed is None:
             return None
         edited = changed

@@ -25,7 +25,7 @@ from analyzer.core.report import (
 )
 from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
-from analyzer.matching.ends import input_pairs, target_feeds
+from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.outputs import (
     NativeRuns,
     native_runs,
@@ -162,8 +162,9 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     """
     clock = clock or Clock()
     refuse_unknown_outputs(source, target, options)
-    samples, summary = probes or draw(source, options)
     inputs = input_pairs(source, target)
+    drawn_for = source if options.inputs else narrowed(source, target, inputs)
+    samples, summary = probes or draw(drawn_for, options)
     with clock("run natively"):
         progress("running natively", 0.0)
         try:

@@ -20,13 +20,13 @@ def noticed(
     links: Links,
     ordinary: Sequence[Mapping[str, float]],
 ) -> tuple[Fault, ...]:
-    """Return the faults that somebody notices, and as latent those with a cause nobody does.
+    """Return the faults that somebody notices, and as latent those whose cause nobody does.
 
     In an ordinary run the target's own, deviating value flows on. Where every tensor that is
     next computed from it still agrees with the source's, on every sample, the deviation is
     masked (an infinite against a very negative mask, what a ReLU cuts off) or the pair is no
-    pair (a fused activation against the sum before it). An output that deviates all the same
-    must have a fault behind it: then none of those behind it is masked.
+    pair (a fused activation against the sum before it). An output that deviates all the
+    same must have a fault behind it: then none of those behind it is masked.
 
     Args:
         faults: Root faults.
@@ -36,7 +36,9 @@ def noticed(
     """
     reads = reached(view, links.keys())
     reach = [computed_from(view, fault.target.outputs) for fault in faults]
-    masked = {n for n, fault in enumerate(faults) if _is_masked(fault, view, reads, ordinary)}
+    masked = {
+        n for n, fault in enumerate(faults) if _is_masked(fault, view, reads, ordinary)
+    }
     for name in view.outputs:
         behind = {n for n, tensors in enumerate(reach) if name in tensors}
         deviates = any(sample.get(name, 0.0) > NEGLIGIBLE for sample in ordinary)
@@ -78,8 +80,8 @@ def _is_masked(
 def _has_cause(fault: Fault) -> bool:
     """Return whether the cause test found what would undo the deviation."""
     return any(
-        diff.cure is not None and diff.cure <= fault.noise_floor for diff in
-        fault.differences
+        diff.cure is not None and diff.cure <= fault.noise_floor
+        for diff in fault.differences
     )
 
 
@@ -99,8 +101,8 @@ def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...
     if not any(node.op_type.startswith(QUANTIZING) for node in model.graph.node):
         return tuple(faults)
     return tuple(
-        fault if _is_proven(fault) else replace(fault, status=Status.DRIFT) for fault in
-        faults
+        fault if _is_proven(fault) else replace(fault, status=Status.DRIFT)
+        for fault in faults
     )
 
 

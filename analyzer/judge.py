@@ -112,7 +112,9 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     names = [partners[name] for name in suspects]
     ours = _floors(source, names, known, seed)
     quantized = [name for name in suspects if is_quantized(target.view, name, fed.keys())]
-    steps = _floors(source, [partners[n] for n in quantized], known, seed, levels=INT8_LEVELS)
+    steps = _floors(
+        source, [partners[n] for n in quantized], known, seed, levels=INT8_LEVELS
+    )
     halved = [name for name in suspects if has_half_weights(target.view, name, fed.keys())]
     halves = _floors(source, [partners[n] for n in halved], known, seed, unit=HALF_UNIT)
     found = (
@@ -222,7 +224,7 @@ def is_narrow(view: View, name: str, fed: Feeds) -> bool:
 
 
 def has_half_weights(view: View, name: str, cuts: Iterable[str]) -> bool:
-    """Return whether the region that gives a tensor holds weights rounded to half precision.
+    """Return whether the region of a tensor holds weights rounded to half precision.
 
     An importer may hand them on as float32; that every one of many different numbers is a
     float16 does not happen by chance.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import onnx
 
+from analyzer.core.errors import RepairError
 from analyzer.core.types import (
     Aspect,
     Difference,
@@ -120,7 +121,10 @@ def _cured_by_order(
 ) -> Difference | None:
     """Return the order of a Transpose with which the region is right, if there is one."""
     for order in _orders(node) if samples else ():
-        changed = undo(model, _difference(node, order, 0.0))
+        try:
+            changed = undo(model, _difference(node, order, 0.0))
+        except RepairError:  # the node is one of those that stop the target
+            return None
         if changed is None:
             return None
         cure = region_error(changed, folder, samples, fault.target.outputs)

@@ -21,7 +21,7 @@ from analyzer.core.types import (
     Where,
 )
 from analyzer.judge import NARROW_TYPES, NEGLIGIBLE, QUANTIZING, whole_model_noise
-from analyzer.matching.ends import output_names
+from analyzer.matching.ends import output_names, sizes_fit
 
 UNFAITHFUL = "unfaithful-import"
 """The rule of a pivot whose outputs are not those of its native model."""
@@ -157,6 +157,8 @@ def interface_faults(
                 guilty=added,
             ),
         )
+    for pair in inputs:
+        yield from _sizes(source, target, pair)
     names = output_names(source, target)
     gone = [s.name for s in source.outputs if s.name not in {one for one, _ in names}]
     new = [s.name for s in target.outputs if s.name not in {other for _, other in names}]
@@ -171,6 +173,29 @@ def interface_faults(
                 guilty=new,
             ),
         )
+
+
+def _sizes(source: Pivot, target: Pivot, pair: InputPair) -> Iterator[Finding]:
+    """Yield a finding for an input that both sides declare with different fixed sizes."""
+    one = next(spec for spec in source.inputs if spec.name == pair.source)
+    other = next(spec for spec in target.inputs if spec.name == pair.target)
+    if one.shape is None or other.shape is None:
+        return
+    order = pair.permutation or tuple(range(len(one.shape)))
+    moved = tuple(one.shape[axis] for axis in order)
+    if sizes_fit(moved, other.shape):
+        return
+    problem = (
+        f"input {pair.target} is declared {_shown(other.shape)}, the source's "
+        f"{pair.source} {_shown(moved)}: no sample fits both"
+    )
+    yield _finding(
+        INTERFACE, bare_fault(FaultClass.INPUT_DIMS, problem, guilty=(pair.target,))
+    )
+
+
+def _shown(shape: Sequence[int | str | None]) -> str:
+    return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
 
 
 def _listed(names: Sequence[str], verb: str) -> str:

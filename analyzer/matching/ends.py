@@ -1,6 +1,7 @@
 """Which inputs of two models take the same values, and which outputs belong together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,13 +39,29 @@ def input_pairs(source: Pivot, target: Pivot) -> tuple[InputPair, ...]:
 
 
 def output_names(source: Pivot, target: Pivot) -> tuple[tuple[str, str], ...]:
-    """Return the outputs that belong together: by name where all agree, else by place."""
-    left = [spec.name for spec in source.outputs]
-    right = [spec.name for spec in target.outputs]
-    shared = [name for name in left if name in right]
+    """Return the outputs that belong together: by name, else by shape, else by place."""
+    left, right = list(source.outputs), list(target.outputs)
+    shared = {spec.name for spec in left} & {spec.name for spec in right}
     if len(shared) == min(len(left), len(right)):
-        return tuple((name, name) for name in shared)
-    return tuple(zip(left, right, strict=False))
+        return tuple((spec.name, spec.name) for spec in left if spec.name in shared)
+    found = []
+    for one in left[: len(right)] if len(left) >= len(right) else left:
+        other = max(right, key=lambda spec: _same_sizes(one, spec), default=None)
+        if other is not None:
+            right.remove(other)
+            found.append((one.name, other.name))
+    return tuple(found)
+
+
+def _same_sizes(one: TensorSpec, other: TensorSpec) -> int:
+    """Return how many declared sizes two outputs share; less than none for other ranks."""
+    if one.shape is None or other.shape is None:
+        return 0
+    if len(one.shape) != len(other.shape):
+        return -1
+    both = zip(one.shape, other.shape, strict=True)
+    fixed = [(a, b) for a, b in both if isinstance(a, int) and isinstance(b, int)]
+    return sum(a == b for a, b in fixed) - 2 * sum(a != b for a, b in fixed)
 
 
 def target_feeds(
@@ -91,7 +108,7 @@ def _order(one: TensorSpec, other: TensorSpec) -> Permutation | None:
     """Return the permutation that makes the shapes fit, () for none; None: none does."""
     if one.shape is None or other.shape is None or len(one.shape) != len(other.shape):
         return None
-    if _fits(one.shape, other.shape):
+    if sizes_fit(one.shape, other.shape):
         return ()
     sizes = [size if isinstance(size, int) else -1 for size in one.shape]
     wanted = [size if isinstance(size, int) else -1 for size in other.shape]
@@ -105,8 +122,37 @@ def _fixed(sizes: Sequence[int], wanted: Sequence[int]) -> Iterator[Layout]:
         yield from (lay for lay in layouts(sizes, wanted) if lay.shape is None)
 
 
-def _fits(one: Sequence[int | str | None], other: Sequence[int | str | None]) -> bool:
-    return all(
+def sizes_fit(one: Sequence[int | str | None], other: Sequence[int | str | None]) -> bool:
+    """Return whether an array can have both declared shapes; open sizes fit any."""
+    return len(one) == len(other) and all(
         left == right or not isinstance(left, int) or not isinstance(right, int)
         for left, right in zip(one, other, strict=True)
     )
+
+
+def narrowed(source: Pivot, target: Pivot, inputs: Sequence[InputPair]) -> Pivot:
+    """Return the source with those open sizes fixed that the target fixes.
+
+    A conversion with a fixed batch runs on no other; the source does.
+    """
+    wanted = {spec.name: spec.shape for spec in target.inputs}
+    by_source = {pair.source: pair for pair in inputs}
+    specs = (_narrowed(one, by_source.get(one.name), wanted) for one in source.inputs)
+    return replace(source, inputs=tuple(specs))
+
+
+def _narrowed(
+    spec: TensorSpec,
+    pair: InputPair | None,
+    wanted: Mapping[str, tuple[int | str | None, ...] | None],
+) -> TensorSpec:
+    shape = wanted.get(pair.target) if pair else None
+    if spec.shape is None or shape is None or len(shape) != len(spec.shape):
+        return spec
+    order = (pair.permutation if pair else None) or tuple(range(len(shape)))
+    theirs = dict(zip(order, shape, strict=True))
+    sizes = tuple(
+        theirs[axis] if not isinstance(size, int) and isinstance(theirs[axis], int) else
+        size for axis, size in enumerate(spec.shape)
+    )
+    return replace(spec, shape=sizes)

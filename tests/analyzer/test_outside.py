@@ -11,10 +11,10 @@ from analyzer.core.report import OutputPair
 from analyzer.core.types import FaultClass, Feeds, Pivot, Status, Where
 from analyzer.matching.ends import input_pairs
 from analyzer.outside import (
-    amplified,
     bare_fault,
     fidelity_findings,
     interface_faults,
+    leftovers,
     refusal_findings,
 )
 from analyzer.view import View
@@ -95,15 +95,40 @@ def test_runtime_that_refuses_what_its_pivot_runs_is_named(plain: Pivot) -> None
     assert "model.onnx does not load in its own runtime: node y takes no" in finding.message
 
 
-def test_outputs_that_differ_for_no_reason_are_amplified_rounding() -> None:
-    """Every region is right, and the whole is not: that is drift, and no fault."""
-    wrong = OutputPair("y", "z", None, 0.1, 0.1, 1e-3, within=False, label_disagreement=0)
-    right = replace(wrong, within=True)
-    (finding,) = amplified([right, wrong], regions=7)
+def output(error: float, *, within: bool = False) -> OutputPair:
+    """Return an output that deviates, above a floor of 1e-3."""
+    return OutputPair("y", "z", None, error, error, 1e-3, within, label_disagreement=0)
+
+
+def test_small_difference_with_every_region_right_is_amplified_rounding() -> None:
+    """Near what rounding does to the whole model, a difference is drift."""
+    right, wrong = output(0.0, within=True), output(5e-3)
+    (finding,) = leftovers([right, wrong], 7, whole=True, lossy=False)
 
     assert finding.status is Status.DRIFT
     assert finding.target_tensors == ("z",)
     assert "each of 7 regions" in finding.message
+
+
+@pytest.mark.parametrize("error", [0.5, float("inf")])
+def test_large_difference_is_a_fault_though_no_region_shows_it(error: float) -> None:
+    """Far above the noise, or not finite, a difference is never excused."""
+    (finding,) = leftovers([output(error)], 7, whole=True, lossy=False)
+
+    assert finding.status is Status.FAULT
+    assert finding.rule == "unexplained"
+
+
+def test_stated_tolerance_is_not_excused() -> None:
+    """A user's own tolerance, once exceeded, is exceeded."""
+    (finding,) = leftovers([output(5e-3)], 7, whole=True, lossy=True, stated=("z",))
+
+    assert finding.status is Status.FAULT
+
+
+def test_declared_loss_explains_a_finite_difference() -> None:
+    """A half-precision target needs no second excuse."""
+    assert list(leftovers([output(0.5)], 7, whole=True, lossy=True)) == []
 
 
 def test_bare_fault_has_the_region_of_its_nodes(view: Callable[..., View]) -> None:

@@ -80,7 +80,23 @@ def _convert(model: Any) -> onnx.ModelProto:
 
     traced = tf.function(call, input_signature=signature, autograph=False)
     pivot, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
-    return pivot  # type: ignore[no-any-return]
+    return _embedded(pivot, traced.get_concrete_function().graph)
+
+
+def _embedded(pivot: onnx.ModelProto, graph: Any) -> onnx.ModelProto:
+    """Return the pivot with constants that TensorFlow captured as its own.
+
+    tf2onnx leaves a tensor that a layer holds outside its variables as one more input.
+    """
+    captured = {
+        inner.name: outer for outer, inner in graph.captures if outer.dtype != tf.resource
+    }
+    given = [value for value in pivot.graph.input if value.name in captured]
+    for value in given:
+        array = np.asarray(captured[value.name])
+        pivot.graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
+        pivot.graph.input.remove(value)
+    return pivot
 
 
 def called(model: Any, tensors: Sequence[Any]) -> Any:
