@@ -22,10 +22,10 @@ def noticed(
 ) -> tuple[Fault, ...]:
     """Return the faults that somebody notices, and as latent those whose cause nobody does.
 
-    In an ordinary run the target's own, deviating value flows on. Where every tensor that is
-    next computed from it still agrees with the source's, on every sample, the deviation is
-    masked (an infinite against a very negative mask, what a ReLU cuts off) or the pair is no
-    pair (a fused activation against the sum before it). An output that deviates all the
+    In an ordinary run the target's own, deviating value flows on. Where every tensor that
+    is next computed from it still agrees with the source's, on every sample, the deviation
+    is masked (an infinite against a very negative mask, what a ReLU cuts off) or the pair is
+    no pair (a fused activation against the sum before it). An output that deviates all the
     same must have a fault behind it: then none of those behind it is masked.
 
     Args:
@@ -90,9 +90,8 @@ def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...
 
     A converter that quantizes moves and merges operators (a ReLU into the grid's lower end,
     a bias behind the integer product), so that tensors of both sides resemble each other
-    without
-    being the same; only a setting or a weight that cures its region, and that no eight-bit
-    grid explains, is a fault there.
+    without being the same; only a setting or a weight that cures its region, and that no
+    eight-bit grid explains, is a fault there.
 
     Args:
         faults: Root faults.
