@@ -102,6 +102,7 @@ def performed(
 
 def main(words: Sequence[str]) -> int:
     """Run what is missing, print the tables, write them."""
+    sys.path.insert(0, str(HERE.parent))  # what is measured; worker processes inherit it
     asked = arguments(words)
     first, _, last = asked.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)

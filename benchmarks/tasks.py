@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,6 @@ from pairs import HealthyPair
 from truth import hit
 from zoo import SOURCES, Source, probes
 
-ROOT = Path(__file__).resolve().parent.parent
 AGREEING = 64
 """Probes on which the two sides of a healthy pair have to agree."""
 
@@ -168,7 +166,6 @@ def _best(row: Sequence[str]) -> str:
 
 def analysed(left: Path, right: Path, inputs: Path) -> dict[str, object]:
     """Return verdict and fault findings of the code under test, or how it failed."""
-    sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
     from analyzer.core.errors import PivotfixError
     from analyzer.core.options import Options
     from analyzer.diff import diff

@@ -8,14 +8,17 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-ABSORBED = frozenset(
-    ["Transpose", "Reshape", "Identity", "Cast", "CastLike", "Squeeze", "Unsqueeze", "Flatten", "Pad", "Expand", "BatchNormalization", "QuantizeLinear", "DequantizeLinear", "Dropout"]
-)
+ABSORBED = frozenset({
+    "Transpose", "Reshape", "Identity", "Cast", "CastLike", "Squeeze", "Unsqueeze",
+    "Flatten", "Pad", "Expand", "BatchNormalization", "QuantizeLinear",
+    "DequantizeLinear", "Dropout",
+})  # fmt: skip
 """Operators that belong to the macro region of the operator they serve."""
 
-ACTIVATIONS = frozenset(
-    ["Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Elu", "Selu", "PRelu", "Softplus"]
-)
+ACTIVATIONS = frozenset({
+    "Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Elu",
+    "Selu", "PRelu", "Softplus",
+})  # fmt: skip
 """Operators that a fused counterpart computes with the operator before them."""
 
 AFFINE = frozenset({"Add", "Sub", "Mul", "Div"})
