@@ -190,12 +190,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         *refusal_findings(target, None if working.refusal or findings else runs.refusal),
         *fidelity_findings((source, target), compared.gaps, (samples, fed), options.seed),
     )
-    if all(finding.status is not Status.FAULT for finding in findings):
-        lossy = any(finding.status is Status.DRIFT for finding in findings)
-        regions = len(compared.links)
-        stated = {*options.rtol, *options.atol}
-        rest = leftovers(outputs, regions, whole=share == 1.0, lossy=lossy, stated=stated)
-        findings = (*findings, *rest)
+    findings = (*findings, *_leftovers(findings, outputs, compared, share, options))
     report = Report(
         "diff",
         verdict_of(findings, outputs, share),
@@ -214,6 +209,25 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     )
     tensors = tuple(link.tensors for link in compared.links.values())
     return Analysis(report, source, target, samples, inputs, tensors)
+
+
+def _leftovers(
+    findings: Sequence[Finding],
+    outputs: Sequence[OutputPair],
+    compared: Compared,
+    share: float,
+    options: Options,
+) -> tuple[Finding, ...]:
+    """Return findings for outputs that deviate although nothing is at fault so far."""
+    if any(finding.status is Status.FAULT for finding in findings):
+        return ()
+    lossy = any(finding.status is Status.DRIFT for finding in findings)
+    stated = {*options.rtol, *options.atol}
+    return tuple(
+        leftovers(
+            outputs, len(compared.links), whole=share == 1.0, lossy=lossy, stated=stated
+        )
+    )
 
 
 def _compared(  # noqa: PLR0913 - the pair, what it runs on, and how it is judged

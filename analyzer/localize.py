@@ -58,7 +58,8 @@ def local_errors(
         for name, value in fed.items()
         if name in seen
     }
-    misshapen = (name for name in target.view.outputs if name in links and name in seen)
+    computed = (name for name in target.view.outputs if name in target.view.giver)
+    misshapen = (name for name in computed if name in links and name in seen)
     errors |= {name: np.inf for name in misshapen if name not in fed}
     return errors, {**probe.feeds, **fed}, seen
 

@@ -1,8 +1,9 @@
 """A weight was rounded to a narrower number format and stored in a wide one.
 
 Cause
-    A quantized model was converted without its quantization: the numbers of eight or
-    sixteen bits stand in float32 tensors, and nothing says so.
+    A quantized model was converted without its quantization: the numbers of eight bits, or
+    of bfloat16, stand in float32 tensors, and nothing says so. (A whole model of float16
+    numbers is taken for what it is: drift.)
 
 Evidence
     Rounding the source's weight to the format gives the target's, and the region is right
@@ -21,7 +22,7 @@ from functools import partial
 import numpy as np
 import onnx
 
-from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
+from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.changes import Change, beside, change, undoing
 from rules.models import Layer, chain, conv, layer
@@ -70,7 +71,7 @@ def _round(victim: Victim) -> bool:
     kernel = victim.constant(1)
     if kernel is None or kernel.dtype != np.float32:
         return False
-    victim.set_constant(1, kernel.astype(np.float16).astype(np.float32))
+    victim.set_constant(1, shortened(kernel))
     return True
 
 
@@ -83,9 +84,15 @@ def _format(difference: Difference) -> str | None:
     return rounded_to(source, target)
 
 
-def halved(one: Layer) -> Layer:
-    """Return a layer whose kernel was rounded to float16."""
-    kernel = one.constants[1].astype(np.float16).astype(np.float32)
+def shortened(kernel: Array) -> Array:
+    """Return a float32 kernel rounded to bfloat16."""
+    kept = (kernel.view(np.uint32) + np.uint32(0x8000)) & np.uint32(0xFFFF0000)
+    return kept.view(np.float32)
+
+
+def short(one: Layer) -> Layer:
+    """Return a layer whose kernel was rounded to bfloat16."""
+    kernel = shortened(one.constants[1].astype(np.float32))
     return Layer(one.op, one.attributes, {**one.constants, 1: kernel})
 
 
@@ -100,7 +107,7 @@ RULE = Rule(
     examples=(
         Example(
             source=partial(chain, conv(), layer("Relu"), conv(4, 2)),
-            target=partial(chain, conv(), layer("Relu"), halved(conv(4, 2))),
+            target=partial(chain, conv(), layer("Relu"), short(conv(4, 2))),
         ),
     ),
 )
