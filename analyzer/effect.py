@@ -25,8 +25,8 @@ def noticed(
     In an ordinary run the target's own, deviating value flows on. Where every tensor that
     is next computed from it still agrees with the source's, on every sample, the deviation
     is masked (an infinite against a very negative mask, what a ReLU cuts off) or the pair
-    is no pair (a fused activation against the sum before it). An output that deviates all the
-    same must have a fault behind it: then none of those behind it is masked.
+    is no pair (a fused activation against the sum before it). An output that deviates all
+    the same must have a fault behind it: then none of those behind it is masked.
 
     Args:
         faults: Root faults.

@@ -1,9 +1,9 @@
 """A weight was rounded to a narrower number format and stored in a wide one.
 
 Cause
-    A quantized model was converted without its quantization: the numbers of eight bits, or
-    of bfloat16, stand in float32 tensors, and nothing says so. (A whole model of float16
-    numbers is taken for what it is: drift.)
+    A quantized model was converted without its quantization: the numbers of eight bits
+    stand in float32 tensors, and nothing says so. (Numbers of sixteen bits are taken for
+    what they are: drift.)
 
 Evidence
     Rounding the source's weight to the format gives the target's, and the region is right
@@ -29,6 +29,9 @@ from rules.models import Layer, chain, conv, layer
 from rules.patterns import rounded_to
 from rules.sabotage import Victim, spoiled
 from rules.wording import named
+
+LAST_STEP = 127
+"""Steps of a signed eight-bit grid on either side of zero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +74,7 @@ def _round(victim: Victim) -> bool:
     kernel = victim.constant(1)
     if kernel is None or kernel.dtype != np.float32:
         return False
-    victim.set_constant(1, shortened(kernel))
+    victim.set_constant(1, gridded(kernel))
     return True
 
 
@@ -84,15 +87,15 @@ def _format(difference: Difference) -> str | None:
     return rounded_to(source, target)
 
 
-def shortened(kernel: Array) -> Array:
-    """Return a float32 kernel rounded to bfloat16."""
-    kept = (kernel.view(np.uint32) + np.uint32(0x8000)) & np.uint32(0xFFFF0000)
-    return kept.view(np.float32)
+def gridded(kernel: Array) -> Array:
+    """Return a float32 kernel rounded to an eight-bit grid over its own range."""
+    step = np.float32(np.abs(kernel).max() / LAST_STEP)
+    return np.round(kernel / step).astype(np.float32) * step
 
 
-def short(one: Layer) -> Layer:
-    """Return a layer whose kernel was rounded to bfloat16."""
-    kernel = shortened(one.constants[1].astype(np.float32))
+def rounded(one: Layer) -> Layer:
+    """Return a layer whose kernel was rounded to an eight-bit grid."""
+    kernel = gridded(one.constants[1].astype(np.float32))
     return Layer(one.op, one.attributes, {**one.constants, 1: kernel})
 
 
@@ -106,8 +109,8 @@ RULE = Rule(
     sabotage=sabotage,
     examples=(
         Example(
-            source=partial(chain, conv(), layer("Relu"), conv(4, 2)),
-            target=partial(chain, conv(), layer("Relu"), short(conv(4, 2))),
+            source=partial(chain, conv(3, 16), layer("Relu"), conv(16, 8)),
+            target=partial(chain, conv(3, 16), layer("Relu"), rounded(conv(16, 8))),
         ),
     ),
 )
