@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -69,6 +70,8 @@ def steps(node: Node, layout: Permutation) -> tuple[Step, ...]:
     """
     if node.op == "Clip":
         return _clip(node)
+    if node.op == "BatchNormalization" and len(node.constants) == len(STATISTICS):
+        return _batch_norm(node, layout)
     return (_step(node, layout),)
 
 
@@ -90,10 +93,67 @@ def _step(node: Node, layout: Permutation) -> Step:
             axes = composed(composed(layout, permutation(node, rank)), inverse(layout))
             step = Step("TRANSPOSE", "TransposeOptions", {}, (0, np.array(axes, np.int32)))
         case Node(op=op, outputs=(_,)) if op in POOLS and layout == NCHW:
-            step = Step(POOLS[op], "Pool2DOptions", options(node, layout), (0,))
+            step = _pooling(node)
+        case Node(op="Conv", constants={1: weight}) if layout == NCHW:
+            step = _convolution(node, weight)
+        case Node(op="Gemm", attributes={"transA": 0}, constants={1: weight}):
+            kept = weight if node.attributes.get("transB") else weight.T
+            step = Step("FULLY_CONNECTED", "FullyConnectedOptions", {},
+                        (0, np.ascontiguousarray(kept), _bias(node, kept.shape[0])))
         case _:
             raise refusal(node, "no operator of TFLite's that is known here computes it")
     return step
+
+
+def _pooling(node: Node) -> Step:
+    if node.attributes.get("dilations", (1, 1)) != (1, 1):
+        raise refusal(node, "pooling has no dilations there")
+    chosen = {
+        name: number for name, number in options(node, NCHW).items()
+        if not name.startswith("dilation")
+    }
+    return Step(POOLS[node.op], "Pool2DOptions", chosen, (0,))
+
+
+def _convolution(node: Node, weight: Array) -> Step:
+    """Return a convolution of images with a constant weight, [O, I / group, H, W]."""
+    group, count = node.attributes.get("group", 1), weight.shape[0]
+    chosen = {
+        name: number for name, number in options(node, NCHW).items()
+        if not name.startswith("filter")
+    }
+    bias = _bias(node, count)
+    if group == 1:
+        laid = np.ascontiguousarray(weight.transpose(0, 2, 3, 1))
+        return Step("CONV_2D", "Conv2DOptions", chosen, (0, laid, bias))
+    if weight.shape[1] != 1:
+        raise refusal(node, "a grouped convolution has no operator there")
+    laid = np.ascontiguousarray(weight.transpose(1, 2, 3, 0))
+    chosen["depthMultiplier"] = count // cast("int", group)
+    return Step("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions", chosen, (0, laid, bias))
+
+
+def _bias(node: Node, count: int) -> Array:
+    """Return a product's bias, zeros where it has none."""
+    own = node.constants.get(2, np.zeros(1))
+    return np.broadcast_to(own, (count,)).astype(np.float32)
+
+
+STATISTICS = ("scale", "bias", "mean", "variance")
+"""The constant inputs of a BatchNormalization, in order."""
+
+
+def _batch_norm(node: Node, layout: Permutation) -> tuple[Step, ...]:
+    """Return a batch normalisation as a product and a sum, one number per channel."""
+    scale, bias, mean, variance = (node.constants[slot] for slot in range(1, 5))
+    epsilon = cast("float", node.attributes["epsilon"])
+    factor = (scale / np.sqrt(variance + epsilon)).astype(np.float32)
+    offset = (bias - mean * factor).astype(np.float32)
+    shape = (1, -1, *(1 for _ in layout[2:]))
+    return (
+        Step("MUL", "MulOptions", {}, (0, stretched(factor.reshape(shape), layout))),
+        Step("ADD", "AddOptions", {}, (0, stretched(offset.reshape(shape), layout))),
+    )
 
 
 def is_windowed(node: Node) -> bool:

@@ -118,6 +118,6 @@ def _pad_before(
         flatbuffer, "PAD", ("PadOptions", {}), (index, paddings), padded
     )
     operators = flatbuffer.graph.operators
-    place = next(i for i, one in enumerate(operators) if one is operator)
-    operators.insert(place, made)
+    places = (i for i, one in enumerate(operators) if one is operator)
+    operators.insert(next(places, len(operators)), made)  # a new operator is not there yet
     operator.inputs = np.array([padded, *operator.inputs[1:]], np.int32)

@@ -73,7 +73,7 @@ def options(node: Node, layout: Permutation) -> dict[str, Number]:
     """
     found: dict[str, Number] = {}
     for name, fields in SIZES.items():
-        numbers = node.attributes.get(name)
+        numbers = node.attributes.get(name) or ONES.get(name)
         if node.op in {*WINDOWED, "ConvTranspose"} and isinstance(numbers, tuple):
             found |= dict(zip(fields, cast("tuple[int, ...]", numbers), strict=False))
     match node.op, node.attributes:
@@ -97,6 +97,9 @@ SIZES = {
     "kernel_shape": ("filterHeight", "filterWidth"),
 }
 """The options that hold each of ONNX's attributes of two sizes."""
+
+ONES = {"strides": (1, 1), "dilations": (1, 1)}
+"""What ONNX takes where a node does not say."""
 
 SPOKEN = {
     "LeakyRelu": {"alpha"}, "Concat": {"axis"}, "Gather": {"axis"}, "Transpose": {"perm"},
