@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pairs import derive, pairs_of
 from tables import publish
-from tasks import Task, perform
+from tasks import KEEP, Task, perform
 from zoo import FULL, NARROW, SOURCES, Source, build
 
 HERE = Path(__file__).resolve().parent
@@ -110,7 +110,9 @@ def main(words: Sequence[str]) -> int:
     sources = prepared([name for name in asked.sources.split(",") if name])
     ROWS.mkdir(parents=True, exist_ok=True)
     path = ROWS / f"{fingerprint()}.jsonl"
-    earlier = known(path)
+    earlier = {} if asked.keep else known(path)
+    if asked.keep:
+        os.environ[KEEP] = str(asked.keep.resolve())
     every = tuple(tasks(sources, seeds, asked.lanes))
     wanted = [task for task in every if not asked.only or task.key.startswith(asked.only)]
     missing = (task for task in wanted if task.key not in earlier)
@@ -133,6 +135,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     full = ",".join(source.name for source in FULL)
     parser.add_argument("--sources", default="", help=f"comma-separated; also {full}")
     parser.add_argument("--only", default="", help="the beginning of the keys to run")
+    parser.add_argument("--keep", type=Path, help="folder for the broken models")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--name", default="localization", help="of the JSON file")
     parser.add_argument("--results", type=Path, default=RESULTS, help="its folder")

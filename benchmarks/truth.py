@@ -85,7 +85,13 @@ class Wiring:
         return node.op_type in ABSORBED | ACTIVATIONS
 
     def region(self, given: str) -> frozenset[str]:
-        """Return the macro region of a node: what serves it, and what it serves."""
+        """Return the macro region of a node: what serves it, and what it serves.
+
+        Arithmetic on constants belongs to the operators that read its result.
+        """
+        if given in self.static:
+            after = self.after(given)
+            return frozenset({given}).union(*(self.region(one) for one in after))
         inside = {given}
         for step in (self._above, self._below):
             place = step(given)
@@ -93,6 +99,21 @@ class Wiring:
                 inside.add(place)
                 place = step(place)
         return frozenset(inside)
+
+    @cached_property
+    def static(self) -> frozenset[str]:
+        """Nodes that compute from constants alone, as exporters lay weights out."""
+        found: set[str] = set()
+        for given in self.nodes:
+            owners = [self.owner.get(name) for name in self.dynamic(given)]
+            if all(owner in found for owner in owners):
+                found.add(given)
+        return frozenset(found)
+
+    def after(self, given: str) -> tuple[str, ...]:
+        """Return the nodes that read what a node gives."""
+        outputs = self.nodes[given].output
+        return tuple(one for name in outputs for one in self.readers.get(name, ()))
 
     def _above(self, given: str) -> str | None:
         before = [self.owner[name] for name in self.dynamic(given) if name in self.owner]
@@ -102,9 +123,7 @@ class Wiring:
         return before[0] if serving else None
 
     def _below(self, given: str) -> str | None:
-        after = [
-            one for name in self.nodes[given].output for one in self.readers.get(name, ())
-        ]
+        after = self.after(given)
         if len(after) != 1:
             return None
         serving = self.absorbed(given) or self.absorbed(after[0])
@@ -158,7 +177,7 @@ def _node(new: Wiring, given: str) -> Site:
 
 def _removed(old: Wiring, new: Wiring, given: str) -> Site:
     held = [name for name in old.dynamic(given) if name in new.owner or name in old.owner]
-    after = [one for name in old.nodes[given].output for one in old.readers.get(name, ())]
+    after = old.after(given)
     ends = {*held, *(one for one in after if one in new.nodes)}
     near = {new.owner[name] for name in held if name in new.owner} | (ends & set(new.nodes))
     around = frozenset().union(*(new.region(one) for one in near))
@@ -166,7 +185,7 @@ def _removed(old: Wiring, new: Wiring, given: str) -> Site:
 
 
 def _added(new: Wiring, given: str) -> Site:
-    after = [one for name in new.nodes[given].output for one in new.readers.get(name, ())]
+    after = new.after(given)
     ends = {*new.dynamic(given), *after}
     return Site(frozenset({given}), frozenset(ends) | new.region(given), "edge")
 
