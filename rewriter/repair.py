@@ -14,7 +14,7 @@ from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Finding, Pivot
 from analyzer.diff import Analysis, Clock, analyse_pivots, installed_rules
 from analyzer.judge import NEGLIGIBLE
-from analyzer.matching.ends import input_pairs, target_feeds
+from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.pivot import load
 from analyzer.probes import draw, held_out
 from analyzer.runtime.metrics import relative_error
@@ -100,7 +100,8 @@ def repair(  # noqa: PLR0913 - a command with its options
     clock = Clock()
     book = installed_rules() if rules is None else rules
     left, right = _loaded((source, target), options, progress, clock)
-    probes = draw(left, options, hold_out=True)
+    fitted = left if options.inputs else narrowed(left, right, input_pairs(left, right))
+    probes = draw(fitted, options, hold_out=True)
     first = analyse_pivots(
         left, right, options=options, rules=book, progress=progress, clock=clock,
         probes=probes,
@@ -109,7 +110,7 @@ def repair(  # noqa: PLR0913 - a command with its options
         return untouched(first.report, Verdict.INCONCLUSIVE)
     with clock("held out"):
         seen = judgement(left, probes[0], options)
-        unseen = judgement(left, held_out(left, options, probes[0]), options)
+        unseen = judgement(left, held_out(fitted, options, probes[0]), options)
     own = OWN_FORMAT.get(right.framework, ONNX)
     suffix = own if out is None else out.suffix.lower()
     case = _Case(left, right, options, book, seen, unseen, first, suffix, clock)
@@ -135,7 +136,7 @@ def _asked_further(case: _Case, progress: Progress) -> _Case:
     """Return the case of an equivalent pair, analysed anew if held-out probes disagree."""
     floors = {pair.target: pair.noise_floor for pair in case.first.report.outputs}
     pairs = case.unseen.outputs(case.target)
-    if all(
+    if pairs and all(  # no pair at all: the target refuses a held-out probe
         pair.within or pair.relative_error <= floors.get(pair.target, 0.0) for pair in pairs
     ):
         return case
