@@ -175,7 +175,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
         both = inlined(source), inlined(target)
         working, compared = _compared(
-            both, samples, inputs, runs, fed[0], options, progress
+            both, samples, inputs, runs, fed, options, progress
         )
     with clock("classify"):
         findings, broken = _findings(compared, source, target, rules)
@@ -183,11 +183,12 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         source, target, (samples, fed), inputs, runs, options, compared
     )
     share = compared_share(compared.target, compared.links)
+    explained = working.refusal or any(one.status is Status.FAULT for one in findings)
     findings = (
         *interface_faults(source, target, inputs),
         *findings,
         *constant_findings(target, outputs, compared.target.dynamic),
-        *refusal_findings(target, None if working.refusal or findings else runs.refusal),
+        *refusal_findings(target, None if explained else runs.refusal),
         *fidelity_findings((source, target), compared.gaps, (samples, fed), options.seed),
     )
     findings = (*findings, *_leftovers(findings, outputs, compared, share, options))
@@ -235,7 +236,7 @@ def _compared(  # noqa: PLR0913 - the pair, what it runs on, and how it is judge
     samples: tuple[Feeds, ...],
     inputs: tuple[InputPair, ...],
     runs: NativeRuns,
-    fed: Feeds,
+    fed: Sequence[Feeds],
     options: Options,
     progress: Progress,
 ) -> tuple[Runnable, Compared]:
@@ -249,7 +250,8 @@ def _compared(  # noqa: PLR0913 - the pair, what it runs on, and how it is judge
             )
         except RunError:  # its native runtime takes more than ours does
             pass
-    working = runnable(pivots[1], fed)
+    tried = (runnable(pivots[1], feeds) for feeds in fed)  # it may stop at any sample
+    working = next((one for one in tried if one.refusal), whole(pivots[1]))
     return working, compare_values(
         *pivots, working, samples, inputs, native, options, progress
     )

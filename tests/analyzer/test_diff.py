@@ -233,6 +233,22 @@ def test_target_that_does_not_load_names_its_node(
     assert "bad" in finding.message or "Clip" in finding.message
 
 
+def test_target_that_stops_at_a_later_sample_is_a_finding(
+    net: Net, compared: Compared
+) -> None:
+    """The first sample reads row 0 of the table, another a row that the target lacks."""
+    text = """(float[1,4] x) => (y) {
+      s = ReduceSum<keepdims=0>(x) a = Abs(s) i = Cast<to=7>(a)
+      g = Gather(t, i) y = Add(g, x)
+    }"""
+    table = np.arange(64, dtype=np.float32)
+    report = compared(net(text, t=table), net(text, t=table[:5]))
+
+    assert report.verdict is Verdict.DIVERGENT
+    assert report.findings[0].fault_class is FaultClass.RUNTIME
+    assert roots(report) == {"g"}
+
+
 def test_source_that_does_not_run_is_inconclusive(
     net: Net, compared: Compared, weights: dict[str, Array]
 ) -> None:
