@@ -20,6 +20,7 @@ from analyzer.core.types import (
     RemoveNode,
     SetAttribute,
     SetConstant,
+    Status,
     TryVerdict,
 )
 from analyzer.frontends.child.client import WarmChildren
@@ -142,6 +143,31 @@ def test_equivalent_target_is_copied_byte_for_byte(
     assert report.verdict is Verdict.REPAIRED
     assert report.command == "repair"
     assert (tmp_path / "out.onnx").read_bytes() == Path(paths[1]).read_bytes()
+
+
+def lookup(rows: int) -> onnx.ModelProto:
+    """A table of some rows, read at the magnitude of the inputs' sum."""
+    model = onnx.parser.parse_model("""<ir_version: 9, opset_import: ["": 17]>
+        lookup (float[1,4] x) => (float[1,4] y) {
+          s = ReduceSum<keepdims=0>(x) a = Abs(s) i = Cast<to=7>(a)
+          g = Gather(t, i) y = Add(g, x)
+        }""")
+    table = np.arange(rows, dtype=np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(table, "t"))
+    return model
+
+
+def test_target_that_stops_at_a_held_out_probe_is_not_repaired(tmp_path: Path) -> None:
+    """Probes of seed 4 read rows up to 8, the held-out ones row 9, which it lacks."""
+    paths = str(tmp_path / "source.onnx"), str(tmp_path / "target.onnx")
+    onnx.save(lookup(64), paths[0])
+    onnx.save(lookup(9), paths[1])
+    out = tmp_path / "out.onnx"
+    report = repair(*paths, out, options=Options(seed=4), rules=())
+
+    assert report.verdict is Verdict.UNREPAIRED
+    assert report.findings[0].status is Status.FAULT
+    assert not out.exists()
 
 
 def test_dry_run_writes_nothing(
