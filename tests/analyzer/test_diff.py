@@ -236,7 +236,7 @@ def test_target_that_does_not_load_names_its_node(
 def test_target_that_stops_at_a_later_sample_is_a_finding(
     net: Net, compared: Compared
 ) -> None:
-    """The first sample reads row 0 of the table, another a row that the target lacks."""
+    """The first sample reads row 0 of a table, another a row that the target lacks."""
     text = """(float[1,4] x) => (y) {
       s = ReduceSum<keepdims=0>(x) a = Abs(s) i = Cast<to=7>(a)
       g = Gather(t, i) y = Add(g, x)
