@@ -17,7 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from multiprocessing import get_context
 from pathlib import Path
 
-from pairs import derive, pairs_of
+from pairs import CONVERSIONS, derive, pairs_of
 from tables import publish
 from tasks import KEEP, Task, perform
 from zoo import FULL, NARROW, SOURCES, Source, build
@@ -57,12 +57,12 @@ def fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-def prepared(names: Sequence[str]) -> tuple[Source, ...]:
+def prepared(names: Sequence[str], conversions: Sequence[str]) -> tuple[Source, ...]:
     """Return the sources asked for that can be built, built and derived."""
     asked = [SOURCES[name] for name in names] if names else list(NARROW)
     built = [source for source in asked if build(source)]
     for source in built:
-        derive(source)
+        derive(source, conversions)
     return tuple(built)
 
 
@@ -107,7 +107,8 @@ def main(words: Sequence[str]) -> int:
     first, _, last = asked.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
     start = time.monotonic()
-    sources = prepared([name for name in asked.sources.split(",") if name])
+    names = [name for name in asked.sources.split(",") if name]
+    sources = prepared(names, asked.conversions.split(","))
     ROWS.mkdir(parents=True, exist_ok=True)
     path = ROWS / f"{fingerprint()}.jsonl"
     earlier = {} if asked.keep else known(path)
@@ -134,6 +135,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--lanes", default=",".join(LANES), help="comma-separated")
     full = ",".join(source.name for source in FULL)
     parser.add_argument("--sources", default="", help=f"comma-separated; also {full}")
+    parser.add_argument("--conversions", default=",".join(CONVERSIONS))
     parser.add_argument("--only", default="", help="the beginning of the keys to run")
     parser.add_argument("--keep", type=Path, help="folder for the broken models")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))

@@ -48,13 +48,13 @@ class HealthyPair:
         return f"{self.source}:{self.left.name}>{self.right.name}"
 
 
-def derive(source: Source) -> None:
-    """Derive every conversion of a source that is not there and has not failed."""
+def derive(source: Source, wanted: Iterable[str] = CONVERSIONS) -> None:
+    """Derive the conversions of a source that are not there and have not failed."""
     spelt = [source.folder / f"{one}.onnx" for one in source.spellings]
     for origin in (path for path in spelt if path.exists()):
         closest = origin.stem == source.spellings[0]
         chosen = CONVERSIONS if closest else ELSEWHERE
-        for conversion in chosen:
+        for conversion in (one for one in chosen if one in wanted):
             _convert(origin, conversion)
 
 

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 HERE = Path(__file__).resolve().parent
-CACHE = HERE / ".cache" / "zoo"
+CACHE = Path(os.environ.get("PIVOTFIX_ZOO", HERE / ".cache" / "zoo"))
+"""Where sources are built; another folder keeps a sample apart from the whole."""
+
 DONE = "built"
 """The file that says a folder is complete: an interrupted build starts again."""
 
