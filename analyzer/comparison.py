@@ -13,7 +13,7 @@ from analyzer.core.options import Options, Progress
 from analyzer.core.report import InputPair, NotCompared
 from analyzer.core.types import Array, Fault, Feeds, Pivot, TensorPair
 from analyzer.damage import damages
-from analyzer.effect import lenient, noticed
+from analyzer.effect import beyond_spelling, lenient, noticed
 from analyzer.isolation import Side, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
 from analyzer.localize import Probe, faults, local_errors
@@ -332,6 +332,7 @@ def _localized(
         for probe in probes
     ]
     roots = noticed(roots, result.target, settled.links, flowing)
+    roots = beyond_spelling(roots, result.target, largest(ordinary))
     roots = lenient(roots, bench.pivot.model)
     roots = damages(bench.target, settled.links, roots, probes, known)
     wrong = {name for name, error in largest(ordinary).items() if error > NEGLIGIBLE}

@@ -52,6 +52,25 @@ def noticed(
     return tuple(latent)
 
 
+def beyond_spelling(
+    faults: Sequence[Fault], view: View, errors: Mapping[str, float]
+) -> tuple[Fault, ...]:
+    """Return the faults that are more than another spelling of the same model.
+
+    Where every output agrees within rounding, on every sample, a region that deviates is
+    told from a wrong pair (an unrolled loop against the loop) only by its cause: a setting,
+    a weight or an operator with which it is right.
+
+    Args:
+        faults: Root faults.
+        view: The target's macro graph.
+        errors: Largest error of each pair in ordinary runs, by target tensor.
+    """
+    if any(errors.get(name, np.inf) > NEGLIGIBLE for name in view.outputs):
+        return tuple(faults)
+    return tuple(fault for fault in faults if _has_cause(fault) or fault.fault_class)
+
+
 def computed_from(view: View, names: Iterable[str]) -> frozenset[str]:
     """Return every tensor that depends on some tensors, those among them."""
     found = set(names)

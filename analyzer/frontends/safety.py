@@ -37,10 +37,13 @@ EXPRESSION_LENGTH = 4000
 
 OPERATOR = re.compile(
     r"torch\.ops\.(aten|prims|higher_order|quantized_decomposed|torchvision|_c10d_functional)"
-    r"\.\w+(\.\w+)?"
-    r"|_operator\.\w+|math\.\w+|torch\.sym_\w+|torch\._sym_\w+"
+    r"\.(__(and|or|xor|lshift|rshift)__|(?!__)\w+)(\.(?!__)\w+)?"
+    r"|_operator\.(add|sub|mul|truediv|floordiv|mod|pow|neg|pos|abs|eq|ne|lt|le|gt|ge"
+    r"|and_|or_|xor|not_|invert|lshift|rshift|getitem)"
+    r"|math\.\w+|torch\.sym_\w+|torch\._sym_\w+"
 )
-"""The callables a node may name: registered operators and arithmetic on sizes."""
+"""The callables a node may name: registered operators and arithmetic on sizes. Torch calls
+what a node names: one that reads attributes, or calls what it is given, is all of Python."""
 
 READING_OPERATORS = re.compile(r"(?i)from_file|call_delegate|torchbind|triton|\bsystem\b")
 """Registered operators that read files, or that run what a backend compiled."""
