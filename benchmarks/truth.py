@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 ABSORBED = frozenset({
     "Transpose", "Reshape", "Identity", "Cast", "CastLike", "Squeeze", "Unsqueeze",
@@ -26,6 +26,10 @@ AFFINE = frozenset({"Add", "Sub", "Mul", "Div"})
 
 NEAR = 12
 """Names a finding may list and still count as wide: the guilty node is among them."""
+
+
+MOST_SERVED = 24
+"""Where arithmetic on constants serves more than this, it is a place of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,9 @@ class Wiring:
         self.graph = model.graph
         self.constants = {one.name: one for one in self.graph.initializer}
         self.constants |= {
-            node.output[0]: attribute.t
+            node.output[0]: stated(node.attribute[0])
             for node in self.graph.node
             if node.op_type == "Constant"
-            for attribute in node.attribute
-            if attribute.name == "value"
         }
         self.nodes = {
             key(node): node for node in self.graph.node if node.op_type != "Constant"
@@ -90,8 +92,9 @@ class Wiring:
         Arithmetic on constants belongs to the operators that read its result.
         """
         if given in self.static:
-            after = self.after(given)
-            return frozenset({given}).union(*(self.region(one) for one in after))
+            served = frozenset().union(*(self.region(one) for one in self.after(given)))
+            own = frozenset({given})
+            return own | served if len(served) <= MOST_SERVED else own
         inside = {given}
         for step in (self._above, self._below):
             place = step(given)
@@ -102,11 +105,12 @@ class Wiring:
 
     @cached_property
     def static(self) -> frozenset[str]:
-        """Nodes that compute from constants alone, as exporters lay weights out."""
+        """Nodes that compute from constants and sizes, as exporters lay weights out."""
         found: set[str] = set()
         for given in self.nodes:
             owners = [self.owner.get(name) for name in self.dynamic(given)]
-            if all(owner in found for owner in owners):
+            sizes = self.nodes[given].op_type in {"Shape", "Size"}
+            if sizes or all(owner in found for owner in owners):
                 found.add(given)
         return frozenset(found)
 
@@ -128,6 +132,14 @@ class Wiring:
             return None
         serving = self.absorbed(given) or self.absorbed(after[0])
         return after[0] if serving else None
+
+
+def stated(attribute: onnx.AttributeProto) -> onnx.TensorProto:
+    """Return what a Constant node holds, in whichever of its attributes."""
+    value = helper.get_attribute_value(attribute)
+    if isinstance(value, onnx.TensorProto):
+        return value
+    return numpy_helper.from_array(np.asarray(value))
 
 
 def key(node: onnx.NodeProto) -> str:
