@@ -43,7 +43,7 @@ OPERATOR = re.compile(
     r"|math\.\w+|torch\.sym_\w+|torch\._sym_\w+"
 )
 """The callables a node may name: registered operators and arithmetic on sizes. Torch calls
-what a node names: one that reads attributes, or calls what it is given, is all of Python."""
+what a node names; one that reads attributes or calls what it is given is all of Python."""
 
 READING_OPERATORS = re.compile(r"(?i)from_file|call_delegate|torchbind|triton|\bsystem\b")
 """Registered operators that read files, or that run what a backend compiled."""

@@ -78,6 +78,8 @@ def node(target: str) -> dict[str, object]:
         "torch.ops.load_library",
         "torch.ops.aten.from_file.default", "math.__loader__.load_module", "#module:thing",
         "torch.ops.higher_order.triton_kernel_wrapper_mutation",
+        "_operator.attrgetter", "_operator.methodcaller", "_operator.call",
+        "torch.ops.aten.add.__getattribute__", "torch.ops.aten.__class__",
     ],
 )
 def test_node_that_calls_no_operator_is_found(target: str) -> None:
@@ -86,7 +88,11 @@ def test_node_that_calls_no_operator_is_found(target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["torch.ops.aten.conv2d.default", "_operator.getitem", "torch.sym_max"]
+    "target",
+    [
+        "torch.ops.aten.conv2d.default", "torch.ops.aten.__and__.Scalar",
+        "_operator.getitem", "_operator.floordiv", "torch.sym_max",
+    ],
 )
 def test_node_that_calls_an_operator_passes(target: str) -> None:
     """What its metadata says is text."""
