@@ -24,6 +24,16 @@ GLOBAL = ("GlobalMaxPool", "GlobalAveragePool")
 FAMILIES = (UNARY, BINARY, REDUCING, POOLING, GLOBAL)
 """Operators that take each other's place without a change of shape."""
 
+COMMUTATIVE = frozenset({"Add", "Mul", "Max", "Min", "Sum", "Mean", "And", "Or", "Equal"})
+IDEMPOTENT = frozenset({
+    "Relu", "Abs", "Identity", "Clip", "Reshape", "Expand", "Floor", "Ceil", "Round",
+    "Sign", "Max", "Min", "Flatten", "Squeeze", "Unsqueeze", "Slice",
+})  # fmt: skip
+"""What does the same when it is done twice."""
+
+IDLE = frozenset({"allowzero", "momentum", "storage_order", "cubic_coeff_a", "saturate"})
+"""Attributes that change nothing where they stand in inference."""
+
 STRUCTURAL = frozenset({"Constant", "ConstantOfShape", "Shape", "Cast"})
 BITS = 3
 """What a rounded constant keeps of its mantissa."""
@@ -71,7 +81,7 @@ def attribute(scene: Scene) -> onnx.ModelProto | None:
 def _numeric(one: AttributeProto) -> bool:
     kinds = {AttributeProto.INT, AttributeProto.FLOAT, AttributeProto.INTS}
     empty = one.type == AttributeProto.INTS and not one.ints
-    return one.type in kinds and not empty
+    return one.type in kinds and not empty and one.name not in IDLE
 
 
 def _change(one: AttributeProto, rng: np.random.Generator) -> None:
@@ -171,7 +181,9 @@ def removed(scene: Scene) -> onnx.ModelProto | None:
 
 def doubled(scene: Scene) -> onnx.ModelProto | None:
     """Apply a node that gives the shape it reads a second time."""
-    place = scene.pick(lambda node: _passing(scene, node) is not None)
+    place = scene.pick(
+        lambda node: node.op_type not in IDEMPOTENT and _passing(scene, node) is not None
+    )
     if place is None:
         return None
     model = scene.copy()
@@ -206,7 +218,9 @@ def replaced(scene: Scene) -> onnx.ModelProto | None:
 
 def swapped(scene: Scene) -> onnx.ModelProto | None:
     """Swap two inputs of a node."""
-    place = scene.pick(lambda node: len(set(filter(None, node.input))) > 1)
+    place = scene.pick(
+        lambda node: node.op_type not in COMMUTATIVE and len({*node.input} - {""}) > 1
+    )
     if place is None:
         return None
     model = scene.copy()

@@ -25,7 +25,6 @@ KNOWN_OPEN: dict[str, str] = {
     "rules-many:0:1": "ONNX Runtime's FusedGemm hides the activation it holds",
     "blind-many:0:2": "ONNX Runtime's FusedGemm hides the activation it holds",
     "blind-many:1:0": "ONNX Runtime's FusedGemm hides the activation it holds",
-    "blind-many:1:1": "a Gather that reads another tensor is told with its Squeeze",
 }
 """Rows not judged right yet, and why; one that comes right must leave this list."""
 
