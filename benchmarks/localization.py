@@ -85,15 +85,23 @@ def performed(
         ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=200) as pool,
     ):
         running: set[Future[dict[str, object]]] = set()
+        keys: dict[Future[dict[str, object]], str] = {}
         while True:
             while len(running) < 2 * jobs and time.monotonic() < until:
                 task = next(waiting, None)
                 if task is None:
                     break
-                running.add(pool.submit(perform, task))
+                future = pool.submit(perform, task)
+                running.add(future)
+                keys[future] = task.key
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
+            died = [future for future in done if future.exception()]
+            if died:
+                lost = ", ".join(keys[future] for future in (*died, *running))
+                print(f"a worker process died; it was at one of {lost}", file=sys.stderr)
+                return
             for row in (future.result() for future in done):
                 rows.write(json.dumps(row) + "\n")
                 rows.flush()
