@@ -12,6 +12,13 @@ from analyzer.judge import INT8_LEVELS, NEGLIGIBLE, QUANTIZING
 from analyzer.matching.tensors import Links
 from analyzer.regions import reached
 from analyzer.view import View
+from analyzer.view.absorb import LAYOUT_OPS
+
+INTRODUCED = LAYOUT_OPS | frozenset(
+    {"Add", "Sub", "Mul", "Div", "Clip", "Relu", "Concat", "Pad", "MatMul", "Gemm", "Conv"}
+    | {"Min", "Max", "Round", "Floor", "FusedConv", "FusedMatMul", "ReduceMin", "ReduceMax"}
+)
+"""What a quantizer puts into a graph besides its own operators: scales, biases, bounds."""
 
 
 def noticed(
@@ -119,9 +126,18 @@ def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...
     if not any(node.op_type.startswith(QUANTIZING) for node in model.graph.node):
         return tuple(faults)
     return tuple(
-        fault if _is_proven(fault) else replace(fault, status=Status.DRIFT)
+        fault
+        if _is_proven(fault) or _is_exchanged(fault)
+        else replace(fault, status=Status.DRIFT)
         for fault in faults
     )
+
+
+def _is_exchanged(fault: Fault) -> bool:
+    """Return whether the target computes with an operator that no quantizer brings in."""
+    ours = {node.op for node in fault.source.nodes}
+    strange = (node.op for node in fault.target.nodes if node.op not in ours)
+    return any(op not in INTRODUCED and not op.startswith(QUANTIZING) for op in strange)
 
 
 def _is_proven(fault: Fault) -> bool:

@@ -44,6 +44,9 @@ MANY = 64
 """Numbers in a weight from which all of them being a float16 is no accident: one in 8,192
 float32 is."""
 
+WHOLE = 1.0
+"""Noise of a model's output, relative to its largest value, that none is said to exceed."""
+
 CALIBRATED = 0.25
 """Share of samples that are taken to lie within the range a quantized model was calibrated
 on: a sample beyond it saturates, which is no fault; a wrong scale or weight shows on every
@@ -203,7 +206,9 @@ def whole_model_noise(
     )
     steps = float(np.sqrt(max(1, len(pivot.model.graph.node))))
     return {
-        name: max(ROUNDING * steps * floor, NEGLIGIBLE) for name, floor in floors.items()
+        name: min(max(ROUNDING * steps * floor, NEGLIGIBLE), WHOLE)
+        for name, floor in floors.items()
+        if np.isfinite(floor)
     }
 
 

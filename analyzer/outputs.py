@@ -153,7 +153,9 @@ def _output_pair(
         absolute,
         relative,
         floor,
-        _is_within(right, left, both, relative <= floor, options),
+        _is_within(
+            right, left, both, bool(np.isfinite(relative)) and relative <= floor, options
+        ),
         label_disagreement(both),
     )
 

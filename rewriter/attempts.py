@@ -10,6 +10,7 @@ from analyzer.core.errors import RepairError
 from analyzer.core.types import (
     Edit,
     Fault,
+    FaultClass,
     Finding,
     Fix,
     Outcome,
@@ -33,6 +34,9 @@ in one region the larger is mended first, and the next round sees the other by i
 
 FEWER = 0.9
 """Share of a region's error that a step on the way may leave, if several causes add up."""
+
+STOPPED = frozenset({FaultClass.RUNTIME, FaultClass.LOAD_FAILURE})
+"""Faults of a model that computes nothing: a fix that brings one mends nothing."""
 
 RELOCALISED = 2
 """Fixes outside their region that are judged by a new analysis each: it takes seconds."""
@@ -270,6 +274,8 @@ class _Tried:
         try:
             findings = self.trial.localised(edited(self.trial.start, (*self.kept, one)))
         except RepairError:
+            return np.inf
+        if any(each.fault_class in STOPPED for each in mendable(findings)):
             return np.inf
         outputs = set(self.fault.target.outputs)
         return max(

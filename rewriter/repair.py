@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from analyzer.core.errors import ExportError, RepairError, UsageError
+from analyzer.core.errors import ExportError, PivotfixError, RepairError, UsageError
 from analyzer.core.options import Judge, Options, Progress, silent
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Finding, Pivot
@@ -117,8 +117,8 @@ def repair(  # noqa: PLR0913 - a command with its options
     if first.report.verdict is Verdict.EQUIVALENT:
         case = _asked_further(case, progress)
     if case.first.report.verdict is Verdict.EQUIVALENT:
-        return _copied(case, out, dry_run=dry_run, force=force)
-    return _repaired(case, out, progress, dry_run=dry_run, force=force)
+        return _copied(case, out, dry_run=dry_run)
+    return _repaired(case, out, progress, dry_run=dry_run)
 
 
 def _loaded(
@@ -143,15 +143,15 @@ def _asked_further(case: _Case, progress: Progress) -> _Case:
     return replace(case, first=_analysed(case, case.target, progress, everything=True))
 
 
-def _copied(case: _Case, out: Path | None, *, dry_run: bool, force: bool) -> Report:
+def _copied(case: _Case, out: Path | None, *, dry_run: bool) -> Report:
     """Write the target as it is; it is equivalent already."""
     if out is not None and not dry_run:
-        copy(case.target, out, force=force)
+        copy(case.target, out)
     return untouched(case.first.report, Verdict.REPAIRED)
 
 
 def _repaired(
-    case: _Case, out: Path | None, progress: Progress, *, dry_run: bool, force: bool
+    case: _Case, out: Path | None, progress: Progress, *, dry_run: bool
 ) -> Report:
     """Mend the target as far as rules can, and write what is proven better."""
     with case.clock("repair"):
@@ -165,7 +165,7 @@ def _repaired(
             return report(case.first, rounds, (), None)
         proof = _analysed(case, written, progress, everything=True)
         if out is not None and not dry_run:
-            _publish(case, written, out, force=force)
+            _publish(case, written, out)
     return report(case.first, rounds, chosen, proof.report)
 
 
@@ -253,19 +253,23 @@ def _written(case: _Case, target: Pivot) -> Iterator[Pivot]:
         return
     with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
         path = Path(folder) / f"mended{case.suffix}"
-        export(case.target, target.model, path, force=True)
+        export(case.target, target.model, path)
         yield load(str(path), trust_code=case.options.trust_code)
 
 
-def _publish(case: _Case, written: Pivot, out: Path, *, force: bool) -> None:
+def _publish(case: _Case, written: Pivot, out: Path) -> None:
     """Write the mended model to OUT: the proven bytes, or the proven proto."""
     if out.suffix.lower() != ONNX:
-        copy(written, out, force=force)
+        copy(written, out)
         return
-    export(case.target, written.model, out, force=force)
+    export(case.target, written.model, out)
     feeds = target_feeds(case.unseen.probes[0], input_pairs(case.source, written), written)
     ours = written.run_native(feeds)
-    theirs = load(str(out), trust_code=False).run_native(feeds)
+    try:
+        theirs = load(str(out), trust_code=False).run_native(feeds)
+    except PivotfixError:  # what was written cannot be proven, so it must not stay
+        out.unlink()
+        raise
     if any(relative_error(theirs[name], ours[name]) > NEGLIGIBLE for name in ours):
         out.unlink()
         raise ExportError(

@@ -17,20 +17,19 @@ OWN_FORMAT = {"onnx": ".onnx", "tflite": ".tflite"}
 framework's are written as ``.onnx``."""
 
 
-def export(target: Pivot, model: onnx.ModelProto, out: Path, *, force: bool) -> None:
+def export(target: Pivot, model: onnx.ModelProto, out: Path) -> None:
     """Write a repaired model: in the target's own format, or as ONNX where OUT says so.
 
     Args:
         target: The model as it was loaded.
         model: Its pivot after the repair.
         out: Where it goes; the suffix tells the format.
-        force: Whether other files that travel with it may be replaced.
 
     Raises:
         ExportError: The format cannot say the repair, or the disk refuses.
     """
     if target.framework == "onnx":
-        onnx_file.write(target.path, model, out, force=force)
+        onnx_file.write(target.path, model, out)
     elif out.suffix.lower() == OWN_FORMAT.get(target.framework):
         tflite.write(target, model, out)
     else:
@@ -54,13 +53,12 @@ def refusal(target: Pivot, model: onnx.ModelProto, suffix: str) -> str:
     return ""
 
 
-def copy(target: Pivot, out: Path, *, force: bool) -> None:
+def copy(target: Pivot, out: Path) -> None:
     """Write a target that needs no repair: its very bytes, where the format is its own.
 
     Args:
         target: The model as it was loaded.
         out: Where it goes.
-        force: Whether other files that travel with it may be replaced.
 
     Raises:
         ExportError: The disk refuses, or a side file would be replaced.
@@ -69,6 +67,6 @@ def copy(target: Pivot, out: Path, *, force: bool) -> None:
         onnx_file.write_whole(target.model, target.folder, out)
         return
     if target.framework == "onnx":
-        onnx_file.copy_sides(target.path, target.model, out, force=force)
+        onnx_file.copy_sides(target.path, target.model, out)
     with target.path.open("rb") as content, replacing(out) as file:
         shutil.copyfileobj(content, file, onnx_file.CHUNK)

@@ -75,34 +75,28 @@ class _Placing:
         return self.inline is None or external_location(tensor)[0] in self.inline
 
 
-def write(
-    original: Path, model: onnx.ModelProto, out: Path, *, force: bool = False
-) -> None:
+def write(original: Path, model: onnx.ModelProto, out: Path) -> None:
     """Write an edited copy of the user's ``.onnx`` file, laid out as the user's is.
 
     Args:
         original: The user's file, which the skeleton's embedded weights point into.
         model: The edited skeleton.
         out: Where it goes. Side files are copied along where `out` is in another folder.
-        force: Whether other files of the same names may be replaced there.
 
     Raises:
         ExportError: The folder or the disk refuses, or a side file would be replaced.
     """
-    copy_sides(original, model, out, force=force)
+    copy_sides(original, model, out)
     _write(model, _Placing(original.parent, {original.name}), out)
 
 
-def copy_sides(
-    original: Path, model: onnx.ModelProto, out: Path, *, force: bool
-) -> None:
+def copy_sides(original: Path, model: onnx.ModelProto, out: Path) -> None:
     """Copy the files of external weights along to another folder.
 
     Args:
         original: The user's file.
         model: What is to be written beside them.
         out: Where it goes.
-        force: Whether other files of the same names may be replaced there.
 
     Raises:
         ExportError: A side file would be replaced, or the disk refuses.
@@ -110,7 +104,7 @@ def copy_sides(
     shared = original.parent.samefile(out.parent)
     sides = () if shared else _sides(model, original.name)
     for location in sides:
-        _refuse_clobbering(original.parent / location, out.parent / location, force=force)
+        _refuse_clobbering(original.parent / location, out.parent / location)
     for location in sides:
         _copy_side(original.parent / location, out.parent / location)
 
@@ -267,12 +261,13 @@ def _external(message: Message) -> Iterator[onnx.TensorProto]:
             yield from _external(part)
 
 
-def _refuse_clobbering(side: Path, copy: Path, *, force: bool) -> None:
-    if force or not copy.exists() or filecmp.cmp(side, copy, shallow=False):
+def _refuse_clobbering(side: Path, copy: Path) -> None:
+    """Refuse to replace weights that are not the target's: another model may need them."""
+    if not copy.exists() or filecmp.cmp(side, copy, shallow=False):
         return
     raise ExportError(
         f"{copy} exists and is not the target's own {side.name}",
-        hint="write OUT to an empty folder, or pass --force to replace that file",
+        hint="write OUT to another folder; --force replaces OUT alone",
     )
 
 
