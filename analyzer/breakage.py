@@ -24,10 +24,6 @@ BEHIND = "structure after"
 """The evidence by which a stopping node is paired."""
 
 
-NEXT_TO = "structure after"
-"""The only witness for what a stopping node should give: what stands around it."""
-
-
 class _Named(TypedDict):
     """Nodes, and the tensors to name for them."""
 

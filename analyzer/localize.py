@@ -7,7 +7,6 @@ from itertools import chain
 import numpy as np
 
 from analyzer.causes import tested
-from analyzer.core.report import NotCompared
 from analyzer.core.types import Array, Fault, Feeds, Node, Region, Sample, TensorPair
 from analyzer.isolation import Kind, Side, cuts, isolation_run
 from analyzer.judge import Judged
@@ -315,8 +314,3 @@ def _shared(fault: Fault) -> frozenset[str]:
 def _is_activation(name: str, fault: Fault) -> bool:
     given = {out for node in fault.target.nodes for out in node.outputs}
     return name in given or name in fault.target.inputs
-
-
-def not_run(names: Sequence[str], why: str) -> tuple[NotCompared, ...]:
-    """Return a coverage entry for each tensor that could not be computed."""
-    return tuple(NotCompared(name, why) for name in names)

@@ -23,7 +23,6 @@ from analyzer.core.types import (
 from rules.regions import Gap, computed_inputs, entering, sample_shape
 
 AXIS_FIELDS = frozenset({"axis"})
-MANY_AXES_FIELDS = frozenset({"axes"})
 ELEMENTWISE = frozenset(
     {
         "Add",

@@ -11,8 +11,6 @@ from onnx import AttributeProto, defs, helper
 from analyzer.core.tensors import tensor_value
 from analyzer.core.types import Array, AttributeValue, Node
 
-CONSTANT_OPS = frozenset({"Constant"})
-
 
 def opsets(model: onnx.ModelProto) -> dict[str, int]:
     """Return the opset version of each domain; ONNX's own domain is the empty string."""

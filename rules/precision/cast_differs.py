@@ -22,7 +22,6 @@ from rules.changes import Change, beside, change, undoing
 from rules.models import chain, conv, layer
 from rules.wording import element_type, named
 
-HALF = onnx.TensorProto.FLOAT16
 SINGLE = onnx.TensorProto.FLOAT
 WHOLE = onnx.TensorProto.INT32
 

@@ -26,9 +26,6 @@ from rules.patterns import reordering
 from rules.sabotage import Victim, spoiled
 from rules.wording import named
 
-MIRRORED = (1, 2, 3)
-"""Axes of a kernel along which two orders of one size can be taken for each other."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reordered:
