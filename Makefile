@@ -30,6 +30,7 @@ test-all: test  ## Everything `make test` runs, and what needs more than the fra
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check . || { echo "Layout differs: run make format"; exit 1; }
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --verbose >$(VENV)/layers.txt || { cat $(VENV)/layers.txt; exit 1; }
 

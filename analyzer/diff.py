@@ -174,9 +174,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     with clock("compare"):
         fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
         both = inlined(source), inlined(target)
-        working, compared = _compared(
-            both, samples, inputs, runs, fed, options, progress
-        )
+        working, compared = _compared(both, samples, inputs, runs, fed, options, progress)
     with clock("classify"):
         findings, broken = _findings(compared, source, target, rules)
     outputs = _judged_outputs(

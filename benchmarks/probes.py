@@ -55,8 +55,6 @@ def sequences(count: int, length: int, width: int, *, seed: int) -> Array:
     return walked.astype(np.float32)
 
 
-def tokens(
-    count: int, length: int, vocabulary: int, *, seed: int
-) -> npt.NDArray[np.int64]:
+def tokens(count: int, length: int, vocabulary: int, *, seed: int) -> npt.NDArray[np.int64]:
     """Return token ids, int64, [count, length], each in [0, vocabulary)."""
     return np.random.default_rng(seed).integers(0, vocabulary, (count, length))

@@ -36,9 +36,7 @@ def healthy(rows: Sequence[Row]) -> Row:
     right = [row for row in rows if row["healthy"]]
     kinds = Counter(_conversion(row) for row in right)
     alarmed = Counter(_conversion(row) for row in right if _alarms(row))
-    unsure = Counter(
-        _conversion(row) for row in right if row["verdict"] != "equivalent"
-    )
+    unsure = Counter(_conversion(row) for row in right if row["verdict"] != "equivalent")
     return {
         "pairs": len(right),
         "with false alarms": sum(alarmed.values()),
@@ -51,9 +49,7 @@ def healthy(rows: Sequence[Row]) -> Row:
         "finds": [
             [row["pair"], row["gap"], row["verdict"]] for row in rows if not row["healthy"]
         ],
-        "misses": [
-            row for row in right if _alarms(row) or row["verdict"] != "equivalent"
-        ],
+        "misses": [row for row in right if _alarms(row) or row["verdict"] != "equivalent"],
     }
 
 

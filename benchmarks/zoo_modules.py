@@ -39,9 +39,7 @@ class ResNet(nn.Module):
         for stage, depth in enumerate(depths):
             give = width << stage
             for turn in range(depth):
-                blocks.append(
-                    Residual(channels, give, 2 if turn == 0 and stage > 0 else 1)
-                )
+                blocks.append(Residual(channels, give, 2 if turn == 0 and stage > 0 else 1))
                 channels = give
         self.body = nn.Sequential(*blocks)
         self.head = nn.Linear(channels, LABELS)

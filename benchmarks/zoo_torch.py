@@ -126,9 +126,7 @@ def torchscript(
 def program(module: nn.Module, sample: torch.Tensor, recipe: Recipe, path: Path) -> None:
     """Write the exported program."""
     sizes = {axis: torch.export.Dim(name, min=1, max=512) for axis, name in recipe.axes}
-    torch.export.save(
-        torch.export.export(module, (sample,), dynamic_shapes=(sizes,)), path
-    )
+    torch.export.save(torch.export.export(module, (sample,), dynamic_shapes=(sizes,)), path)
 
 
 def attempt(path: Path, write: Callable[[Path], None]) -> None:

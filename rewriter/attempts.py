@@ -112,7 +112,8 @@ def edited(pivot: Pivot, kept: Sequence[Kept]) -> Pivot:
 def mendable(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings that a repair may act on: faults of the conversion itself."""
     return tuple(
-        finding for finding in findings
+        finding
+        for finding in findings
         if finding.status is Status.FAULT and finding.where in MENDED
     )
 
@@ -171,11 +172,17 @@ def attempt(trial: Trial, findings: Sequence[Finding]) -> Round:
         outcomes |= told
     kept = _ablated(trial, kept)
     spared = {name for one in kept for name, _ in one.fixes}
-    return Round(trial.start, tuple(findings), kept, {
-        name: outcome if name in spared or outcome.verdict is not TryVerdict.KEPT
-        else replace(outcome, verdict=TryVerdict.REJECTED, reason=NOT_NEEDED)
-        for name, outcome in outcomes.items()
-    })
+    return Round(
+        trial.start,
+        tuple(findings),
+        kept,
+        {
+            name: outcome
+            if name in spared or outcome.verdict is not TryVerdict.KEPT
+            else replace(outcome, verdict=TryVerdict.REJECTED, reason=NOT_NEEDED)
+            for name, outcome in outcomes.items()
+        },
+    )
 
 
 NOT_NEEDED = "without it the error does not come back"
@@ -244,9 +251,7 @@ def _told(
     spared = replace(
         outcome, verdict=TryVerdict.UNTRIED, reason="another fix mended this region"
     )
-    return {
-        one.id: outcome if not chosen or one.id in chosen else spared for one in group
-    }
+    return {one.id: outcome if not chosen or one.id in chosen else spared for one in group}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -279,8 +284,12 @@ class _Tried:
             return np.inf
         outputs = set(self.fault.target.outputs)
         return max(
-            (each.local_error for each in mendable(findings)
-             if outputs.intersection(each.fault.target.outputs)), default=0.0,
+            (
+                each.local_error
+                for each in mendable(findings)
+                if outputs.intersection(each.fault.target.outputs)
+            ),
+            default=0.0,
         )
 
     def _beside(self, choices: Sequence[Choice], errors: Sequence[float]) -> list[Choice]:

@@ -8,8 +8,10 @@ from analyzer.core.errors import RepairError
 from analyzer.core.types import Array, AttributeValue
 
 SPELLINGS = {
-    "value_float": ("float32", 0), "value_floats": ("float32", 1),
-    "value_int": ("int64", 0), "value_ints": ("int64", 1),
+    "value_float": ("float32", 0),
+    "value_floats": ("float32", 1),
+    "value_int": ("int64", 0),
+    "value_ints": ("int64", 1),
 }
 """The dtype and rank that each short spelling of a Constant node can hold."""
 

@@ -125,9 +125,14 @@ def _complaint(model: onnx.ModelProto) -> str | None:
     hollow.CopyFrom(model)
     for tensor in hollow.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            tensor.CopyFrom(onnx.TensorProto(
-                name=tensor.name, data_type=onnx.TensorProto.FLOAT, dims=[0], raw_data=b"",
-            ))
+            tensor.CopyFrom(
+                onnx.TensorProto(
+                    name=tensor.name,
+                    data_type=onnx.TensorProto.FLOAT,
+                    dims=[0],
+                    raw_data=b"",
+                )
+            )
     try:
         onnx.checker.check_model(hollow)
     except onnx.checker.ValidationError as surprise:

@@ -52,7 +52,10 @@ class Tour:
         print(f"$ {shlex.join(('python', *words))}", flush=True)
         path = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
         done = subprocess.run(  # noqa: S603 -- our own module
-            [sys.executable, *words], capture_output=True, text=True, check=False,
+            [sys.executable, *words],
+            capture_output=True,
+            text=True,
+            check=False,
             env=os.environ | {"PYTHONPATH": path.rstrip(os.pathsep)},
         )
         if done.returncode:

@@ -106,7 +106,10 @@ def _digits() -> tuple[Array, Array, Array, Array]:
     images = (digits.images / 16.0).astype(np.float32)[..., None]
     images = images.repeat(UPSCALE, axis=1).repeat(UPSCALE, axis=2)
     train_images, test_images, train_labels, test_labels = train_test_split(
-        images, digits.target, test_size=TEST_SHARE, random_state=SEED,
+        images,
+        digits.target,
+        test_size=TEST_SHARE,
+        random_state=SEED,
         stratify=digits.target,
     )
     return train_images, train_labels, test_images, test_labels
@@ -136,7 +139,10 @@ def _block(
     if stride > 1:
         wide = layers.ZeroPadding2D(1, name=f"{name}_pad")(wide)
     depthwise = layers.DepthwiseConv2D(
-        3, strides=stride, padding="same" if stride == 1 else "valid", use_bias=False,
+        3,
+        strides=stride,
+        padding="same" if stride == 1 else "valid",
+        use_bias=False,
         name=f"{name}_depthwise",
     )
     wide = _activated(layers, depthwise(wide), f"{name}_depthwise")
@@ -257,7 +263,9 @@ def _labels(path: Path, images: Array) -> Array:
 
 
 STEPS: dict[str, Callable[[Path], Answer]] = {
-    "train": train, "break": break_copy, "agree": agree,
+    "train": train,
+    "break": break_copy,
+    "agree": agree,
 }
 
 

@@ -9,9 +9,14 @@ from analyzer.core.graph import node_name, reads
 from analyzer.core.types import Edit, SetAttribute, SetConstant, SetType
 from rewriter.declare import set_shape
 
-FLOATS = frozenset({
-    TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE,
-})
+FLOATS = frozenset(
+    {
+        TensorProto.FLOAT,
+        TensorProto.FLOAT16,
+        TensorProto.BFLOAT16,
+        TensorProto.DOUBLE,
+    }
+)
 """Element types that no shape is ever computed from, so that a same type ends the doubt."""
 
 
@@ -34,7 +39,8 @@ def refreshed(
     result.CopyFrom(after)
     doubted = _doubted(before, after)
     infos = [
-        value for value in result.graph.value_info
+        value
+        for value in result.graph.value_info
         if value.name not in doubted or _confirms(doubted[value.name], value)
     ]
     del result.graph.value_info[:]
@@ -96,11 +102,14 @@ def _changed(before: onnx.GraphProto, after: onnx.GraphProto) -> set[str]:
     nodes = {node.output[0]: node for node in before.node if node.output}
     values = {one.name: one for one in (*before.initializer, *before.input)}
     changed = {
-        name for node in after.node for name in node.output
+        name
+        for node in after.node
+        for name in node.output
         if nodes.get(node.output[0]) != node
     }
     return changed | {
-        one.name for one in (*after.initializer, *after.input)
+        one.name
+        for one in (*after.initializer, *after.input)
         if values.get(one.name) != one
     }
 

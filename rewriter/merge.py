@@ -158,11 +158,14 @@ def _merge_initializers(graph: onnx.GraphProto, constants: Constants) -> None:
     known = {tensor.name for tensor in graph.initializer}
     initializers = [
         revalued(tensor, constants.values[tensor.name])
-        if tensor.name in constants.values else tensor
-        for tensor in graph.initializer if tensor.name not in unread
+        if tensor.name in constants.values
+        else tensor
+        for tensor in graph.initializer
+        if tensor.name not in unread
     ]
     new = (
-        numpy_helper.from_array(value, name) for name, value in constants.values.items()
+        numpy_helper.from_array(value, name)
+        for name, value in constants.values.items()
         if name not in known and name not in unread
     )
     initializers.extend(new)

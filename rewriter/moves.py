@@ -229,9 +229,7 @@ def replace(theatre: Theatre, edit: ReplaceRegion, own: Graft) -> None:
     drop_constants(theatre, slots)
 
 
-def _leaving(
-    region: list[GsNode], given: set[str], wanted: frozenset[str]
-) -> list[GsNode]:
+def _leaving(region: list[GsNode], given: set[str], wanted: frozenset[str]) -> list[GsNode]:
     """Return the region's nodes that nothing outside needs once `given` is given anew."""
     leaving = {id(node): node for node in region}
 

@@ -32,8 +32,11 @@ def report(
         proof: What `diff` says of the mended model; None where nothing is written.
     """
     in_it = {name: fix for kept in chosen for one in kept for name, fix in one.fixes}
-    told = {name: _final(outcome, is_in_it=name in in_it) for one in rounds
-            for name, outcome in one.outcomes.items()}
+    told = {
+        name: _final(outcome, is_in_it=name in in_it)
+        for one in rounds
+        for name, outcome in one.outcomes.items()
+    }
     findings = tuple(
         _shown(replace(finding, outcome=told.get(finding.id) or _untried(finding)), in_it)
         for finding in _findings(first, rounds, proof)
@@ -45,7 +48,10 @@ def report(
         )
     whole = proof.verdict is Verdict.EQUIVALENT
     return replace(
-        base, command="repair", findings=findings, outputs=proof.outputs,
+        base,
+        command="repair",
+        findings=findings,
+        outputs=proof.outputs,
         verdict=Verdict.REPAIRED if whole else Verdict.IMPROVED,
     )
 
@@ -75,11 +81,15 @@ def _findings(
 ) -> Iterator[Finding]:
     """Yield each finding once: the first analysis', then what later ones unmasked."""
     seen: set[str] = set()
-    later = [] if proof is None else [
-        one for one in proof.findings if one.status is Status.FAULT
-    ]
+    later = (
+        []
+        if proof is None
+        else [one for one in proof.findings if one.status is Status.FAULT]
+    )
     for finding in (
-        *first.report.findings, *(one for each in rounds for one in each.tried), *later
+        *first.report.findings,
+        *(one for each in rounds for one in each.tried),
+        *later,
     ):
         if finding.id not in seen:
             seen.add(finding.id)
@@ -91,7 +101,8 @@ def _final(outcome: Outcome, *, is_in_it: bool) -> Outcome:
     if outcome.verdict is not TryVerdict.KEPT or is_in_it:
         return outcome
     return replace(
-        outcome, verdict=TryVerdict.REJECTED,
+        outcome,
+        verdict=TryVerdict.REJECTED,
         reason="with it an output is worse on held-out probes",
     )
 

@@ -103,7 +103,12 @@ def repair(  # noqa: PLR0913 - a command with its options
     fitted = left if options.inputs else narrowed(left, right, input_pairs(left, right))
     probes = draw(fitted, options, hold_out=True)
     first = analyse_pivots(
-        left, right, options=options, rules=book, progress=progress, clock=clock,
+        left,
+        right,
+        options=options,
+        rules=book,
+        progress=progress,
+        clock=clock,
         probes=probes,
     )
     if first.report.verdict is Verdict.INCONCLUSIVE:
@@ -200,7 +205,11 @@ def _analysed(
     probes = (*case.seen.probes, *(case.unseen.probes if everything else ()))
     summary = replace(case.first.report.probe, samples=len(probes))
     return analyse_pivots(
-        case.source, target, options=case.options, rules=case.rules, progress=progress,
+        case.source,
+        target,
+        options=case.options,
+        rules=case.rules,
+        progress=progress,
         probes=(probes, summary),
     )
 
@@ -234,7 +243,7 @@ def _no_worse(case: _Case, rounds: Sequence[Round]) -> tuple[tuple[Kept, ...], .
 
 
 def _all_but_one(
-    rounds: tuple[tuple[Kept, ...], ...]
+    rounds: tuple[tuple[Kept, ...], ...],
 ) -> Iterator[tuple[tuple[Kept, ...], ...]]:
     """Yield the rounds without one of their edits, the last kept left out first."""
     for dropped in reversed([one for kept in rounds for one in kept]):

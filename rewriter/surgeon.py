@@ -135,9 +135,16 @@ def _theatre(model: onnx.ModelProto) -> Theatre:
     graph = cast("GsGraph", gs.import_onnx(slim(model)))
     protos = list(zip(graph.nodes, model.graph.node, strict=True))
     return Theatre(
-        _Maker(gs), graph, model.ir_version, _by_name(protos), _by_tensor(graph),
-        {id(node): proto for node, proto in protos}, pinned_names(model.graph),
-        set(used_names(model.graph)), {}, {},
+        _Maker(gs),
+        graph,
+        model.ir_version,
+        _by_name(protos),
+        _by_tensor(graph),
+        {id(node): proto for node, proto in protos},
+        pinned_names(model.graph),
+        set(used_names(model.graph)),
+        {},
+        {},
     )
 
 
@@ -164,8 +171,11 @@ def _wiring(theatre: Theatre) -> tuple[Wired, ...]:
     """Return every node as it is wired now, beside the proto it came from."""
     return tuple(
         Wired(
-            theatre.origin.get(id(node)), node.op, node.name,
-            tuple(one.name for one in node.inputs), tuple(one.name for one in node.outputs),
+            theatre.origin.get(id(node)),
+            node.op,
+            node.name,
+            tuple(one.name for one in node.inputs),
+            tuple(one.name for one in node.outputs),
             {k: one.value for k, one in node.attrs.items() if isinstance(one, Value)},
             _renames(node, theatre.origin.get(id(node))),
         )

@@ -40,7 +40,8 @@ def local_error(applied: Applied, pivot: Pivot, fault: Fault) -> float | None:
     passed = _passed_through(applied, fault)
     direct = [
         relative_error(sample.inputs[name], sample.expected[name])
-        for sample in samples for name in passed
+        for sample in samples
+        for name in passed
     ]
     names = {name for sample in samples for name in sample.expected} - passed
     computed = region_error(applied.model, pivot.folder, samples, sorted(names))
@@ -78,7 +79,10 @@ def edited_pivot(pivot: Pivot, applied: Applied) -> Pivot:
     constant = {tensor.name for tensor in model.graph.initializer}
     fed = (value for value in model.graph.input if value.name not in constant)
     return replace(
-        pivot, model=model, inputs=specs(fed), outputs=specs(model.graph.output),
+        pivot,
+        model=model,
+        inputs=specs(fed),
+        outputs=specs(model.graph.output),
         run_native=run,
     )
 
@@ -146,9 +150,9 @@ def worse_outputs(
         return tuple(pair.target for pair in before) or ("every output",)
     known = {pair.target: pair.relative_error for pair in before}
     return tuple(
-        pair.target for pair in after
+        pair.target
+        for pair in after
         if not pair.within
-        and pair.relative_error > WORSE * max(
-            known.get(pair.target, np.inf), floors.get(pair.target, 0.0)
-        )
+        and pair.relative_error
+        > WORSE * max(known.get(pair.target, np.inf), floors.get(pair.target, 0.0))
     )

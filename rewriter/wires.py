@@ -170,8 +170,10 @@ def readers(tensor: GsTensor) -> list[tuple[GsNode, int]]:
     """Return who reads a tensor, in subgraphs too, by node and slot."""
     nodes = {id(node): node for node in tensor.outputs}.values()
     return [
-        (node, slot) for node in nodes
-        for slot, read in enumerate(node.inputs) if read is tensor
+        (node, slot)
+        for node in nodes
+        for slot, read in enumerate(node.inputs)
+        if read is tensor
     ]
 
 

@@ -12,7 +12,13 @@ EXPANSION = 50
 a zip bomb unpacks to a thousand times and more."""
 
 BROKEN = (
-    BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, OSError, RuntimeError
+    BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    EOFError,
+    ValueError,
+    OSError,
+    RuntimeError,
 )
 """What `zipfile` raises on damage; the last two for a bad offset and a flag "encrypted"."""
 

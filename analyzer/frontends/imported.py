@@ -83,8 +83,12 @@ class NativeModel:
         try:
             write_arrays(self._folder / "feeds.npz", (feeds[name] for name in self._inputs))
             self._child.ask(
-                "run", seconds=RUN_SECONDS, path=self._path, model=self._key,
-                inputs=self._inputs, outputs=self._outputs,
+                "run",
+                seconds=RUN_SECONDS,
+                path=self._path,
+                model=self._key,
+                inputs=self._inputs,
+                outputs=self._outputs,
             )
         except (ChildDied, FileNotFoundError) as surprise:  # the folder goes with the child
             raise RunError(
@@ -111,8 +115,13 @@ def load(path: str, file: Path, importer: Importer, *, trust_code: bool) -> Pivo
     key = child.new_model()
     try:
         answer = child.ask(
-            "load", seconds=LOAD_SECONDS, path=path, model=key,
-            importer=importer.module, trust_code=trust_code, folder=str(Path.cwd()),
+            "load",
+            seconds=LOAD_SECONDS,
+            path=path,
+            model=key,
+            importer=importer.module,
+            trust_code=trust_code,
+            folder=str(Path.cwd()),
         )
     except ChildDied as surprise:
         raise LoadError(
@@ -150,9 +159,16 @@ def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Piv
     outputs = specs(model.graph.output)
     names = [spec.name for spec in inputs], [spec.name for spec in outputs]
     return Pivot(
-        model, written.parent, file, importer.framework, inputs, outputs,
+        model,
+        written.parent,
+        file,
+        importer.framework,
+        inputs,
+        outputs,
         {tensor: NativeLayer(*layer) for tensor, layer in answer["layers"].items()},
-        digest(file), NativeModel(child, key, path, names), tuple(answer["notes"]),
+        digest(file),
+        NativeModel(child, key, path, names),
+        tuple(answer["notes"]),
     )
 
 

@@ -152,7 +152,9 @@ def _narrowed(
     order = (pair.permutation if pair else None) or tuple(range(len(shape)))
     theirs = dict(zip(order, shape, strict=True))
     sizes = tuple(
-        theirs[axis] if not isinstance(size, int) and isinstance(theirs[axis], int) else
-        size for axis, size in enumerate(spec.shape)
+        theirs[axis]
+        if not isinstance(size, int) and isinstance(theirs[axis], int)
+        else size
+        for axis, size in enumerate(spec.shape)
     )
     return replace(spec, shape=sizes)

@@ -181,9 +181,7 @@ def _found(scene: _Scene, links: Links, loose: Mapping[str, float]) -> dict[str,
     return {**found, **outdone}
 
 
-def _guessed(
-    scene: _Scene, links: Links, proposed: Iterable[Proposal]
-) -> dict[str, Link]:
+def _guessed(scene: _Scene, links: Links, proposed: Iterable[Proposal]) -> dict[str, Link]:
     """Return tentative links for the proposals whose values do not agree."""
     orders = preferred_orders(links.values())
     found: dict[str, Link] = {}

@@ -40,9 +40,7 @@ def draw(
     return kept, ProbeSummary("npz", len(kept), options.seed)
 
 
-def held_out(
-    source: Pivot, options: Options, used: tuple[Feeds, ...]
-) -> tuple[Feeds, ...]:
+def held_out(source: Pivot, options: Options, used: tuple[Feeds, ...]) -> tuple[Feeds, ...]:
     """Return probes that a repair never saw.
 
     They are the user's samples that are not among `used`, where the file has four or more;
@@ -75,6 +73,4 @@ def split(feeds: tuple[Feeds, ...]) -> tuple[tuple[Feeds, ...], tuple[Feeds, ...
 
 
 def _same(one: Feeds, other: Feeds) -> bool:
-    return all(
-        name in other and np.array_equal(one[name], other[name]) for name in one
-    )
+    return all(name in other and np.array_equal(one[name], other[name]) for name in one)

@@ -16,8 +16,16 @@ BY_POSITION = re.compile(r"(?:arr_|in)(\d+)")
 """How NumPy names unnamed arrays, and the shorter form of it."""
 
 UNREADABLE = (
-    OSError, ValueError, TypeError, EOFError, KeyError, MemoryError, RuntimeError,
-    SyntaxError, zipfile.BadZipFile, zlib.error,
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 """What NumPy and zipfile raise on truncated, damaged, encrypted or pickled files."""
 
@@ -116,7 +124,8 @@ def _converted(path: Path, spec: TensorSpec, array: Array) -> Array:
         converted = array.astype(dtype)
     kept = (
         np.isfinite(converted.astype(np.float64)) == np.isfinite(array.astype(np.float64))
-        if _kind(dtype) == "f" else converted == array
+        if _kind(dtype) == "f"
+        else converted == array
     )
     if not np.all(kept):
         raise _dtype_error(path, spec, array)

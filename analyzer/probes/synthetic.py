@@ -77,7 +77,8 @@ def refuse_unknown_names(source: Pivot, options: Options) -> None:
     """
     known = {spec.name for spec in source.inputs}
     for option, names in (
-        ("--val-range", options.val_range), ("--input-shapes", options.input_shapes)
+        ("--val-range", options.val_range),
+        ("--input-shapes", options.input_shapes),
     ):
         stranger = next((name for name in names if name not in known), None)
         if stranger is not None:
@@ -106,8 +107,13 @@ def _accepts(source: Pivot, feeds: Sequence[Feeds]) -> bool:
 
 
 def _samples(
-    inputs: Sequence[TensorSpec], options: Options, uses: Mapping[str, InputUse],
-    attempt: Attempt, *, count: int, stream: int,
+    inputs: Sequence[TensorSpec],
+    options: Options,
+    uses: Mapping[str, InputUse],
+    attempt: Attempt,
+    *,
+    count: int,
+    stream: int,
 ) -> tuple[Feeds, ...]:
     shapes = sample_shapes(inputs, options.input_shapes, attempt.plan)
 
@@ -126,8 +132,13 @@ def _samples(
 
 
 def _value(
-    rng: np.random.Generator, spec: TensorSpec, shape: tuple[int, ...], use: InputUse,
-    sample: int, *, narrow: bool,
+    rng: np.random.Generator,
+    spec: TensorSpec,
+    shape: tuple[int, ...],
+    use: InputUse,
+    sample: int,
+    *,
+    narrow: bool,
 ) -> Array:
     """Return one sample of one input, of its own shape and dtype."""
     dtype = drawn_dtype(spec)
@@ -197,8 +208,12 @@ def _both(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 def _integers(
-    rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[np.generic],
-    use: InputUse, *, narrow: bool,
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    dtype: np.dtype[np.generic],
+    use: InputUse,
+    *,
+    narrow: bool,
 ) -> Array:
     """Return whole numbers in the range of their use, without unusual ones if `narrow`."""
     if use.use is Use.MASK or (narrow and use.use is Use.PLAIN):
@@ -210,9 +225,7 @@ def _integers(
     return np.asarray(drawn)
 
 
-def _bounds(
-    dtype: np.dtype[np.generic], use: InputUse, *, narrow: bool
-) -> tuple[int, int]:
+def _bounds(dtype: np.dtype[np.generic], use: InputUse, *, narrow: bool) -> tuple[int, int]:
     """Return the smallest and the largest whole number that makes sense in an input."""
     signed, last = dtype.kind != "u", max(use.size, 1) - 1
     strange = 0 if narrow else 2
@@ -227,7 +240,9 @@ def _bounds(
 
 
 def _in_range(
-    rng: np.random.Generator, spec: TensorSpec, shape: tuple[int, ...],
+    rng: np.random.Generator,
+    spec: TensorSpec,
+    shape: tuple[int, ...],
     bounds: tuple[float, float],
 ) -> Array:
     """Return values spread evenly over the user's interval, both ends included."""

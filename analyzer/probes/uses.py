@@ -12,16 +12,42 @@ from onnx import helper
 
 from analyzer.core.tensors import is_external, tensor_value
 
-TRANSPARENT = frozenset({
-    "Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice",
-    "Split", "Concat", "Expand", "Tile", "Clip", "Min", "Max",
-})
+TRANSPARENT = frozenset(
+    {
+        "Identity",
+        "Cast",
+        "Reshape",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Transpose",
+        "Slice",
+        "Split",
+        "Concat",
+        "Expand",
+        "Tile",
+        "Clip",
+        "Min",
+        "Max",
+    }
+)
 """Operators whose output holds their input's own values: the trace goes on behind them."""
 
-SHAPES = frozenset({
-    ("Reshape", 1), ("Expand", 1), ("Tile", 1), ("TopK", 1), ("ConstantOfShape", 0),
-    ("Range", 0), ("Range", 1), ("Range", 2), ("Slice", 1), ("Slice", 2), ("Pad", 1),
-})
+SHAPES = frozenset(
+    {
+        ("Reshape", 1),
+        ("Expand", 1),
+        ("Tile", 1),
+        ("TopK", 1),
+        ("ConstantOfShape", 0),
+        ("Range", 0),
+        ("Range", 1),
+        ("Range", 2),
+        ("Slice", 1),
+        ("Slice", 2),
+        ("Pad", 1),
+    }
+)
 """Inputs that take a count or a size."""
 
 PIXEL_SCALE = 50.0
@@ -59,9 +85,16 @@ FIXED_USES: Mapping[tuple[str, int], Use] = {
 }
 """What an input slot of an operator is for, where the slot alone says it."""
 
-INDEXED = frozenset({
-    "Gather", "GatherElements", "GatherND", "Scatter", "ScatterElements", "ScatterND",
-})
+INDEXED = frozenset(
+    {
+        "Gather",
+        "GatherElements",
+        "GatherND",
+        "Scatter",
+        "ScatterElements",
+        "ScatterND",
+    }
+)
 """Operators whose second input chooses rows of the first."""
 
 

@@ -4,8 +4,11 @@ from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Status
 
 CODES = {
-    Verdict.EQUIVALENT: 0, Verdict.REPAIRED: 0,
-    Verdict.DIVERGENT: 1, Verdict.IMPROVED: 1, Verdict.UNREPAIRED: 1,
+    Verdict.EQUIVALENT: 0,
+    Verdict.REPAIRED: 0,
+    Verdict.DIVERGENT: 1,
+    Verdict.IMPROVED: 1,
+    Verdict.UNREPAIRED: 1,
     Verdict.INCONCLUSIVE: 3,
 }
 

@@ -26,9 +26,12 @@ MOST_LISTED = 5
 """Things not compared that are listed; ``-v`` shows all."""
 
 COLOURS = {
-    Verdict.EQUIVALENT: "bold green", Verdict.REPAIRED: "bold green",
-    Verdict.IMPROVED: "bold yellow", Verdict.INCONCLUSIVE: "bold yellow",
-    Verdict.DIVERGENT: "bold red", Verdict.UNREPAIRED: "bold red",
+    Verdict.EQUIVALENT: "bold green",
+    Verdict.REPAIRED: "bold green",
+    Verdict.IMPROVED: "bold yellow",
+    Verdict.INCONCLUSIVE: "bold yellow",
+    Verdict.DIVERGENT: "bold red",
+    Verdict.UNREPAIRED: "bold red",
 }
 
 SHOWN = (Status.FAULT, Status.DRIFT, Status.LATENT)
@@ -48,8 +51,13 @@ def render(
     """
     screen = StringIO()
     console = Console(
-        file=screen, width=width, force_terminal=colour, no_color=not colour,
-        highlight=False, legacy_windows=False, color_system="standard" if colour else None,
+        file=screen,
+        width=width,
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        legacy_windows=False,
+        color_system="standard" if colour else None,
     )
     for part in _parts(report, verbosity=verbosity):
         console.print(part)
@@ -77,8 +85,10 @@ def headline(report: Report) -> str:
     """
     source, target = PurePath(report.source.path).name, PurePath(report.target.path).name
     faults = _faults(report.findings)
-    kept = sum(finding.outcome is not None and finding.outcome.verdict is TryVerdict.KEPT
-               for finding in faults)
+    kept = sum(
+        finding.outcome is not None and finding.outcome.verdict is TryVerdict.KEPT
+        for finding in faults
+    )
     match report.verdict:
         case Verdict.EQUIVALENT:
             return f"{target} computes what {source} computes"
@@ -193,9 +203,7 @@ def shortened(sentence: str) -> str:
     return LONG_NAME.sub(lambda name: brief(name[0]), sentence)
 
 
-def _compared(
-    report: Report, shown: Sequence[Finding], *, verbosity: int
-) -> Iterator[str]:
+def _compared(report: Report, shown: Sequence[Finding], *, verbosity: int) -> Iterator[str]:
     """Yield what was compared, and what was not."""
     probe = report.probe
     seed = f", seed {probe.seed}" if probe.kind == "synthetic" else ""

@@ -132,10 +132,12 @@ def label_disagreement(outputs: Sequence[tuple[Array, Array]]) -> float | None:
     """
     if not outputs or not all(_is_scores(first, second) for first, second in outputs):
         return None
-    unequal = np.concatenate([
-        np.atleast_1d(first.argmax(axis=-1) != second.argmax(axis=-1))
-        for first, second in outputs
-    ])
+    unequal = np.concatenate(
+        [
+            np.atleast_1d(first.argmax(axis=-1) != second.argmax(axis=-1))
+            for first, second in outputs
+        ]
+    )
     return float(unequal.mean()) if unequal.size else None
 
 

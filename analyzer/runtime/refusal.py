@@ -7,15 +7,20 @@ import onnx
 
 from analyzer.core.graph import node_name, reads
 
-NODE_PATTERNS = tuple(map(re.compile, (
-    r"in node \((?P<node>.*?)\)(?: |\.|$)",
-    r"running \S+ node\. Name:'(?P<node>.*?)' Status",
-    r"Node \((?P<node>.*?)\)(?: Op \(|'s )",
-    r'In Node, \("(?P<node>.*?)", ',
-    r"of node \((?P<node>.*?)\) ",
-    r"node with name '(?P<node>.*)'",
-    r"two nodes with same node name \((?P<node>.*)\)",
-)))
+NODE_PATTERNS = tuple(
+    map(
+        re.compile,
+        (
+            r"in node \((?P<node>.*?)\)(?: |\.|$)",
+            r"running \S+ node\. Name:'(?P<node>.*?)' Status",
+            r"Node \((?P<node>.*?)\)(?: Op \(|'s )",
+            r'In Node, \("(?P<node>.*?)", ',
+            r"of node \((?P<node>.*?)\) ",
+            r"node with name '(?P<node>.*)'",
+            r"two nodes with same node name \((?P<node>.*)\)",
+        ),
+    )
+)
 """Where ONNX Runtime 1.31 puts a node's name; an operator with a subgraph comes before the
 node inside it, and it is the outer one that stands in the main graph."""
 
@@ -24,16 +29,26 @@ GIVEN_PATTERN = re.compile(r"Duplicate definition of name \((?P<tensor>.*)\)")
 IR_PATTERN = re.compile(r"max supported IR version: (\d+)")
 OPSET_PATTERN = re.compile(r"official support for domain \S+ is till opset (\d+)")
 
-NOISE = tuple(map(re.compile, (
-    r"^\[ONNXRuntimeError\] : \d+ : \w+ : ",
-    r"Non-zero status code returned while running \S+ node\. Name:'.*?' Status Message: ",
-    r"Exception during initialization: ",
-    r"This is an invalid model\. ",
-    (r"/\S*/onnxruntime/\S+?:\d+ .*?\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
-     r"(?: const)?(?: \[with [^\]]*\])? "),
-    r"(?:/\S+/)?\b\w+\.(?:cc|h|cpp|hpp):\d+ (?:\w+ )?",
-    r"\w+ (?:[!=<>]=?|\|\||&&) [\w()]+ was false\. |\w[\w()., ]* was false\. ",
-)))
+NOISE = tuple(
+    map(
+        re.compile,
+        (
+            r"^\[ONNXRuntimeError\] : \d+ : \w+ : ",
+            (
+                r"Non-zero status code returned while running \S+ node\. "
+                r"Name:'.*?' Status Message: "
+            ),
+            r"Exception during initialization: ",
+            r"This is an invalid model\. ",
+            (
+                r"/\S*/onnxruntime/\S+?:\d+ .*?\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+                r"(?: const)?(?: \[with [^\]]*\])? "
+            ),
+            r"(?:/\S+/)?\b\w+\.(?:cc|h|cpp|hpp):\d+ (?:\w+ )?",
+            r"\w+ (?:[!=<>]=?|\|\||&&) [\w()]+ was false\. |\w[\w()., ]* was false\. ",
+        ),
+    )
+)
 """What ONNX Runtime writes for its own developers: codes, build paths, C++ signatures, and
 the condition that did not hold."""
 

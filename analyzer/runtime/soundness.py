@@ -18,8 +18,11 @@ from analyzer.core.tensors import external_location, is_external
 from analyzer.runtime.order import cycle_place
 
 BITS: Mapping[int, int] = {
-    TensorProto.INT4: 4, TensorProto.UINT4: 4, TensorProto.FLOAT4E2M1: 4,
-    TensorProto.INT2: 2, TensorProto.UINT2: 2,
+    TensorProto.INT4: 4,
+    TensorProto.UINT4: 4,
+    TensorProto.FLOAT4E2M1: 4,
+    TensorProto.INT2: 2,
+    TensorProto.UINT2: 2,
 }
 """Bits of the element types that share a byte."""
 
@@ -145,8 +148,9 @@ def _check_tensor(tensor: onnx.TensorProto, path: Path) -> None:
     """Refuse a weight whose values do not fill its shape or cannot be reached."""
     whose = f"{path}: initializer {tensor.name or '(unnamed)'}"
     if not tensor.data_type or tensor.data_type not in helper.get_all_tensor_dtypes():
-        raise LoadError(f"{whose} has the unknown element type {tensor.data_type}",
-                        hint=DAMAGED)
+        raise LoadError(
+            f"{whose} has the unknown element type {tensor.data_type}", hint=DAMAGED
+        )
     if any(size < 0 for size in tensor.dims):
         raise LoadError(f"{whose} has the shape {list(tensor.dims)}", hint=DAMAGED)
     if is_external(tensor):

@@ -71,6 +71,7 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     values = (*full.graph.input, *full.graph.value_info, *full.graph.output)
     dims = {one.name: one.type.tensor_type.shape.dim for one in values}
     return {
-        name: tuple(int(dim.dim_value) for dim in sizes) for name, sizes in dims.items()
+        name: tuple(int(dim.dim_value) for dim in sizes)
+        for name, sizes in dims.items()
         if len(sizes) and all(dim.dim_value > 0 for dim in sizes)
     }

@@ -300,7 +300,10 @@ def add_tensor(flatbuffer: Flatbuffer, name: str, like: int, shape: Sequence[int
 
 
 def _add_tensor(
-    flatbuffer: Flatbuffer, name: str, shape: Sequence[int], dtype: np.dtype[np.generic],
+    flatbuffer: Flatbuffer,
+    name: str,
+    shape: Sequence[int],
+    dtype: np.dtype[np.generic],
     buffer: int,
 ) -> int:
     graph, schema = flatbuffer.graph, flatbuffer.schema
@@ -308,8 +311,11 @@ def _add_tensor(
     unique = next(one for one in _numbered(name) if one not in taken)
     codes = {known: code for code, known in dtypes(schema).items()}
     tensor = schema.TensorT(
-        shape=np.array(shape, np.int32), type=codes[dtype], buffer=buffer,
-        name=unique.encode(), hasRank=True,
+        shape=np.array(shape, np.int32),
+        type=codes[dtype],
+        buffer=buffer,
+        name=unique.encode(),
+        hasRank=True,
     )
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
@@ -321,8 +327,11 @@ def _numbered(name: str) -> Iterable[str]:
 
 
 def make_operator(
-    flatbuffer: Flatbuffer, name: str, options: tuple[str, Mapping[str, object]],
-    inputs: Sequence[int], output: int,
+    flatbuffer: Flatbuffer,
+    name: str,
+    options: tuple[str, Mapping[str, object]],
+    inputs: Sequence[int],
+    output: int,
 ) -> FbOperator:
     """Return a new operator, not yet in the graph.
 
@@ -336,7 +345,8 @@ def make_operator(
     schema = flatbuffer.schema
     table, values = options
     made = schema.OperatorT(
-        opcodeIndex=_code(flatbuffer, name), inputs=np.array(inputs, np.int32),
+        opcodeIndex=_code(flatbuffer, name),
+        inputs=np.array(inputs, np.int32),
         outputs=np.array([output], np.int32),
     )
     if table:
@@ -352,7 +362,9 @@ def _code(flatbuffer: Flatbuffer, name: str) -> int:
     for index, code in enumerate(codes):
         if max(code.builtinCode, code.deprecatedBuiltinCode) == number:
             return index
-    codes.append(flatbuffer.schema.OperatorCodeT(
-        builtinCode=number, deprecatedBuiltinCode=min(number, LAST_OLD_CODE), version=1
-    ))
+    codes.append(
+        flatbuffer.schema.OperatorCodeT(
+            builtinCode=number, deprecatedBuiltinCode=min(number, LAST_OLD_CODE), version=1
+        )
+    )
     return len(codes) - 1

@@ -85,7 +85,8 @@ def recognised(before: Sequence[Node], after: Sequence[Node]) -> tuple[Node, ...
     blocks = SequenceMatcher(None, *ops, autojunk=False).get_matching_blocks()
     names = {
         come[block.b + offset].name: gone[block.a + offset].name
-        for block in blocks for offset in range(block.size)
+        for block in blocks
+        for offset in range(block.size)
     }
     return tuple(replace(node, name=names.get(node.name, node.name)) for node in after)
 
@@ -170,9 +171,7 @@ def _stays_fused(plan: Plan, node: Node, upstream: Group | None) -> bool:
     return False
 
 
-def _is_fused_now(
-    plan: Plan, node: Node, old: Node | None, upstream: Group | None
-) -> bool:
+def _is_fused_now(plan: Plan, node: Node, old: Node | None, upstream: Group | None) -> bool:
     """Fuse a new activation into the operator it reads, if that can be; return whether."""
     if old is not None and old.name not in plan.owned.fused:
         return False

@@ -14,23 +14,41 @@ from rewriter.export.tflite_settings import options
 from rewriter.export.tflite_values import stretched
 
 UNARY = {
-    "Relu": "RELU", "Sigmoid": "LOGISTIC", "Tanh": "TANH", "Abs": "ABS", "Neg": "NEG",
-    "Exp": "EXP", "Log": "LOG", "Sqrt": "SQRT", "Floor": "FLOOR", "Ceil": "CEIL",
-    "Round": "ROUND", "Sin": "SIN", "Cos": "COS", "Elu": "ELU", "HardSwish": "HARD_SWISH",
+    "Relu": "RELU",
+    "Sigmoid": "LOGISTIC",
+    "Tanh": "TANH",
+    "Abs": "ABS",
+    "Neg": "NEG",
+    "Exp": "EXP",
+    "Log": "LOG",
+    "Sqrt": "SQRT",
+    "Floor": "FLOOR",
+    "Ceil": "CEIL",
+    "Round": "ROUND",
+    "Sin": "SIN",
+    "Cos": "COS",
+    "Elu": "ELU",
+    "HardSwish": "HARD_SWISH",
 }
 """ONNX operators of one input that TFLite computes alike."""
 
 UNARY_OPTIONS = {
-    "Abs": "AbsOptions", "Neg": "NegOptions", "Exp": "ExpOptions", "Cos": "CosOptions",
+    "Abs": "AbsOptions",
+    "Neg": "NegOptions",
+    "Exp": "ExpOptions",
+    "Cos": "CosOptions",
     "HardSwish": "HardSwishOptions",
 }
 """The options table of those that have one."""
 
 BINARY = {
-    "Add": ("ADD", "AddOptions"), "Sub": ("SUB", "SubOptions"),
-    "Mul": ("MUL", "MulOptions"), "Div": ("DIV", "DivOptions"),
+    "Add": ("ADD", "AddOptions"),
+    "Sub": ("SUB", "SubOptions"),
+    "Mul": ("MUL", "MulOptions"),
+    "Div": ("DIV", "DivOptions"),
     "Min": ("MINIMUM", "MaximumMinimumOptions"),
-    "Max": ("MAXIMUM", "MaximumMinimumOptions"), "Pow": ("POW", "PowOptions"),
+    "Max": ("MAXIMUM", "MaximumMinimumOptions"),
+    "Pow": ("POW", "PowOptions"),
 }
 """ONNX operators of two inputs that TFLite computes alike, with their options tables."""
 
@@ -98,8 +116,12 @@ def _step(node: Node, layout: Permutation) -> Step:
             step = _convolution(node, weight)
         case Node(op="Gemm", attributes={"transA": 0}, constants={1: weight}):
             kept = weight if node.attributes.get("transB") else weight.T
-            step = Step("FULLY_CONNECTED", "FullyConnectedOptions", {},
-                        (0, np.ascontiguousarray(kept), _bias(node, kept.shape[0])))
+            step = Step(
+                "FULLY_CONNECTED",
+                "FullyConnectedOptions",
+                {},
+                (0, np.ascontiguousarray(kept), _bias(node, kept.shape[0])),
+            )
         case _:
             raise refusal(node, "no operator of TFLite's that is known here computes it")
     return step
@@ -109,7 +131,8 @@ def _pooling(node: Node) -> Step:
     if node.attributes.get("dilations", (1, 1)) != (1, 1):
         raise refusal(node, "pooling has no dilations there")
     chosen = {
-        name: number for name, number in options(node, NCHW).items()
+        name: number
+        for name, number in options(node, NCHW).items()
         if not name.startswith("dilation")
     }
     return Step(POOLS[node.op], "Pool2DOptions", chosen, (0,))
@@ -119,7 +142,8 @@ def _convolution(node: Node, weight: Array) -> Step:
     """Return a convolution of images with a constant weight, [O, I / group, H, W]."""
     group, count = node.attributes.get("group", 1), weight.shape[0]
     chosen = {
-        name: number for name, number in options(node, NCHW).items()
+        name: number
+        for name, number in options(node, NCHW).items()
         if not name.startswith("filter")
     }
     bias = _bias(node, count)
@@ -170,7 +194,8 @@ def _clip(node: Node) -> tuple[Step, ...]:
     found = ((low, "MAXIMUM"), (high, "MINIMUM"))
     return tuple(
         Step(name, "MaximumMinimumOptions", {}, (0, np.array(bound, np.float32)))
-        for bound, name in found if np.isfinite(bound)
+        for bound, name in found
+        if np.isfinite(bound)
     )
 
 

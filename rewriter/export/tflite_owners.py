@@ -26,32 +26,59 @@ NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3
 """Fused activations, as the schema numbers them."""
 
 BOUNDS = {
-    (0.0, np.inf): RELU, (-1.0, 1.0): RELU_N1_TO_1, (0.0, 6.0): RELU6,
+    (0.0, np.inf): RELU,
+    (-1.0, 1.0): RELU_N1_TO_1,
+    (0.0, 6.0): RELU6,
     (-np.inf, np.inf): NONE,
 }
 """The fused activation that clips to each interval."""
 
-CHANNELS_FIRST = frozenset({
-    "Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool",
-    "GlobalMaxPool", "BatchNormalization", "Resize", "DepthToSpace", "SpaceToDepth",
-    "InstanceNormalization", "LRN",
-})
+CHANNELS_FIRST = frozenset(
+    {
+        "Conv",
+        "ConvTranspose",
+        "MaxPool",
+        "AveragePool",
+        "GlobalAveragePool",
+        "GlobalMaxPool",
+        "BatchNormalization",
+        "Resize",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "InstanceNormalization",
+        "LRN",
+    }
+)
 """ONNX operators that take images as [N, C, H, W] and nothing else."""
 
 NCHW: Permutation = (0, 3, 1, 2)
 """The flatbuffer's axes in the order the pivot has them."""
 
 KINDS = {
-    "Conv": {"CONV_2D", "DEPTHWISE_CONV_2D"}, "ConvTranspose": {"TRANSPOSE_CONV"},
-    "Gemm": {"FULLY_CONNECTED"}, "MatMul": {"FULLY_CONNECTED", "BATCH_MATMUL"},
+    "Conv": {"CONV_2D", "DEPTHWISE_CONV_2D"},
+    "ConvTranspose": {"TRANSPOSE_CONV"},
+    "Gemm": {"FULLY_CONNECTED"},
+    "MatMul": {"FULLY_CONNECTED", "BATCH_MATMUL"},
     "Resize": {"RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"},
-    "MaxPool": {"MAX_POOL_2D"}, "AveragePool": {"AVERAGE_POOL_2D"},
-    "GlobalAveragePool": {"MEAN", "AVERAGE_POOL_2D"}, "Concat": {"CONCATENATION"},
-    "ReduceMean": {"MEAN"}, "ReduceSum": {"SUM"}, "ReduceMax": {"REDUCE_MAX"},
-    "ReduceMin": {"REDUCE_MIN"}, "Pad": {"PAD", "PADV2", "MIRROR_PAD"},
-    "Reshape": {"RESHAPE"}, "Softmax": {"SOFTMAX"}, "LeakyRelu": {"LEAKY_RELU"},
-    "PRelu": {"PRELU"}, "Sigmoid": {"LOGISTIC"}, "Gather": {"GATHER"},
-    "Transpose": {"TRANSPOSE"}, "Add": {"ADD"}, "Sub": {"SUB"}, "Mul": {"MUL"},
+    "MaxPool": {"MAX_POOL_2D"},
+    "AveragePool": {"AVERAGE_POOL_2D"},
+    "GlobalAveragePool": {"MEAN", "AVERAGE_POOL_2D"},
+    "Concat": {"CONCATENATION"},
+    "ReduceMean": {"MEAN"},
+    "ReduceSum": {"SUM"},
+    "ReduceMax": {"REDUCE_MAX"},
+    "ReduceMin": {"REDUCE_MIN"},
+    "Pad": {"PAD", "PADV2", "MIRROR_PAD"},
+    "Reshape": {"RESHAPE"},
+    "Softmax": {"SOFTMAX"},
+    "LeakyRelu": {"LEAKY_RELU"},
+    "PRelu": {"PRELU"},
+    "Sigmoid": {"LOGISTIC"},
+    "Gather": {"GATHER"},
+    "Transpose": {"TRANSPOSE"},
+    "Add": {"ADD"},
+    "Sub": {"SUB"},
+    "Mul": {"MUL"},
     "Div": {"DIV"},
 }
 """What a node whose own name was lost can have been made from."""
@@ -146,8 +173,14 @@ def _fusing(walk: _Walk, node: Node) -> FbOperator | None:
     if code in {None, NONE} or node.outputs[0] in walk.writers:
         return None
     index = walk.place.get(node.inputs[0], NOTHING)
-    host = next((one for one in walk.flatbuffer.graph.operators
-                 if index in {int(i) for i in one.outputs}), None)
+    host = next(
+        (
+            one
+            for one in walk.flatbuffer.graph.operators
+            if index in {int(i) for i in one.outputs}
+        ),
+        None,
+    )
     if host is None or option(host, "fusedActivationFunction") != code:
         return None
     return None if any(one is host for one in walk.fused.values()) else host
@@ -209,8 +242,10 @@ def _reader(walk: _Walk, node: Node) -> FbOperator | None:
     known = {id(one) for one in walk.operators.values()}
     known |= {id(one) for name, one in walk.writers.items() if name in walk.named}
     found = [
-        one for one in walk.flatbuffer.graph.operators
-        if id(one) not in known and _fits(walk, node, one)
+        one
+        for one in walk.flatbuffer.graph.operators
+        if id(one) not in known
+        and _fits(walk, node, one)
         and not places.isdisjoint(int(index) for index in one.inputs)
     ]
     return found[0] if len(found) == 1 else None

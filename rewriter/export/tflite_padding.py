@@ -94,7 +94,8 @@ def _same_pads(
     Source: `ComputePaddingWithOffset` in TensorFlow Lite's kernels/padding.h.
     """
     strides = (
-        cast("int", option(operator, "strideH")), cast("int", option(operator, "strideW"))
+        cast("int", option(operator, "strideH")),
+        cast("int", option(operator, "strideW")),
     )
     totals = [
         max((-(-size // stride) - 1) * stride + covered - size, 0)
@@ -114,9 +115,7 @@ def _pad_before(
     shape = np.array(sizes(flatbuffer, index)) + rows.sum(axis=1)
     padded = add_tensor(flatbuffer, name, index, shape.tolist())
     paddings = add_constant(flatbuffer, f"{name}_paddings", rows)
-    made = make_operator(
-        flatbuffer, "PAD", ("PadOptions", {}), (index, paddings), padded
-    )
+    made = make_operator(flatbuffer, "PAD", ("PadOptions", {}), (index, paddings), padded)
     operators = flatbuffer.graph.operators
     places = (i for i, one in enumerate(operators) if one is operator)
     operators.insert(next(places, len(operators)), made)  # a new operator is not there yet

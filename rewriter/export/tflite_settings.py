@@ -102,14 +102,19 @@ ONES = {"strides": (1, 1), "dilations": (1, 1)}
 """What ONNX takes where a node does not say."""
 
 SPOKEN = {
-    "LeakyRelu": {"alpha"}, "Concat": {"axis"}, "Gather": {"axis"}, "Transpose": {"perm"},
+    "LeakyRelu": {"alpha"},
+    "Concat": {"axis"},
+    "Gather": {"axis"},
+    "Transpose": {"perm"},
     "Resize": {"coordinate_transformation_mode"},
 }
 """Attributes that `options` and `_operands` render, by operator."""
 
 
 def _set_options(
-    flatbuffer: Flatbuffer, operator: FbOperator, nodes: tuple[Node, Node],
+    flatbuffer: Flatbuffer,
+    operator: FbOperator,
+    nodes: tuple[Node, Node],
     layout: Permutation,
 ) -> None:
     before, after = nodes
@@ -144,7 +149,9 @@ def _number(own: object, name: str, rank: int) -> np.float32:
 
 
 def _set_operands(
-    flatbuffer: Flatbuffer, operator: FbOperator, nodes: tuple[Node, Node],
+    flatbuffer: Flatbuffer,
+    operator: FbOperator,
+    nodes: tuple[Node, Node],
     context: tuple[Permutation, Owners],
 ) -> set[int]:
     """Write the integer operands that mean axes, sizes and paddings; return their slots."""
@@ -195,7 +202,9 @@ def _is_rendered(own: Array, was: Array) -> bool:
 
 
 def _set_constants(
-    flatbuffer: Flatbuffer, operator: FbOperator, nodes: tuple[Node, Node],
+    flatbuffer: Flatbuffer,
+    operator: FbOperator,
+    nodes: tuple[Node, Node],
     handled: set[int],
 ) -> None:
     """Write the weights that changed, each where its exact old value stands."""
@@ -246,8 +255,14 @@ def _source(
         return operator, slot, None
     index = int(operator.inputs[slot])
     own = value(flatbuffer, index)
-    giver = next((one for one in flatbuffer.graph.operators
-                  if index in {int(i) for i in one.outputs}), None)
+    giver = next(
+        (
+            one
+            for one in flatbuffer.graph.operators
+            if index in {int(i) for i in one.outputs}
+        ),
+        None,
+    )
     if own is not None or giver is None or kind(flatbuffer, giver) != "DEQUANTIZE":
         return operator, slot, own
     half = value(flatbuffer, int(giver.inputs[0]))

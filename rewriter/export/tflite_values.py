@@ -12,8 +12,10 @@ LARGEST_RANK = 5
 """Ranks above have too many axis orders to try, and no TFLite weight has them."""
 
 PREFERRED: dict[tuple[str, int], Permutation] = {
-    ("CONV_2D", 4): (0, 3, 1, 2), ("DEPTHWISE_CONV_2D", 4): (3, 0, 1, 2),
-    ("TRANSPOSE_CONV", 4): (3, 0, 1, 2), ("FULLY_CONNECTED", 2): (1, 0),
+    ("CONV_2D", 4): (0, 3, 1, 2),
+    ("DEPTHWISE_CONV_2D", 4): (3, 0, 1, 2),
+    ("TRANSPOSE_CONV", 4): (3, 0, 1, 2),
+    ("FULLY_CONNECTED", 2): (1, 0),
 }
 """How ONNX has the weights of each operator, as axes of TFLite's.
 
@@ -21,9 +23,14 @@ Source: TensorFlow's `reference_ops` take OHWI, 1HWC, OHWI and [out, in]; ONNX's
 take OIHW, [C, 1, H, W], IOHW and, in Gemm without transB, [in, out]."""
 
 SLOTS = {
-    ("CONV_2D", 1): 1, ("CONV_2D", 2): 2, ("DEPTHWISE_CONV_2D", 1): 1,
-    ("DEPTHWISE_CONV_2D", 2): 2, ("TRANSPOSE_CONV", 1): 1, ("TRANSPOSE_CONV", 2): 3,
-    ("FULLY_CONNECTED", 1): 1, ("FULLY_CONNECTED", 2): 2,
+    ("CONV_2D", 1): 1,
+    ("CONV_2D", 2): 2,
+    ("DEPTHWISE_CONV_2D", 1): 1,
+    ("DEPTHWISE_CONV_2D", 2): 2,
+    ("TRANSPOSE_CONV", 1): 1,
+    ("TRANSPOSE_CONV", 2): 3,
+    ("FULLY_CONNECTED", 1): 1,
+    ("FULLY_CONNECTED", 2): 2,
 }
 """Which input of an operator holds what its node has in a slot."""
 

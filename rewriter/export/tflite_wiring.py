@@ -36,7 +36,10 @@ from rewriter.order import order
 
 
 def rewire(
-    flatbuffer: Flatbuffer, owned: Owners, before: Sequence[Node], after: Sequence[Node],
+    flatbuffer: Flatbuffer,
+    owned: Owners,
+    before: Sequence[Node],
+    after: Sequence[Node],
     known: Known,
 ) -> None:
     """Change a flatbuffer as its pivot was changed.
@@ -52,8 +55,11 @@ def rewire(
         ExportError: A change cannot be said in TFLite.
     """
     plan = Plan(
-        flatbuffer, owned, {node.name: node for node in before},
-        readers_of(after, known.outputs), known.shapes,
+        flatbuffer,
+        owned,
+        {node.name: node for node in before},
+        readers_of(after, known.outputs),
+        known.shapes,
     )
     after = recognised(before, after)
     start(plan)
@@ -120,7 +126,8 @@ def _make(
         last = count == len(chain)
         output = _output(plan, group, tensors, image, last=last)
         given = [
-            inputs[one] if isinstance(one, int)
+            inputs[one]
+            if isinstance(one, int)
             else add_constant(plan.flatbuffer, f"{node.name}_{slot}", one)
             for slot, one in enumerate(step.inputs)
         ]
@@ -138,9 +145,7 @@ def _output(
     """Return the tensor that an operator of a group gives, a new one where needed."""
     if last and id(group) in tensors:
         return tensors[id(group)]
-    index = add_tensor(
-        plan.flatbuffer, group.names[-1], like, sizes(plan.flatbuffer, like)
-    )
+    index = add_tensor(plan.flatbuffer, group.names[-1], like, sizes(plan.flatbuffer, like))
     if last:
         tensors[id(group)] = index
     return index
@@ -205,9 +210,7 @@ def _sizes(plan: Plan, name: str) -> tuple[int, ...]:
     return tuple(shape[axis] for axis in inverse(layout))
 
 
-def _declare(
-    plan: Plan, tensors: Mapping[int, int], reshaped: Collection[str]
-) -> None:
+def _declare(plan: Plan, tensors: Mapping[int, int], reshaped: Collection[str]) -> None:
     """Let tensors that changed their sizes declare the new ones; free sizes stay free."""
     for group in plan.groups:
         tensor = plan.flatbuffer.graph.tensors[tensors[id(group)]]

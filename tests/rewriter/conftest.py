@@ -68,16 +68,26 @@ def network() -> Model:
         helper.make_node("Twice", ["last"], ["y"], "twice", domain="local"),
     ]
     graph = helper.make_graph(
-        nodes, "net", [value("x", "N", 3, 8, 8)], [value("y", "N", 4, 8, 8)],
-        [weight("unread", 2), weight("w", 4, 3, 3, 3), weight("b", 4, seed=1),
-         weight("w2", 4, 4, 1, 1, seed=2)],
-        value_info=[value("conv_out", "N", 4, 8, 8), value("relu_out", "N", 4, 8, 8),
-                    value("last", "N", 4, 8, 8)],
+        nodes,
+        "net",
+        [value("x", "N", 3, 8, 8)],
+        [value("y", "N", 4, 8, 8)],
+        [
+            weight("unread", 2),
+            weight("w", 4, 3, 3, 3),
+            weight("b", 4, seed=1),
+            weight("w2", 4, 4, 1, 1, seed=2),
+        ],
+        value_info=[
+            value("conv_out", "N", 4, 8, 8),
+            value("relu_out", "N", 4, 8, 8),
+            value("last", "N", 4, 8, 8),
+        ],
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]
-    return decorate(helper.make_model(
-        graph, opset_imports=opsets, ir_version=9, functions=[twice()]
-    ))
+    return decorate(
+        helper.make_model(graph, opset_imports=opsets, ir_version=9, functions=[twice()])
+    )
 
 
 @pytest.fixture
@@ -86,7 +96,9 @@ def branching() -> Model:
     branches = {
         side: helper.make_graph(
             [helper.make_node(op, ["h", "k"], [f"{side}_out"], f"{side}_node")],
-            side, [], [value(f"{side}_out", 2)],
+            side,
+            [],
+            [value(f"{side}_out", 2)],
         )
         for side, op in (("then_branch", "Add"), ("else_branch", "Sub"))
     }

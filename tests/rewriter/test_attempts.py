@@ -30,7 +30,20 @@ def fault(name: str) -> Fault:
     """Return a fault of the region that gives one tensor."""
     region = Region((), (), (name,))
     return Fault(
-        region, region, (), (), (), (), (), (), 1.0, 1e-6, 1.0, 1, 1, (),
+        region,
+        region,
+        (),
+        (),
+        (),
+        (),
+        (),
+        (),
+        1.0,
+        1e-6,
+        1.0,
+        1,
+        1,
+        (),
     )
 
 
@@ -46,9 +59,7 @@ class Told:
     def __init__(self, enough: dict[str, set[str]]) -> None:
         self.enough = enough
 
-    def error(
-        self, those: Sequence[Kept], edits: Sequence[Edit], region: Fault
-    ) -> float:
+    def error(self, those: Sequence[Kept], edits: Sequence[Edit], region: Fault) -> float:
         """Return no error where an edit that is enough for the region is there."""
         everything = [*edits, *(edit for one in those for edit in one.edits)]
         done = {one.attribute for one in everything if isinstance(one, SetAttribute)}
@@ -127,8 +138,10 @@ def test_refused_fix_says_why(turned: tuple[str, str]) -> None:
     """A fix that mends but cannot be written is rejected with the format's reason."""
     analysis = analyse(*turned, options=Options(samples=4), rules=ours())
     trial = Trial(
-        analysis.target, judge=None,  # type: ignore[arg-type]
-        refusal=lambda _: "the format has no word for it", localised=_none,
+        analysis.target,
+        judge=None,  # type: ignore[arg-type]
+        refusal=lambda _: "the format has no word for it",
+        localised=_none,
     )
 
     tried = attempts.attempt(trial, analysis.report.findings)

@@ -43,8 +43,15 @@ def network() -> onnx.ModelProto:
         return numpy_helper.from_array(array, name)
 
     nodes = [
-        helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], "conv1", pads=[1] * 4,
-                         strides=[2, 2], doc_string="the stem"),
+        helper.make_node(
+            "Conv",
+            ["x", "w1", "b1"],
+            ["c1"],
+            "conv1",
+            pads=[1] * 4,
+            strides=[2, 2],
+            doc_string="the stem",
+        ),
         helper.make_node("Relu", ["c1"], ["r1"], "relu1"),
         helper.make_node("Conv", ["r1", "w2", "b2"], ["c2"], "conv2", pads=[1] * 4),
         helper.make_node("LeakyRelu", ["c2"], ["r2"], "leaky", alpha=0.2),
@@ -55,11 +62,19 @@ def network() -> onnx.ModelProto:
         helper.make_node("Softmax", ["logits"], ["y"], "softmax"),
     ]
     graph = helper.make_graph(
-        nodes, "net",
+        nodes,
+        "net",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 16, 16])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 10])],
-        [weight("w1", 8, 3, 3, 3), weight("b1", 8), weight("w2", 8, 8, 3, 3),
-         weight("b2", 8), weight("w3", 8, 1, 3, 3), weight("w4", 10, 8), weight("b4", 10)],
+        [
+            weight("w1", 8, 3, 3, 3),
+            weight("b1", 8),
+            weight("w2", 8, 8, 3, 3),
+            weight("b2", 8),
+            weight("w3", 8, 1, 3, 3),
+            weight("w4", 10, 8),
+            weight("b4", 10),
+        ],
     )
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9
@@ -225,9 +240,7 @@ def test_alternative_is_kept_where_the_first_fix_fails(
     pair: Callable[..., tuple[str, str]], tmp_path: Path
 ) -> None:
     """Fixes are tried until one mends the region; that one is shown as the fix."""
-    report = repair(
-        *pair(MOVED), tmp_path / "out.onnx", options=FEW, rules=[Hesitant()]
-    )
+    report = repair(*pair(MOVED), tmp_path / "out.onnx", options=FEW, rules=[Hesitant()])
 
     assert report.verdict is Verdict.REPAIRED
     kept, *others = (report.findings[0].fix, *report.findings[0].alternatives)
@@ -254,9 +267,7 @@ def test_two_faults_of_which_one_is_mended_is_improved(
     """With rules for one of two faults the model is written; the other stays reported."""
     only = [rule for rule in ours() if rule.slug == "padding-shifted"]
 
-    report = repair(
-        *pair(SCALED, MOVED), tmp_path / "out.onnx", options=FEW, rules=only
-    )
+    report = repair(*pair(SCALED, MOVED), tmp_path / "out.onnx", options=FEW, rules=only)
 
     assert report.verdict is Verdict.IMPROVED
     assert sorted(verdicts(report)) == [TryVerdict.KEPT, TryVerdict.UNTRIED]

@@ -93,7 +93,8 @@ def test_attribute_can_go(network: Model) -> None:
 def test_float_attribute_given_as_int_is_written_as_the_schema_wants() -> None:
     """LeakyRelu's alpha stays a float when a rule says 1."""
     graph = helper.make_graph(
-        [helper.make_node("LeakyRelu", ["x"], ["y"], "leaky")], "g",
+        [helper.make_node("LeakyRelu", ["x"], ["y"], "leaky")],
+        "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])],
     )
@@ -238,9 +239,12 @@ def test_removal_under_an_if_renames_inside_its_branches(branching: Model) -> No
 def replacement() -> onnx.GraphProto:
     """Return conv_out → LeakyRelu → Mul → relu_out, with names the target uses too."""
     return helper.make_graph(
-        [helper.make_node("LeakyRelu", ["conv_out"], ["last"], "conv2", alpha=0.5),
-         helper.make_node("Mul", ["last", "w"], ["relu_out"], "mul")],
-        "replacement", [helper.make_tensor_value_info("conv_out", TensorProto.FLOAT, None)],
+        [
+            helper.make_node("LeakyRelu", ["conv_out"], ["last"], "conv2", alpha=0.5),
+            helper.make_node("Mul", ["last", "w"], ["relu_out"], "mul"),
+        ],
+        "replacement",
+        [helper.make_tensor_value_info("conv_out", TensorProto.FLOAT, None)],
         [helper.make_tensor_value_info("relu_out", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(np.float32(3), "w")],
     )
@@ -271,7 +275,9 @@ def test_region_node_that_others_need_stays(network: Model) -> None:
 def test_node_moves_behind_what_it_is_rewired_to(branching: Model) -> None:
     """A node that is to read a later tensor moves behind it; others keep their order."""
     result = edited(
-        branching, Rewire("neg", 0, "x"), Rewire("mul", 0, "h"),
+        branching,
+        Rewire("neg", 0, "x"),
+        Rewire("mul", 0, "h"),
     )
 
     assert [one.name for one in result.graph.node] == ["constant", "neg", "mul", "if"]
@@ -307,12 +313,11 @@ def test_edit_that_keeps_shapes_keeps_value_info(network: Model) -> None:
 
 def test_opset_and_input_type_are_declared_anew(network: Model) -> None:
     """Declarations change where they stand; doc strings stay."""
-    result = edited(
-        network, SetOpset("", 18), SetType("x", "float32", ("batch", 3, 8, 8))
-    )
+    result = edited(network, SetOpset("", 18), SetType("x", "float32", ("batch", 3, 8, 8)))
 
     assert [(one.domain, one.version) for one in result.opset_import] == [
-        ("", 18), ("local", 1)
+        ("", 18),
+        ("local", 1),
     ]
     declared = result.graph.input[0]
     assert declared.type.tensor_type.shape.dim[0].dim_param == "batch"
@@ -341,8 +346,10 @@ def test_values_in_other_files_are_never_looked_for(network: Model) -> None:
 def test_old_model_gets_a_constant_node_and_no_new_input(network: Model) -> None:
     """Before ir_version 4 an initializer had to be an input, so a constant is a node."""
     network.ir_version = 3
-    inputs = [helper.make_tensor_value_info(one.name, TensorProto.FLOAT, list(one.dims))
-              for one in network.graph.initializer]
+    inputs = [
+        helper.make_tensor_value_info(one.name, TensorProto.FLOAT, list(one.dims))
+        for one in network.graph.initializer
+    ]
     network.graph.input.extend(inputs)
 
     result = edited(network, SetConstant("conv", 2, BIAS))

@@ -154,8 +154,12 @@ def _spawn(
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603  # our own module
             [*command, family, str(asked), str(answering), str(folder)],
-            pass_fds=(asked, answering), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            env=environment(family), start_new_session=True,  # Ctrl-C is ours to pass on
+            pass_fds=(asked, answering),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment(family),
+            start_new_session=True,  # Ctrl-C is ours to pass on
         )
 
 
@@ -163,9 +167,11 @@ def environment(family: str) -> dict[str, str]:
     """Return the environment of a child of this family, in which our package is found."""
     home = str(Path(next(iter(analyzer.__path__))).resolve().parent)
     known = os.environ.get("PYTHONPATH", "")
-    found = {} if home == sysconfig.get_path("purelib") else {
-        "PYTHONPATH": os.pathsep.join(filter(None, (known, home)))
-    }
+    found = (
+        {}
+        if home == sysconfig.get_path("purelib")
+        else {"PYTHONPATH": os.pathsep.join(filter(None, (known, home)))}
+    )
     return {**os.environ, **ENVIRONMENTS[family], **found}
 
 

@@ -103,7 +103,10 @@ def _exported(
 def _with_batch(inputs: Any) -> Any:
     """Return inputs with two samples where they have one, which torch takes for fixed."""
     return pytree.tree_map(
-        lambda leaf: torch.cat([leaf, leaf])
-        if isinstance(leaf, torch.Tensor) and leaf.ndim and len(leaf) == 1 else leaf,
+        lambda leaf: (
+            torch.cat([leaf, leaf])
+            if isinstance(leaf, torch.Tensor) and leaf.ndim and len(leaf) == 1
+            else leaf
+        ),
         inputs,
     )

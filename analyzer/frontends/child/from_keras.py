@@ -60,9 +60,7 @@ def _output_names(model: Any) -> list[str]:
     return [model.layers[-1].name]  # a Sequential model has no names and one output
 
 
-def _run(
-    model: Any, feeds: Feeds, inputs: Sequence[str], outputs: Sequence[str]
-) -> Feeds:
+def _run(model: Any, feeds: Feeds, inputs: Sequence[str], outputs: Sequence[str]) -> Feeds:
     results = called(model, [tf.constant(feeds[name]) for name in inputs])
     arrays = [np.asarray(result) for result in keras.tree.flatten(results)]
     return dict(zip(outputs, arrays, strict=True))

@@ -96,5 +96,3 @@ def _unpickled(name: str, content: bytes) -> Iterator[str]:
     except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as surprise:
         said = str(surprise).split("\n", 1)[0]
         yield f"its member {name} is a pickle of more than tensors ({said})"
-
-

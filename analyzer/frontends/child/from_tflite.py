@@ -114,7 +114,8 @@ def _notes(tree: Any) -> Iterator[str]:
     """Yield what a reader must know of how faithfully tf2onnx renders quantized models."""
     graph = tree.subgraphs[0]
     quantized = {
-        index for index, tensor in enumerate(graph.tensors)
+        index
+        for index, tensor in enumerate(graph.tensors)
         if tensor.quantization is not None and tensor.quantization.scale is not None
     }
     if not quantized:

@@ -124,7 +124,10 @@ def _fused(
         x=x,
         scale=tf.ones_like(mean) if scale is None else scale,
         offset=tf.zeros_like(mean) if offset is None else offset,
-        mean=mean, variance=variance, epsilon=epsilon, is_training=False,
+        mean=mean,
+        variance=variance,
+        epsilon=epsilon,
+        is_training=False,
     )[0]
 
 

@@ -13,11 +13,25 @@ CALL_SUFFIX = re.compile(r"_\d+$")
 
 WRAPPERS = frozenset({"StatefulPartitionedCall", "PartitionedCall"})
 
-COMPUTING = frozenset({
-    "convolution", "depthwise", "Conv2D", "conv2d", "DepthwiseConv2dNative",
-    "DepthwiseConv2D", "conv2d_transpose", "conv_transpose", "MatMul", "Tensordot",
-    "BiasAdd", "separable_conv2d", "Conv3D", "Einsum", "einsum",
-})
+COMPUTING = frozenset(
+    {
+        "convolution",
+        "depthwise",
+        "Conv2D",
+        "conv2d",
+        "DepthwiseConv2dNative",
+        "DepthwiseConv2D",
+        "conv2d_transpose",
+        "conv_transpose",
+        "MatMul",
+        "Tensordot",
+        "BiasAdd",
+        "separable_conv2d",
+        "Conv3D",
+        "Einsum",
+        "einsum",
+    }
+)
 """Operations that own weights: of several layers fused into one, theirs is named."""
 
 NAMED = 3

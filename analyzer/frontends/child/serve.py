@@ -123,8 +123,11 @@ def _save(model: onnx.ModelProto, pivot: Path) -> None:
         onnx.save_model(model, pivot)
         return
     onnx.save_model(
-        model, pivot,
-        save_as_external_data=True, location="pivot.weights", size_threshold=1024,
+        model,
+        pivot,
+        save_as_external_data=True,
+        location="pivot.weights",
+        size_threshold=1024,
     )
 
 

@@ -51,9 +51,9 @@ def two_ends() -> keras.Model:
 
 def chain() -> keras.Model:
     """Return a sequential model, which names no outputs, with a recurrent layer."""
-    return keras.Sequential([
-        keras.Input((5, 3)), layers.LSTM(4, name="memory"), layers.Dense(2, name="last")
-    ])
+    return keras.Sequential(
+        [keras.Input((5, 3)), layers.LSTM(4, name="memory"), layers.Dense(2, name="last")]
+    )
 
 
 def wide() -> keras.Model:

@@ -24,7 +24,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     builders = [
         subprocess.Popen(
             [sys.executable, script, folder],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         for script in scripts
     ]

@@ -12,7 +12,11 @@ from analyzer.core.types import Feeds
 from analyzer.frontends import imported
 
 FILES = (
-    "network.onnx", "network.keras", "network.h5", "network.tflite", "int8.tflite",
+    "network.onnx",
+    "network.keras",
+    "network.h5",
+    "network.tflite",
+    "int8.tflite",
     "network.pt2",
 )
 COPIES = 200

@@ -17,9 +17,12 @@ ONE = np.float32([[1.0]])
 def doubling() -> onnx.ModelProto:
     """Return ``y = x * w``, its weight also listed among the inputs as old files do."""
     graph = helper.make_graph(
-        [helper.make_node("Mul", ["x", "w"], ["y"], name="/block/block.0/scale/Mul")], "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1]),
-         helper.make_tensor_value_info("w", TensorProto.FLOAT, [1])],
+        [helper.make_node("Mul", ["x", "w"], ["y"], name="/block/block.0/scale/Mul")],
+        "g",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1]),
+            helper.make_tensor_value_info("w", TensorProto.FLOAT, [1]),
+        ],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", -1])],
         [numpy_helper.from_array(np.float32([2.0]), "w")],
     )
@@ -91,13 +94,16 @@ def test_values_that_are_no_tensors_have_no_shape() -> None:
     assert tensor_spec(value) == TensorSpec("s", "unknown", None)
 
 
-@pytest.mark.parametrize(("name", "layer"), [
-    ("/layer1/layer1.0/conv1/Conv", "layer1.0.conv1"),
-    ("/features/features.1/conv/conv.0/conv.0.0/Conv", "features.1.conv.0.0"),
-    ("model/conv1/BiasAdd", "conv1"),
-    ("model/relu/Relu;model/conv1/Conv2D", "relu"),
-    ("conv1/Conv2D", "conv1"),
-])
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("/layer1/layer1.0/conv1/Conv", "layer1.0.conv1"),
+        ("/features/features.1/conv/conv.0/conv.0.0/Conv", "features.1.conv.0.0"),
+        ("model/conv1/BiasAdd", "conv1"),
+        ("model/relu/Relu;model/conv1/Conv2D", "relu"),
+        ("conv1/Conv2D", "conv1"),
+    ],
+)
 def test_layer_is_read_from_a_node_path(name: str, layer: str) -> None:
     """Torch's older exporter and TensorFlow write paths as names."""
     model = doubling()

@@ -30,7 +30,7 @@ HOSTILE_GUARDS = [
     "open('x', 'w')",
     "L['x'].__class__",
     "(lambda: 0)()",
-    "L['a\"); open(\"x\")'].size()[0] == 1",
+    'L[\'a"); open("x")\'].size()[0] == 1',
     "[0 for _ in L]",
     "math.system('x')",
     "not an expression",
@@ -74,12 +74,19 @@ def node(target: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     "target",
     [
-        "torch.os.system", "torch.load", "_operator.add.__globals__",
+        "torch.os.system",
+        "torch.load",
+        "_operator.add.__globals__",
         "torch.ops.load_library",
-        "torch.ops.aten.from_file.default", "math.__loader__.load_module", "#module:thing",
+        "torch.ops.aten.from_file.default",
+        "math.__loader__.load_module",
+        "#module:thing",
         "torch.ops.higher_order.triton_kernel_wrapper_mutation",
-        "_operator.attrgetter", "_operator.methodcaller", "_operator.call",
-        "torch.ops.aten.add.__getattribute__", "torch.ops.aten.__class__",
+        "_operator.attrgetter",
+        "_operator.methodcaller",
+        "_operator.call",
+        "torch.ops.aten.add.__getattribute__",
+        "torch.ops.aten.__class__",
     ],
 )
 def test_node_that_calls_no_operator_is_found(target: str) -> None:
@@ -90,8 +97,11 @@ def test_node_that_calls_no_operator_is_found(target: str) -> None:
 @pytest.mark.parametrize(
     "target",
     [
-        "torch.ops.aten.conv2d.default", "torch.ops.aten.__and__.Scalar",
-        "_operator.getitem", "_operator.floordiv", "torch.sym_max",
+        "torch.ops.aten.conv2d.default",
+        "torch.ops.aten.__and__.Scalar",
+        "_operator.getitem",
+        "_operator.floordiv",
+        "torch.sym_max",
     ],
 )
 def test_node_that_calls_an_operator_passes(target: str) -> None:

@@ -48,7 +48,8 @@ def test_arrays_go_by_name_or_by_position(
 
     assert len(feeds) == 4
     assert {name: value.shape for name, value in feeds[0].items()} == {
-        "image": (1, 2), "ids": (1, 3),
+        "image": (1, 2),
+        "ids": (1, 3),
     }
 
 

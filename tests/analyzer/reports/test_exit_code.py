@@ -38,9 +38,7 @@ def test_fail_on_counts_more(
 ) -> None:  # fmt: skip
     """--fail-on says which statuses fail an equivalent pair."""
     findings = (finding(status=status),)
-    healthy = report(
-        verdict=Verdict.EQUIVALENT, findings=findings, coverage=NOTHING_LEFT
-    )
+    healthy = report(verdict=Verdict.EQUIVALENT, findings=findings, coverage=NOTHING_LEFT)
 
     assert exit_code(healthy, fail_on=fail_on) == code
 

@@ -51,8 +51,10 @@ def test_a_repairs_report_is_valid(mended: Report, schema: dict[str, Any]) -> No
     jsonschema.validate(shown, schema)
 
     assert shown["findings"][0]["outcome"] == {
-        "verdict": "kept", "reason": "the error of its region is gone",
-        "error_before": 0.5, "error_after": 1e-7,
+        "verdict": "kept",
+        "reason": "the error of its region is gone",
+        "error_before": 0.5,
+        "error_after": 1e-7,
     }
 
 
@@ -73,7 +75,9 @@ def test_numbers_that_json_lacks_are_words(
 
     first = shown["findings"][0]
     assert (first["local_error"], first["noise_floor"], first["output_error"]) == (
-        "Infinity", "NaN", "-Infinity",
+        "Infinity",
+        "NaN",
+        "-Infinity",
     )
 
 

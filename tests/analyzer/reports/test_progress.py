@@ -10,7 +10,8 @@ from analyzer.reports.progress import Bar
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_a_short_run_shows_nothing(
-    capsys: pytest.CaptureFixture[str], shown: bool  # noqa: FBT001 -- the parameter under test
+    capsys: pytest.CaptureFixture[str],
+    shown: bool,  # noqa: FBT001 -- the parameter under test
 ) -> None:
     """What ends within a second leaves both streams empty."""
     with Bar(shown=shown) as told:

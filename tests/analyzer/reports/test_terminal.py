@@ -46,7 +46,10 @@ def test_a_divergent_pair_is_told_whole(report: MakeReport) -> None:
 def test_a_healthy_pair_is_told_in_three_lines(report: MakeReport) -> None:
     """Where nothing is wrong there is no table."""
     healthy = report(
-        verdict=Verdict.EQUIVALENT, findings=(), outputs=(), propagated=0,
+        verdict=Verdict.EQUIVALENT,
+        findings=(),
+        outputs=(),
+        propagated=0,
         coverage=Coverage(29, (), (), ()),
     )
 

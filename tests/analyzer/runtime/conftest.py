@@ -52,11 +52,15 @@ def chain() -> onnx.ModelProto:
 def branching() -> onnx.ModelProto:
     """An If that captures ``a = -x``; it gives ``a + a`` where x's sum is positive."""
     then = helper.make_graph(
-        [helper.make_node("Add", ["a", "a"], ["t"], name="twice")], "then", [],
+        [helper.make_node("Add", ["a", "a"], ["t"], name="twice")],
+        "then",
+        [],
         [onnx.ValueInfoProto(name="t")],
     )
     other = helper.make_graph(
-        [helper.make_node("Identity", ["a"], ["e"], name="once")], "else", [],
+        [helper.make_node("Identity", ["a"], ["e"], name="once")],
+        "else",
+        [],
         [onnx.ValueInfoProto(name="e")],
     )
     nodes = [

@@ -20,7 +20,10 @@ def test_dump_holds_inputs_activations_and_outputs(chain: onnx.ModelProto) -> No
     tensors = dump(open_session(instrument(chain), HERE), {"x": np.float32([-1.0, 2.0])})
 
     assert {name: value.tolist() for name, value in tensors.items()} == {
-        "x": [-1.0, 2.0], "a": [-2.0, 4.0], "b": [0.0, 4.0], "y": [1.0, 5.0],
+        "x": [-1.0, 2.0],
+        "a": [-2.0, 4.0],
+        "b": [0.0, 4.0],
+        "y": [1.0, 5.0],
     }
 
 

@@ -6,8 +6,13 @@ from onnx import helper
 from analyzer.runtime.refusal import guilty_node, newest_ir, newest_opset, sentence
 
 GRAPH = helper.make_graph(
-    [helper.make_node("Conv", ["x", "w"], ["h"], name="a/b:0"),
-     helper.make_node("If", ["h"], ["y"], name="outer")], "g", [], [],
+    [
+        helper.make_node("Conv", ["x", "w"], ["h"], name="a/b:0"),
+        helper.make_node("If", ["h"], ["y"], name="outer"),
+    ],
+    "g",
+    [],
+    [],
 )
 
 REFUSALS = {
@@ -18,8 +23,7 @@ REFUSALS = {
     "Invalid model. Node input 'w' is not a graph input, initializer": "a/b:0",
     "Duplicate definition of name (y).": "outer",
     "Error: two nodes with same node name (a/b:0).": "a/b:0",
-    "running If node. Name:'outer' Status Message: running Relu node. Name:'in' Status":
-        "outer",
+    "running If node. Name:'outer' Status Message: running Relu node. Name:'in'": "outer",
     "the graph is not acyclic": "",
 }
 

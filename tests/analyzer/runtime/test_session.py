@@ -124,9 +124,11 @@ def test_weights_are_read_from_a_file_in_a_subfolder(tmp_path: Path) -> None:
     )
     weight.external_data.add(key="location", value="weights/w.bin")
     graph = helper.make_graph(
-        [helper.make_node("Mul", ["x", "w"], ["y"])], "g",
+        [helper.make_node("Mul", ["x", "w"], ["y"])],
+        "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None])],
-        [onnx.ValueInfoProto(name="y")], [weight],
+        [onnx.ValueInfoProto(name="y")],
+        [weight],
     )
     imports = [helper.make_opsetid("", 18)]
     model = helper.make_model(graph, opset_imports=imports, ir_version=9)

@@ -92,15 +92,19 @@ def test_linked_file_keeps_its_weights_in_the_proto(saved: Path) -> None:
 def external(location: str, folder: Path, *, offset: str = "0") -> Path:
     """Return a file whose weight of 4000 bytes is said to be at a location."""
     weight = onnx.TensorProto(
-        name="w", data_type=TensorProto.FLOAT, dims=[1000],
+        name="w",
+        data_type=TensorProto.FLOAT,
+        dims=[1000],
         data_location=TensorProto.EXTERNAL,
     )
     weight.external_data.add(key="location", value=location)
     weight.external_data.add(key="offset", value=offset)
     graph = helper.make_graph(
-        [helper.make_node("Add", ["x", "w"], ["y"])], "g",
+        [helper.make_node("Add", ["x", "w"], ["y"])],
+        "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1000])], [weight],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1000])],
+        [weight],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
     path = folder / "external.onnx"

@@ -76,13 +76,16 @@ def test_name_that_is_no_text_is_damage(chain: onnx.ModelProto) -> None:
         check(onnx.ModelProto.FromString(flipped), PATH)
 
 
-@pytest.mark.parametrize(("dims", "kind", "octets"), [
-    ([2], TensorProto.FLOAT, b"\0" * 4),
-    ([-1], TensorProto.FLOAT, b"\0" * 4),
-    ([2**40, 2**40], TensorProto.FLOAT, b"\0" * 4),
-    ([1], 99, b"\0" * 4),
-    ([1], TensorProto.UNDEFINED, b"\0" * 4),
-])
+@pytest.mark.parametrize(
+    ("dims", "kind", "octets"),
+    [
+        ([2], TensorProto.FLOAT, b"\0" * 4),
+        ([-1], TensorProto.FLOAT, b"\0" * 4),
+        ([2**40, 2**40], TensorProto.FLOAT, b"\0" * 4),
+        ([1], 99, b"\0" * 4),
+        ([1], TensorProto.UNDEFINED, b"\0" * 4),
+    ],
+)
 def test_weight_that_its_bytes_do_not_fill_is_damaged(
     build: Build, dims: list[int], kind: int, octets: bytes
 ) -> None:

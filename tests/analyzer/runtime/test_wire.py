@@ -23,13 +23,16 @@ def test_fields_say_where_they_stand() -> None:
     assert octets[found[1].content : found[1].end] == b"abc"
 
 
-@pytest.mark.parametrize("octets", [
-    b"\x12\x7fabc",  # longer than what is left
-    b"\x08\xff",  # a number without an end
-    b"\x0b",  # a group
-    b"\x00\x01",  # field number zero
-    b"\xff" * 11,  # a number of more than 64 bits
-])
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"\x12\x7fabc",  # longer than what is left
+        b"\x08\xff",  # a number without an end
+        b"\x0b",  # a group
+        b"\x00\x01",  # field number zero
+        b"\xff" * 11,  # a number of more than 64 bits
+    ],
+)
 def test_bytes_that_are_no_message_are_refused(octets: bytes) -> None:
     """Nothing is read behind the message."""
     with pytest.raises(MalformedError):

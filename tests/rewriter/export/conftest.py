@@ -102,7 +102,8 @@ def options() -> Callable[[Path, str], list[object]]:
     def listed(path: Path, kind: str) -> list[object]:
         flatbuffer = tflite_file.read(path)
         return [
-            one.builtinOptions for one in flatbuffer.graph.operators
+            one.builtinOptions
+            for one in flatbuffer.graph.operators
             if tflite_file.kind(flatbuffer, one) == kind
         ]
 

@@ -24,7 +24,8 @@ def model() -> onnx.ModelProto:
     value = numpy_helper.from_array(second)
     constant = helper.make_node("Constant", [], ["w2"], value=value)
     nodes = [
-        helper.make_node("MatMul", ["x", "w"], ["h"], "first"), constant,
+        helper.make_node("MatMul", ["x", "w"], ["h"], "first"),
+        constant,
         helper.make_node("MatMul", ["h", "w2"], ["y"], "second", doc_string="the last"),
     ]
     ends = [
@@ -73,7 +74,10 @@ def test_edited_weight_is_written_and_the_other_copied(tmp_path: Path) -> None:
 def save_external(folder: Path) -> Path:
     """Return the path of a model whose initializer stands in weights.bin."""
     onnx.save(
-        model(), folder / "a.onnx", save_as_external_data=True, location="weights.bin",
+        model(),
+        folder / "a.onnx",
+        save_as_external_data=True,
+        location="weights.bin",
         convert_attribute=False,
     )
     return folder / "a.onnx"
@@ -121,9 +125,7 @@ def test_model_that_outgrows_a_proto_gets_a_side_file(
     monkeypatch.setattr(onnx_file, "LARGEST", 10_000)
     onnx.save(model(), tmp_path / "a.onnx")
 
-    onnx_file.write_whole(
-        read_skeleton(tmp_path / "a.onnx"), tmp_path, tmp_path / "b.onnx"
-    )
+    onnx_file.write_whole(read_skeleton(tmp_path / "a.onnx"), tmp_path, tmp_path / "b.onnx")
 
     assert (tmp_path / "b.onnx").stat().st_size < 10_000
     assert (tmp_path / "b.onnx.data").stat().st_size == 2 * 64 * 64 * 4

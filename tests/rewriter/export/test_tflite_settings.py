@@ -50,8 +50,14 @@ def test_weights_start_aligned(target: Pivot, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "layer", ["Conv stem", "Conv depthwise", "Conv pointwise", "ConvTranspose upward",
-              "Gemm hidden"],
+    "layer",
+    [
+        "Conv stem",
+        "Conv depthwise",
+        "Conv pointwise",
+        "ConvTranspose upward",
+        "Gemm hidden",
+    ],
 )
 @pytest.mark.parametrize("slot", [1, 2])
 def test_weight_is_written_in_the_file_s_layout(

@@ -81,9 +81,7 @@ def test_channelwise_constant_is_laid_out_anew(find: Find, written: Write) -> No
     """A factor per channel, [1, C, 1, 1] in the pivot, lies along the last axis there."""
     factors = np.arange(1, 9, dtype=np.float32).reshape(1, 8, 1, 1)
 
-    written(InsertNode(
-        find("Conv", "pointwise").outputs[0], "Mul", {}, {1: factors}
-    ))
+    written(InsertNode(find("Conv", "pointwise").outputs[0], "Mul", {}, {1: factors}))
 
 
 def test_input_is_scaled_and_shifted(target: Pivot, written: Write, kinds: Kinds) -> None:
@@ -105,9 +103,7 @@ def test_node_behind_the_output_takes_its_name(
     """The model's output tensor keeps its index and name, so the signature still holds."""
     name = target.outputs[0].name
 
-    out = written(
-        InsertNode(name, "Mul", {}, {1: np.array(3, np.float32)})
-    )
+    out = written(InsertNode(name, "Mul", {}, {1: np.array(3, np.float32)}))
 
     before, after = tflite_file.read(target.path).graph, tflite_file.read(out).graph
     assert before.outputs.tolist() == after.outputs.tolist()
@@ -134,7 +130,10 @@ def replaced(node: Node, op: str, **attributes: object) -> ReplaceRegion:
 def test_pooling_is_replaced(find: Find, written: Write, kinds: Kinds) -> None:
     """An AVERAGE_POOL_2D becomes a MAX_POOL_2D with its window, strides and padding."""
     edit = replaced(
-        find("AveragePool", "pool"), "MaxPool", kernel_shape=[3, 3], pads=[1, 1, 1, 1],
+        find("AveragePool", "pool"),
+        "MaxPool",
+        kernel_shape=[3, 3],
+        pads=[1, 1, 1, 1],
         strides=[1, 1],
     )
 
