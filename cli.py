@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from analyzer.commandline import MODELS, diff_options, repair_options, trust_and_loudness
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -26,7 +28,6 @@ WIDTH = 100
 USAGE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 
 ABOUT = "Is a converted model still the one you trained? Where it broke, why, and mended."
-MODELS = "an .onnx, .keras, .tflite or .pt2 file, or file.py:factory"
 EXAMPLES = """\
   %(prog)s diff model.keras model.tflite               is it the same model?
   %(prog)s diff model.keras model.tflite --inputs x.npz --report out
@@ -114,7 +115,10 @@ def program() -> str:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of every command."""
     top = Parser(
-        prog=program(), description=ABOUT, epilog=EXAMPLES, allow_abbrev=False,
+        prog=program(),
+        description=ABOUT,
+        epilog=EXAMPLES,
+        allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action=Version)
@@ -129,16 +133,20 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(command=run)
         return added
 
-    _diff_options(command(_diff, "diff", "is it the same model? where and why not?"))
-    _repair_options(command(_repair, "repair", "mend TARGET, write it in its own format"))
+    diff_options(command(_diff, "diff", "is it the same model? where and why not?"))
+    repair_options(command(_repair, "repair", "mend TARGET, write it in its own format"))
     tour = command(_demo, "demo", "train, convert, break, diff and repair a real model")
     tour.add_argument(
-        "folder", metavar="DIR", nargs="?", type=Path, default=Path("pivotfix-demo"),
+        "folder",
+        metavar="DIR",
+        nargs="?",
+        type=Path,
+        default=Path("pivotfix-demo"),
         help="where the files go (default: %(default)s)",
     )
     one = command(_inspect, "inspect", "what is seen: pivot, inputs, operators, layers")
     one.add_argument("model", metavar="MODEL", help=MODELS)
-    _trust_and_loudness(one)
+    trust_and_loudness(one)
     page = command(_explain, "explain", "what a rule finds and how it cures")
     page.add_argument("rule", metavar="RULE", help="its name, as a report gives it")
     command(_rules, "rules", "every kind of fault that can be explained")
@@ -158,77 +166,6 @@ class Version(argparse.Action):
         parser.exit(message=f"pivotfix {tool_version()}\n")
 
 
-def _diff_options(command: argparse.ArgumentParser) -> None:
-    _pair(command)
-    command.add_argument(
-        "--simplify", action="store_true",
-        help="put both pivots through onnxsim first (extra: optimize)",
-    )
-    _reporting(command)
-
-
-def _repair_options(command: argparse.ArgumentParser) -> None:
-    _pair(command)
-    add = command.add_argument
-    add("-o", "--output", metavar="OUT", type=Path, help="TARGET's suffix, or .onnx")
-    add("--dry-run", action="store_true", help="show the edits, write no model")
-    add("--force", action="store_true", help="replace OUT if it exists")
-    _reporting(command)
-
-
-def _pair(command: argparse.ArgumentParser) -> None:
-    """Add the two models and how they are probed and judged."""
-    add = command.add_argument
-    add("source", metavar="SOURCE", help=f"the model that is right: {MODELS}")
-    add("target", metavar="TARGET", help="its conversion: likewise")
-    add("--inputs", metavar="FILE.npz", type=Path, help="your own inputs, one array each")
-    add("--samples", metavar="N", type=_read("count"), default=8,
-        help="inputs to draw without --inputs (default: %(default)s)")
-    add("--seed", metavar="N", type=_read("seed"), default=0, help="(default: %(default)s)")
-    for name in ("--rtol", "--atol"):
-        add(name, metavar="VALUE|TENSOR:VALUE", type=_read("tolerance"), action="append",
-            default=[], help="tolerance of an output, instead of its noise floor")
-    add("--val-range", metavar="NAME:[lo,hi]", type=_read("interval"), action="append",
-        default=[], help="interval to draw an input from")
-    add("--input-shapes", metavar="NAME:[1,3,224,224]", type=_read("shape"),
-        action="append", default=[], help="shape of an input that leaves sizes open")
-    add("--pairs", metavar="FILE.json", type=Path, help="nodes that belong together")
-
-
-def _read(kind: str) -> Callable[[str], object]:
-    """Return a reader of one kind of word, loaded when there is a word to read."""
-
-    def read(word: str) -> object:
-        from analyzer import arguments
-
-        return getattr(arguments, kind)(word)
-
-    return read
-
-
-def _reporting(command: argparse.ArgumentParser) -> None:
-    """Add what is shown and written, and what counts as failure."""
-    add = command.add_argument
-    add("--report", metavar="DIR", type=Path, help="write report.json into DIR")
-    add("--format", choices=("terminal", "json"), action="append", default=[],
-        help="what to show (default: terminal); may be repeated")
-    add("--fail-on", choices=("root", "any", "structure"), default="root",
-        help="root: faults; any: drift and latent ones too; structure: all differences")
-    add("--exit-zero", action="store_true", help="exit 0 where it would be 1")
-    add("--no-progress", action="store_true", help="show no progress bar")
-    _trust_and_loudness(command)
-
-
-def _trust_and_loudness(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--trust-code", action="store_true", help="run the code that a model comes with"
-    )
-    loudness = command.add_mutually_exclusive_group()
-    add = loudness.add_argument
-    add("-v", "--verbose", action="store_true", help="show everything")
-    add("-q", "--quiet", action="store_true", help="show the verdict alone")
-
-
 def _diff(given: argparse.Namespace) -> int:
     """Return the exit code of a comparison."""
     from analyzer.diff import analyse
@@ -236,7 +173,10 @@ def _diff(given: argparse.Namespace) -> int:
     _refuse_two_on_stdout(given)
     with _progress(given) as told:
         analysis = analyse(
-            given.source, given.target, options=options_of(given), rules=_rule_book,
+            given.source,
+            given.target,
+            options=options_of(given),
+            rules=_rule_book,
             progress=told,
         )
     for note in (*analysis.source.notes, *analysis.target.notes):
@@ -252,8 +192,14 @@ def _repair(given: argparse.Namespace) -> int:
     _refuse_two_on_stdout(given)
     with _progress(given) as told:
         report = repair(
-            given.source, given.target, given.output, options=options_of(given),
-            rules=_rule_book(), progress=told, dry_run=given.dry_run, force=given.force,
+            given.source,
+            given.target,
+            given.output,
+            options=options_of(given),
+            rules=_rule_book(),
+            progress=told,
+            dry_run=given.dry_run,
+            force=given.force,
         )
     code = _conclude(report, given)
     _tell_written(report, given)
@@ -327,7 +273,8 @@ def options_of(given: argparse.Namespace) -> Options:
         val_range=dict(given.val_range),
         input_shapes=dict(given.input_shapes),
         trust_code=given.trust_code,
-        simplify=getattr(given, "simplify", False), pairs=given.pairs,
+        simplify=getattr(given, "simplify", False),
+        pairs=given.pairs,
     )
 
 

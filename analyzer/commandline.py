@@ -1,0 +1,120 @@
+"""The arguments of the commands, declared without loading anything that reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+MODELS = "an .onnx, .keras, .tflite or .pt2 file, or file.py:factory"
+"""What can be compared, as the help says it."""
+
+
+def diff_options(command: argparse.ArgumentParser) -> None:
+    """Add what `diff` takes."""
+    _pair(command)
+    command.add_argument(
+        "--simplify",
+        action="store_true",
+        help="put both pivots through onnxsim first (extra: optimize)",
+    )
+    _reporting(command)
+
+
+def repair_options(command: argparse.ArgumentParser) -> None:
+    """Add what `repair` takes."""
+    _pair(command)
+    add = command.add_argument
+    add("-o", "--output", metavar="OUT", type=Path, help="TARGET's suffix, or .onnx")
+    add("--dry-run", action="store_true", help="show the edits, write no model")
+    add("--force", action="store_true", help="replace OUT if it exists")
+    _reporting(command)
+
+
+def _pair(command: argparse.ArgumentParser) -> None:
+    """Add the two models and how they are probed and judged."""
+    add = command.add_argument
+    add("source", metavar="SOURCE", help=f"the model that is right: {MODELS}")
+    add("target", metavar="TARGET", help="its conversion: likewise")
+    add("--inputs", metavar="FILE.npz", type=Path, help="your own inputs, one array each")
+    add(
+        "--samples",
+        metavar="N",
+        type=_read("count"),
+        default=8,
+        help="inputs to draw without --inputs (default: %(default)s)",
+    )
+    add("--seed", metavar="N", type=_read("seed"), default=0, help="(default: %(default)s)")
+    for name in ("--rtol", "--atol"):
+        add(
+            name,
+            metavar="VALUE|TENSOR:VALUE",
+            type=_read("tolerance"),
+            action="append",
+            default=[],
+            help="tolerance of an output, instead of its noise floor",
+        )
+    add(
+        "--val-range",
+        metavar="NAME:[lo,hi]",
+        type=_read("interval"),
+        action="append",
+        default=[],
+        help="interval to draw an input from",
+    )
+    add(
+        "--input-shapes",
+        metavar="NAME:[1,3,224,224]",
+        type=_read("shape"),
+        action="append",
+        default=[],
+        help="shape of an input that leaves sizes open",
+    )
+    add("--pairs", metavar="FILE.json", type=Path, help="nodes that belong together")
+
+
+def _read(kind: str) -> Callable[[str], object]:
+    """Return a reader of one kind of word, loaded when there is a word to read."""
+
+    def read(word: str) -> object:
+        from analyzer import arguments
+
+        return getattr(arguments, kind)(word)
+
+    return read
+
+
+def _reporting(command: argparse.ArgumentParser) -> None:
+    """Add what is shown and written, and what counts as failure."""
+    add = command.add_argument
+    add("--report", metavar="DIR", type=Path, help="write report.json into DIR")
+    add(
+        "--format",
+        choices=("terminal", "json"),
+        action="append",
+        default=[],
+        help="what to show (default: terminal); may be repeated",
+    )
+    add(
+        "--fail-on",
+        choices=("root", "any", "structure"),
+        default="root",
+        help="root: faults; any: drift and latent ones too; structure: all differences",
+    )
+    add("--exit-zero", action="store_true", help="exit 0 where it would be 1")
+    add("--no-progress", action="store_true", help="show no progress bar")
+    trust_and_loudness(command)
+
+
+def trust_and_loudness(command: argparse.ArgumentParser) -> None:
+    """Add what every command that opens a model takes."""
+    command.add_argument(
+        "--trust-code", action="store_true", help="run the code that a model comes with"
+    )
+    loudness = command.add_mutually_exclusive_group()
+    add = loudness.add_argument
+    add("-v", "--verbose", action="store_true", help="show everything")
+    add("-q", "--quiet", action="store_true", help="show the verdict alone")
