@@ -81,9 +81,7 @@ def channels_first(node: Node, weight: Array) -> Array:
     if node.op == "Conv":
         return weight
     if node.op == "ConvTranspose":
-        group = int(node.attributes.get("group", 1))  # type: ignore[arg-type]  # the schema says INT
-        inner = weight.reshape(group, weight.shape[0] // group, *weight.shape[1:])
-        return inner.swapaxes(1, 2).reshape(-1, weight.shape[0] // group, *weight.shape[2:])
+        return _groups_swapped(node, weight)
     if node.op == "Gemm" and node.attributes.get("transB"):
         return weight
     return weight.swapaxes(-1, -2) if weight.ndim > 1 else weight[None]
@@ -91,11 +89,21 @@ def channels_first(node: Node, weight: Array) -> Array:
 
 def as_stored(node: Node, kernel: Array) -> Array:
     """Return a kernel with output channels first as the operator stores it."""
-    if node.op != "ConvTranspose":
-        return channels_first(node, kernel)
+    return channels_first(node, kernel)
+
+
+def _groups_swapped(node: Node, kernel: Array) -> Array:
+    """Return a transposed convolution's kernel, the channels inside each group swapped.
+
+    A number of groups that does not divide the channels, which no runtime takes, counts
+    as one.
+    """
     group = int(node.attributes.get("group", 1))  # type: ignore[arg-type]  # the schema says INT
-    inner = kernel.reshape(group, kernel.shape[0] // group, *kernel.shape[1:])
-    return inner.swapaxes(1, 2).reshape(-1, kernel.shape[0] // group, *kernel.shape[2:])
+    if group < 1 or kernel.shape[0] % group:
+        group = 1
+    each = kernel.shape[0] // group
+    inner = kernel.reshape(group, each, *kernel.shape[1:])
+    return inner.swapaxes(1, 2).reshape(-1, each, *kernel.shape[2:])
 
 
 def per_channel(values: Array, kernel: Array) -> Array:

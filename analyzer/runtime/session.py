@@ -92,6 +92,7 @@ def open_session(
         RunError: The runtime does not load the model.
     """
     named = _with_names(model)
+    _refuse_division_by_zero(named.graph)
     try:
         native = _native_session(named, folder, optimize=optimize, threads=threads)
     except _refusals() as surprise:
@@ -201,6 +202,20 @@ def _with_names(model: onnx.ModelProto) -> onnx.ModelProto:
         node.name = name if name not in taken else node.name  # a name twice is refused
         taken.add(name)
     return named
+
+
+def _refuse_division_by_zero(graph: onnx.GraphProto) -> None:
+    """Raise on a ConvTranspose of no groups: ONNX Runtime 1.31 divides by them and dies."""
+    for node in graph.node:
+        if node.op_type == "ConvTranspose" and any(
+            attribute.name == "group" and attribute.i == 0 for attribute in node.attribute
+        ):
+            raise RunError(
+                f"ONNX Runtime cannot run the model: node {node.name}: its group is 0",
+                hint="mend that node, or convert the model again",
+                node=node.name,
+                loading=True,
+            )
 
 
 def _run_error(surprise: Exception, model: onnx.ModelProto, *, loading: bool) -> RunError:

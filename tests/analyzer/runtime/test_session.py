@@ -50,6 +50,16 @@ def test_unnamed_node_goes_by_its_first_output(build: Build) -> None:
     assert caught.value.node == "y"
 
 
+def test_transposed_convolution_of_no_groups_is_refused(build: Build) -> None:
+    """The runtime would divide by the groups, and take the process with it."""
+    node = helper.make_node("ConvTranspose", ["x", "w"], ["y"], name="up", group=0)
+    model = build([node], w=np.ones((3, 3, 1), np.float32))
+
+    with pytest.raises(RunError, match="up: its group is 0") as caught:
+        open_session(model, HERE)
+    assert caught.value.node == "up"
+
+
 def test_node_that_fails_on_a_sample_is_named(build: Build) -> None:
     """A reshape that does not fit is found when it runs."""
     node = helper.make_node("Reshape", ["x", "to"], ["y"], name="flat")
