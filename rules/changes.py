@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from analyzer.core.changes import undone
-from analyzer.core.types import Array, Difference, Fault, Fix, Node, Safety
+from analyzer.core.types import Array, Aspect, Difference, Fault, Fix, Node, Safety
 from rules.base import Spot
 from rules.evidence import SIMPLEST_FIRST, blamed, first
 from rules.wording import shown
@@ -27,6 +28,54 @@ class Change:
     together: tuple[Difference, ...]
     node: Node
     spot: Spot
+
+
+PatternT = TypeVar("PatternT")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Damaged(Generic[PatternT]):
+    """A weight that was damaged in a way that has a pattern.
+
+    Attributes:
+        change: The difference of weights.
+        pattern: What the rule reads in it.
+    """
+
+    change: Change
+    pattern: PatternT
+
+    @property
+    def spot(self) -> Spot:
+        """Where it lies."""
+        return self.change.spot
+
+
+def damaged(
+    fault: Fault, read: Callable[[Array, Array], PatternT | None]
+) -> Damaged[PatternT] | None:
+    """Return the first curing difference of weights in which a pattern can be read.
+
+    Args:
+        fault: The fault.
+        read: Gives the pattern that takes the source's weight, in the target's layout, into
+            the target's, or None.
+    """
+    found = change(fault, lambda one: _pattern(one, read) is not None)
+    seen = None if found is None else _pattern(found.difference, read)
+    return None if found is None or seen is None else Damaged(found, seen)
+
+
+def _pattern(
+    difference: Difference, read: Callable[[Array, Array], PatternT | None]
+) -> PatternT | None:
+    """Return what is read in a difference of two weights; None for any other difference."""
+    source, target = difference.source, difference.target
+    if difference.aspect is not Aspect.WEIGHT:
+        return None
+    if not isinstance(source, np.ndarray) or not isinstance(target, np.ndarray):
+        return None
+    return read(source, target)
 
 
 def change(fault: Fault, wanted: Callable[[Difference], bool]) -> Change | None:

@@ -45,6 +45,11 @@ def layer(op: str, *constants: Array, **attributes: AttributeValue) -> Layer:
     return Layer(op, attributes, dict(enumerate(constants, start=1)))
 
 
+def with_kernel(one: Layer, kernel: Array) -> Layer:
+    """Return a layer that multiplies with another kernel."""
+    return Layer(one.op, one.attributes, {**one.constants, 1: kernel})
+
+
 def weights(*shape: int, seed: int = 0) -> Array:
     """Return float32 weights of the given shape, no two alike, none of them near zero."""
     rng = np.random.default_rng((seed, *shape))

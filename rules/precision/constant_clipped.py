@@ -12,15 +12,14 @@ Repair
     Set the constant to the source's value, or to the largest the format holds.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
 
-from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fix
-from rules.base import PROVEN, Example, Rule, Spot
-from rules.changes import Change, beside, change, undoing
+from analyzer.core.types import Array, Fault, FaultClass, Fix
+from rules.base import PROVEN, Example, Rule
+from rules.changes import Damaged, beside, damaged, undoing
 from rules.models import Layer, chain, conv, layer
 from rules.patterns import clipped_at
 from rules.sabotage import Victim, spoiled
@@ -29,34 +28,19 @@ from rules.wording import named, shown
 HALF_MAX = float(np.finfo(np.float16).max)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Clipped:
-    """A weight difference, and the magnitude at which the target's was cut off."""
-
-    change: Change
-    limit: float
-
-    @property
-    def spot(self) -> Spot:
-        """Where it lies."""
-        return self.change.spot
+def detect(fault: Fault) -> Damaged[float] | None:
+    return damaged(fault, _limit)
 
 
-def detect(fault: Fault) -> Clipped | None:
-    found = change(fault, lambda difference: _limit(difference) is not None)
-    limit = None if found is None else _limit(found.difference)
-    return None if found is None or limit is None else Clipped(found, limit)
-
-
-def explain(cause: Clipped) -> str:
+def explain(cause: Damaged[float]) -> str:
     one = cause.change
     return (
-        f"{named(one.node)}: {one.difference.field} was cut off at {cause.limit:g}, the "
+        f"{named(one.node)}: {one.difference.field} was cut off at {cause.pattern:g}, the "
         f"source's is {shown(one.difference.source)}{beside(one)}"
     )
 
 
-def repair(cause: Clipped) -> Fix | None:
+def repair(cause: Damaged[float]) -> Fix | None:
     one = cause.change
     return undoing(f"Set {one.difference.field} of {one.node.name} to the source's", one)
 
@@ -77,11 +61,8 @@ def _clip(victim: Victim) -> bool:
     return bool(limit > 0)
 
 
-def _limit(difference: Difference) -> float | None:
-    source, target = difference.source, difference.target
-    if difference.aspect is not Aspect.WEIGHT or not isinstance(source, np.ndarray):
-        return None
-    if not isinstance(target, np.ndarray) or source.dtype.kind != "f":
+def _limit(source: Array, target: Array) -> float | None:
+    if source.dtype.kind != "f":
         return None
     is_half = target.dtype == np.float16
     return (

@@ -16,16 +16,15 @@ References:
     https://github.com/onnx/tensorflow-onnx/issues/2394
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
 
-from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fix
-from rules.base import PROVEN, Example, Rule, Spot
-from rules.changes import Change, beside, change, undoing
-from rules.models import Layer, chain, conv, layer
+from analyzer.core.types import Array, Fault, FaultClass, Fix
+from rules.base import PROVEN, Example, Rule
+from rules.changes import Damaged, beside, damaged, undoing
+from rules.models import Layer, chain, conv, layer, with_kernel
 from rules.patterns import rounded_to
 from rules.sabotage import Victim, spoiled
 from rules.wording import named
@@ -34,34 +33,19 @@ LAST_STEP = 127
 """Steps of a signed eight-bit grid on either side of zero."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rounded:
-    """A weight difference, and the format that the target's was rounded to."""
-
-    change: Change
-    dtype: str
-
-    @property
-    def spot(self) -> Spot:
-        """Where it lies."""
-        return self.change.spot
+def detect(fault: Fault) -> Damaged[str] | None:
+    return damaged(fault, _format)
 
 
-def detect(fault: Fault) -> Rounded | None:
-    found = change(fault, lambda difference: _format(difference) is not None)
-    dtype = None if found is None else _format(found.difference)
-    return None if found is None or dtype is None else Rounded(found, dtype)
-
-
-def explain(cause: Rounded) -> str:
+def explain(cause: Damaged[str]) -> str:
     one = cause.change
     return (
         f"{named(one.node)}: {one.difference.field} is the source's rounded to "
-        f"{cause.dtype}, though it is stored wider{beside(one)}"
+        f"{cause.pattern}, though it is stored wider{beside(one)}"
     )
 
 
-def repair(cause: Rounded) -> Fix | None:
+def repair(cause: Damaged[str]) -> Fix | None:
     one = cause.change
     return undoing(f"Restore the full precision of {one.node.name}", one)
 
@@ -78,13 +62,8 @@ def _round(victim: Victim) -> bool:
     return True
 
 
-def _format(difference: Difference) -> str | None:
-    source, target = difference.source, difference.target
-    if difference.aspect is not Aspect.WEIGHT or not isinstance(source, np.ndarray):
-        return None
-    if not isinstance(target, np.ndarray) or target.dtype != np.float32:
-        return None
-    return rounded_to(source, target)
+def _format(source: Array, target: Array) -> str | None:
+    return rounded_to(source, target) if target.dtype == np.float32 else None
 
 
 def gridded(kernel: Array) -> Array:
@@ -96,7 +75,7 @@ def gridded(kernel: Array) -> Array:
 def rounded(one: Layer) -> Layer:
     """Return a layer whose kernel was rounded to an eight-bit grid."""
     kernel = gridded(one.constants[1].astype(np.float32))
-    return Layer(one.op, one.attributes, {**one.constants, 1: kernel})
+    return with_kernel(one, kernel)
 
 
 RULE = Rule(

@@ -18,10 +18,10 @@ from functools import partial
 import numpy as np
 import onnx
 
-from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix, InsertNode
+from analyzer.core.types import Array, Fault, FaultClass, Fix, InsertNode
 from rules.base import PROVEN, Example, Rule, Spot
-from rules.changes import Change, beside, change, undoing
-from rules.models import Layer, chain, conv, layer
+from rules.changes import Change, beside, damaged, undoing
+from rules.models import Layer, chain, conv, layer, with_kernel
 from rules.patterns import same
 from rules.regions import computed_inputs
 from rules.sabotage import Victim, spoiled
@@ -38,24 +38,20 @@ class Mirrored:
     change: Change
     tensor: str
     channels: int
-
-    @property
-    def spot(self) -> Spot:
-        """Where it lies."""
-        return self.change.spot
+    spot: Spot
 
 
 def detect(fault: Fault) -> Mirrored | None:
-    found = change(fault, _is_mirrored)
+    found = damaged(fault, _mirrored_channels)
     if found is None:
         return None
-    tensor = computed_inputs(found.node)[0]
+    tensor = computed_inputs(found.change.node)[0]
     given = {name: node for node in fault.target.nodes for name in node.outputs}
     while tensor in given and given[tensor].op == "Transpose":
         tensor = given[tensor].inputs[0]
     if tensor not in fault.entries:
         return None
-    return Mirrored(found, tensor, found.node.constants[found.difference.slot].shape[1])
+    return Mirrored(found.change, tensor, found.pattern, found.spot)
 
 
 def explain(cause: Mirrored) -> str:
@@ -93,19 +89,17 @@ def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProt
     return spoiled(model, rng, {"Conv"}, mirror)
 
 
-def _is_mirrored(difference: Difference) -> bool:
-    source, target = difference.source, difference.target
-    if difference.aspect is not Aspect.WEIGHT or not isinstance(source, np.ndarray):
-        return False
-    if not isinstance(target, np.ndarray) or source.ndim < 3:  # noqa: PLR2004 - a convolution's kernel
-        return False
-    return source.shape[1] > 1 and same(source[:, ::-1], target)
+def _mirrored_channels(source: Array, target: Array) -> int | None:
+    """Return the number of input channels of a convolution that reads them in reverse."""
+    if source.ndim < 3 or source.shape[1] < 2:  # noqa: PLR2004 - a kernel; one channel has no order
+        return None
+    return source.shape[1] if same(source[:, ::-1], target) else None
 
 
 def mirrored(one: Layer) -> Layer:
     """Return a convolution whose input channels are reversed."""
     kernel = np.ascontiguousarray(one.constants[1][:, ::-1])
-    return Layer(one.op, one.attributes, {**one.constants, 1: kernel})
+    return with_kernel(one, kernel)
 
 
 RULE = Rule(

@@ -24,7 +24,6 @@ import onnx
 from analyzer.core.types import (
     Array,
     Aspect,
-    Difference,
     Edit,
     Fault,
     FaultClass,
@@ -35,7 +34,7 @@ from analyzer.core.types import (
 )
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.carrying import inserted
-from rules.changes import change, undoing
+from rules.changes import damaged, undoing
 from rules.evidence import blamed, deviation, results
 from rules.models import chain, conv, layer
 from rules.patterns import uniform_factor
@@ -205,30 +204,21 @@ def _fit(
 
 def _in_weights(fault: Fault) -> Rescaled | None:
     """Return the factor on the first weights, where undoing it cures the region."""
-    found = change(fault, _is_scaled_kernel)
-    if found is None or not _reads_entry(found.node, fault):
+    found = damaged(fault, _kernel_factor)
+    if found is None or not _reads_entry(found.change.node, fault):
         return None
-    name = computed_inputs(found.node)[0]
-    factor = _kernel_factor(found.difference)
+    node = found.change.node
     return Rescaled(
-        name,
-        f"the weights of {found.node.name} are {factor:.6g} times the source's",
-        undoing(f"Restore the weights of {found.node.name}", found),
+        computed_inputs(node)[0],
+        f"the weights of {node.name} are {found.pattern:.6g} times the source's",
+        undoing(f"Restore the weights of {node.name}", found.change),
         found.spot,
     )
 
 
-def _is_scaled_kernel(difference: Difference) -> bool:
-    return _kernel_factor(difference) is not None
-
-
-def _kernel_factor(difference: Difference) -> float | None:
-    source, target = difference.source, difference.target
-    if difference.aspect is not Aspect.WEIGHT or not isinstance(source, np.ndarray):
-        return None
-    if not isinstance(target, np.ndarray) or source.ndim < 2:  # noqa: PLR2004 - a kernel, no bias
-        return None
-    return uniform_factor(source, target)
+def _kernel_factor(source: Array, target: Array) -> float | None:
+    is_kernel = source.ndim > 1  # a bias can be scaled for other reasons
+    return uniform_factor(source, target) if is_kernel else None
 
 
 def _proven_extra(fault: Fault) -> tuple[Node, ...]:

@@ -11,54 +11,38 @@ Repair
     Copy the source's weight in the target's layout.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
 
-from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
-from rules.base import PROVEN, Example, Rule, Spot
-from rules.changes import Change, beside, change, undoing
-from rules.models import Layer, chain, conv, layer
+from analyzer.core.types import Array, Fault, FaultClass, Fix
+from rules.base import PROVEN, Example, Rule
+from rules.changes import Damaged, beside, damaged, undoing
+from rules.models import Layer, chain, conv, layer, with_kernel
 from rules.patterns import zeroed_channels
 from rules.sabotage import Victim, spoiled
 from rules.wording import named
 
 SIDES = ("output", "input")
 Lost = tuple[int, tuple[int, ...]]
+"""An axis, and the channels along it that are zero."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Holes:
-    """A weight difference, and the channels that are zero."""
-
-    change: Change
-    axis: int
-    channels: tuple[int, ...]
-
-    @property
-    def spot(self) -> Spot:
-        """Where it lies."""
-        return self.change.spot
+def detect(fault: Fault) -> Damaged[Lost] | None:
+    return damaged(fault, _lost)
 
 
-def detect(fault: Fault) -> Holes | None:
-    found = change(fault, lambda difference: _lost(difference) is not None)
-    lost = None if found is None else _lost(found.difference)
-    return None if found is None or lost is None else Holes(found, *lost)
-
-
-def explain(cause: Holes) -> str:
-    one, side = cause.change, SIDES[cause.axis]
-    listed = ", ".join(str(channel) for channel in cause.channels)
+def explain(cause: Damaged[Lost]) -> str:
+    one, (axis, channels) = cause.change, cause.pattern
+    listed = ", ".join(str(channel) for channel in channels)
     return (
-        f"{named(one.node)}: {side} channels {listed} of {one.difference.field} are zero, "
-        f"the source's are not{beside(one)}"
+        f"{named(one.node)}: {SIDES[axis]} channels {listed} of {one.difference.field} are "
+        f"zero, the source's are not{beside(one)}"
     )
 
 
-def repair(cause: Holes) -> Fix | None:
+def repair(cause: Damaged[Lost]) -> Fix | None:
     one = cause.change
     return undoing(f"Restore the lost channels of {one.node.name}", one)
 
@@ -77,20 +61,16 @@ def _empty(victim: Victim) -> bool:
     return True
 
 
-def _lost(difference: Difference) -> Lost | None:
-    source, target = difference.source, difference.target
-    if difference.aspect is not Aspect.WEIGHT or not isinstance(source, np.ndarray):
-        return None
-    if not isinstance(target, np.ndarray) or source.ndim < 2:  # noqa: PLR2004 - a vector has no channels of many
-        return None
-    return zeroed_channels(source, target)
+def _lost(source: Array, target: Array) -> Lost | None:
+    is_vector = source.ndim < 2  # noqa: PLR2004 - it has no channels of many numbers
+    return None if is_vector else zeroed_channels(source, target)
 
 
 def emptied(one: Layer, *channels: int) -> Layer:
     """Return a layer that lost some output channels of its kernel."""
     kernel = one.constants[1].copy()
     kernel[list(channels)] = 0
-    return Layer(one.op, one.attributes, {**one.constants, 1: kernel})
+    return with_kernel(one, kernel)
 
 
 RULE = Rule(

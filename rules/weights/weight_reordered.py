@@ -12,49 +12,33 @@ Repair
     Copy the source's weight in the target's layout.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
 
-from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
-from rules.base import PROVEN, Example, Rule, Spot
-from rules.changes import Change, beside, change, undoing
-from rules.models import Layer, chain, conv, dense, layer
+from analyzer.core.types import Fault, FaultClass, Fix
+from rules.base import PROVEN, Example, Rule
+from rules.changes import Damaged, beside, damaged, undoing
+from rules.models import Layer, chain, conv, dense, layer, with_kernel
 from rules.patterns import reordering
 from rules.sabotage import Victim, spoiled
 from rules.wording import named
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Reordered:
-    """A weight difference, and in words what was done to the order."""
-
-    change: Change
-    how: str
-
-    @property
-    def spot(self) -> Spot:
-        """Where it lies."""
-        return self.change.spot
+def detect(fault: Fault) -> Damaged[str] | None:
+    return damaged(fault, reordering)
 
 
-def detect(fault: Fault) -> Reordered | None:
-    found = change(fault, lambda difference: _how(difference) is not None)
-    how = None if found is None else _how(found.difference)
-    return None if found is None or how is None else Reordered(found, how)
-
-
-def explain(cause: Reordered) -> str:
+def explain(cause: Damaged[str]) -> str:
     one = cause.change
     return (
-        f"{named(one.node)}: {one.difference.field} is the source's weight {cause.how}"
+        f"{named(one.node)}: {one.difference.field} is the source's weight {cause.pattern}"
         f"{beside(one)}"
     )
 
 
-def repair(cause: Reordered) -> Fix | None:
+def repair(cause: Damaged[str]) -> Fix | None:
     one = cause.change
     return undoing(f"Restore the order of {one.difference.field} of {one.node.name}", one)
 
@@ -73,17 +57,10 @@ def _transpose(victim: Victim) -> bool:
     return True
 
 
-def _how(difference: Difference) -> str | None:
-    source, target = difference.source, difference.target
-    if difference.aspect is not Aspect.WEIGHT or not isinstance(source, np.ndarray):
-        return None
-    return reordering(source, target) if isinstance(target, np.ndarray) else None
-
-
 def transposed(one: Layer) -> Layer:
     """Return a layer whose kernel has its last two axes swapped."""
     kernel = np.ascontiguousarray(one.constants[1].swapaxes(-1, -2))
-    return Layer(one.op, one.attributes, {**one.constants, 1: kernel})
+    return with_kernel(one, kernel)
 
 
 RULE = Rule(

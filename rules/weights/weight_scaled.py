@@ -12,16 +12,15 @@ Repair
     Copy the source's values in the target's layout.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
 
-from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
-from rules.base import PROVEN, Example, Rule, Spot
-from rules.changes import Change, beside, change, undoing
-from rules.models import Layer, chain, conv, layer
+from analyzer.core.types import Array, Fault, FaultClass, Fix
+from rules.base import PROVEN, Example, Rule
+from rules.changes import Damaged, beside, damaged, undoing
+from rules.models import Layer, chain, conv, layer, with_kernel
 from rules.patterns import uniform_factor
 from rules.sabotage import Victim, spoiled
 from rules.wording import named
@@ -30,34 +29,19 @@ FACTOR = 0.25
 """What a sabotaged weight is multiplied with."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scaled:
-    """A weight difference, and the factor between the two."""
-
-    change: Change
-    factor: float
-
-    @property
-    def spot(self) -> Spot:
-        """Where it lies."""
-        return self.change.spot
+def detect(fault: Fault) -> Damaged[float] | None:
+    return damaged(fault, _factor)
 
 
-def detect(fault: Fault) -> Scaled | None:
-    found = change(fault, lambda difference: _factor(difference) is not None)
-    factor = None if found is None else _factor(found.difference)
-    return None if found is None or factor is None else Scaled(found, factor)
-
-
-def explain(cause: Scaled) -> str:
+def explain(cause: Damaged[float]) -> str:
     one = cause.change
     return (
-        f"{named(one.node)}: {one.difference.field} is {cause.factor:.6g} times the "
+        f"{named(one.node)}: {one.difference.field} is {cause.pattern:.6g} times the "
         f"source's, in every element{beside(one)}"
     )
 
 
-def repair(cause: Scaled) -> Fix | None:
+def repair(cause: Damaged[float]) -> Fix | None:
     one = cause.change
     return undoing(f"Undo the factor on {one.difference.field} of {one.node.name}", one)
 
@@ -74,19 +58,15 @@ def _scale(victim: Victim) -> bool:
     return True
 
 
-def _factor(difference: Difference) -> float | None:
-    source, target = difference.source, difference.target
-    if difference.aspect is not Aspect.WEIGHT or not isinstance(source, np.ndarray):
-        return None
-    if not isinstance(target, np.ndarray) or source.size < 2:  # noqa: PLR2004 - any two numbers have a ratio
-        return None
-    return uniform_factor(source, target)
+def _factor(source: Array, target: Array) -> float | None:
+    has_ratio = source.size > 1  # any two single numbers have one
+    return uniform_factor(source, target) if has_ratio else None
 
 
 def scaled(one: Layer, factor: float) -> Layer:
     """Return a layer whose kernel is multiplied by a factor."""
     kernel = one.constants[1] * np.float32(factor)
-    return Layer(one.op, one.attributes, {**one.constants, 1: kernel})
+    return with_kernel(one, kernel)
 
 
 RULE = Rule(
