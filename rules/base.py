@@ -8,9 +8,7 @@ A rule file defines, documented here once for all:
 ``explain(cause)``
     Return one sentence with this fault's names and numbers.
 ``repair(cause)``
-    Return the edits that undo the cause, or None where nothing can be offered.
-``alternatives(cause)``
-    Return other cures in the order they should be tried; optional.
+    Return the cures in the order they should be tried; none where nothing can be offered.
 ``sabotage(model, rng)``
     Return a copy of a healthy model with this fault put in, or None where it has no place
     for it; optional.
@@ -77,12 +75,6 @@ class Example:
     target: Callable[[], onnx.ModelProto]
 
 
-def nothing_else(cause: Located) -> tuple[Fix, ...]:
-    """Return no further cure."""
-    del cause
-    return ()
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule(Generic[CauseT]):
     """One kind of fault: how to know it, say it, cure it and make it.
@@ -95,7 +87,6 @@ class Rule(Generic[CauseT]):
         explain: See the module.
         repair: See the module.
         examples: Pairs that one shared test runs.
-        alternatives: See the module.
         sabotage: See the module.
         statuses: What it speaks of; drift is left to the rules that name it.
     """
@@ -105,9 +96,8 @@ class Rule(Generic[CauseT]):
     confidence: float
     detect: Callable[[Fault], CauseT | None]
     explain: Callable[[CauseT], str]
-    repair: Callable[[CauseT], Fix | None]
+    repair: Callable[[CauseT], tuple[Fix, ...]]
     examples: tuple[Example, ...]
-    alternatives: Callable[[CauseT], tuple[Fix, ...]] = nothing_else
     sabotage: (
         Callable[[onnx.ModelProto, np.random.Generator], onnx.ModelProto | None] | None
     ) = None
@@ -129,8 +119,7 @@ class Rule(Generic[CauseT]):
     def _finding(self, fault: Fault, cause: CauseT) -> Finding:
         spot = cause.spot
         tensors = _outputs(spot.target) or spot.edge[:MOST_TENSORS] or fault.guilty
-        fixes = (self.repair(cause), *self.alternatives(cause))
-        offered = tuple(fix for fix in fixes if fix is not None)
+        fixes = self.repair(cause)
         return Finding(
             id=finding_id(self.slug, tensors),
             rule=self.slug,
@@ -151,8 +140,8 @@ class Rule(Generic[CauseT]):
             affected=fault.affected,
             samples=fault.samples,
             message=self.explain(cause),
-            fix=offered[0] if offered else None,
-            alternatives=offered[1:],
+            fix=next(iter(fixes), None),
+            alternatives=fixes[1:],
             outcome=None,
             fault=fault,
         )

@@ -117,15 +117,15 @@ def _values(difference: Difference) -> Array:
     return found if isinstance(found, np.ndarray) else np.zeros(())
 
 
-def undoing(title: str, cause: Change) -> Fix | None:
-    """Return the fix that gives the target the source's values.
+def undoing(title: str, cause: Change) -> tuple[Fix, ...]:
+    """Return the fix that gives the target the source's values; none where no edit can.
 
     Args:
         title: What the fix does, in the imperative.
         cause: The difference, and those that go with it.
     """
     edits = tuple(edit for difference in cause.together for edit in undone(difference))
-    return Fix(title, edits, Safety.SAFE) if edits else None
+    return (Fix(title, edits, Safety.SAFE),) if edits else ()
 
 
 def beside(cause: Change) -> str:

@@ -17,7 +17,7 @@ LONGEST_FUNCTION = 60
 """A ceiling for the rare `match` that is one thought; 25 is long, 8 is typical."""
 
 DRAWERS = {"util", "utils", "helper", "helpers", "misc", "common", "manager", "info"}
-RULE_PARTS = {"alternatives", "detect", "explain", "repair", "sabotage"}
+RULE_PARTS = {"detect", "explain", "repair", "sabotage"}
 """What a rule file may define; `rules/base.py` documents them once for all."""
 
 PROBLEMS = {

@@ -74,12 +74,8 @@ def explain(cause: Extra) -> str:
     return f"{listed(cause.nodes)} ({names}) in the target has no counterpart in the source"
 
 
-def repair(cause: Extra) -> Fix | None:
-    return next(iter(_fixes(cause)), None)
-
-
-def alternatives(cause: Extra) -> tuple[Fix, ...]:
-    return _fixes(cause)[1:]
+def repair(cause: Extra) -> tuple[Fix, ...]:
+    return tuple(Fix(f"Remove {listed(cause.nodes)}", edits) for edits in cause.edits)
 
 
 def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
@@ -88,10 +84,6 @@ def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProt
 
 def _limit(victim: Victim) -> bool:
     return inserted_after(victim, "Tanh")
-
-
-def _fixes(cause: Extra) -> tuple[Fix, ...]:
-    return tuple(Fix(f"Remove {listed(cause.nodes)}", edits) for edits in cause.edits)
 
 
 def _is_plain(node: Node) -> bool:
@@ -114,7 +106,6 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
-    alternatives=alternatives,
     sabotage=sabotage,
     examples=(
         Example(

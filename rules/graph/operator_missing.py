@@ -95,21 +95,13 @@ def explain(cause: Missing) -> str:
     return f"{cause.tensor}: the source's {cause.ops} is missing behind it"
 
 
-def repair(cause: Missing) -> Fix | None:
-    return next(iter(_fixes(cause)), None)
-
-
-def alternatives(cause: Missing) -> tuple[Fix, ...]:
-    return _fixes(cause)[1:]
+def repair(cause: Missing) -> tuple[Fix, ...]:
+    title = f"Put {cause.ops} behind {cause.tensor}"
+    return tuple(Fix(title, (edit,)) for edit in cause.edits)
 
 
 def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
     return spoiled(model, rng, DROPPED, bypassed)
-
-
-def _fixes(cause: Missing) -> tuple[Fix, ...]:
-    title = f"Put {cause.ops} behind {cause.tensor}"
-    return tuple(Fix(title, (edit,)) for edit in cause.edits)
 
 
 def _by_value(fault: Fault) -> Missing | None:
@@ -152,7 +144,6 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
-    alternatives=alternatives,
     sabotage=sabotage,
     examples=(
         Example(

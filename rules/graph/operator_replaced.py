@@ -72,12 +72,9 @@ def explain(cause: Replaced) -> str:
     return f"{named(cause.target)}: stands where the source has {named(cause.source)}"
 
 
-def repair(cause: Replaced) -> Fix | None:
-    return next(iter(_fixes(cause)), None)
-
-
-def alternatives(cause: Replaced) -> tuple[Fix, ...]:
-    return _fixes(cause)[1:]
+def repair(cause: Replaced) -> tuple[Fix, ...]:
+    title = f"Put {cause.source.op} in the place of {cause.target.op} {cause.target.name}"
+    return tuple(Fix(title, (edit,)) for edit in cause.edits)
 
 
 def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
@@ -89,11 +86,6 @@ def _swap(victim: Victim) -> bool:
     for name in ("alpha", "storage_order", "dilations"):
         victim.set_attribute(name, None)
     return True
-
-
-def _fixes(cause: Replaced) -> tuple[Fix, ...]:
-    title = f"Put {cause.source.op} in the place of {cause.target.op} {cause.target.name}"
-    return tuple(Fix(title, (edit,)) for edit in cause.edits)
 
 
 def _tested(fault: Fault) -> tuple[Node, Node] | None:
@@ -133,7 +125,6 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
-    alternatives=alternatives,
     sabotage=sabotage,
     examples=(
         Example(

@@ -60,15 +60,15 @@ def explain(cause: Reversed) -> str:
     return f"{cause.tensor}: comes out back to front along axis {cause.axis}"
 
 
-def repair(cause: Reversed) -> Fix | None:
+def repair(cause: Reversed) -> tuple[Fix, ...]:
     title = f"Reverse {cause.tensor} along axis {cause.axis}"
     if cause.opset < STEPS_OPSET:
         order = np.arange(cause.size, dtype=np.int64)[::-1].copy()
         edit = InsertNode(cause.tensor, "Gather", {"axis": cause.axis}, {1: order})
-        return Fix(title, (edit,), Safety.UNSAFE)
+        return (Fix(title, (edit,), Safety.UNSAFE),)
     steps = {1: axes(-1), 2: axes(TO_THE_START), 3: axes(cause.axis), 4: axes(-1)}
     edit = InsertNode(cause.tensor, "Slice", {}, steps)
-    return Fix(title, (edit,))
+    return (Fix(title, (edit,)),)
 
 
 def _flipped(axis: int) -> Hypothesis:

@@ -61,8 +61,9 @@ def explain(cause: OtherSubgraph) -> str:
     )
 
 
-def repair(cause: OtherSubgraph) -> Fix | None:
-    return Fix(f"Compute {', '.join(cause.tensors[:4])} as the source does", (cause.edit,))
+def repair(cause: OtherSubgraph) -> tuple[Fix, ...]:
+    title = f"Compute {', '.join(cause.tensors[:4])} as the source does"
+    return (Fix(title, (cause.edit,)),)
 
 
 RULE = Rule(

@@ -36,7 +36,7 @@ class WrongLayout:
     tensor: str
     needed: Permutation | None
     problem: str
-    fix: Fix | None
+    fixes: tuple[Fix, ...]
     spot: Spot
 
 
@@ -44,7 +44,7 @@ def detect(fault: Fault) -> WrongLayout | None:
     if fault.fault_class is FaultClass.INPUT_DIMS:
         edge = fault.guilty or fault.target.inputs
         return WrongLayout(
-            next(iter(edge), "input"), None, fault.problem, None, Spot(edge=edge)
+            next(iter(edge), "input"), None, fault.problem, (), Spot(edge=edge)
         )
     return _wrong_transpose(fault) or _misread(fault)
 
@@ -58,8 +58,8 @@ def explain(cause: WrongLayout) -> str:
     )
 
 
-def repair(cause: WrongLayout) -> Fix | None:
-    return cause.fix
+def repair(cause: WrongLayout) -> tuple[Fix, ...]:
+    return cause.fixes
 
 
 def _wrong_transpose(fault: Fault) -> WrongLayout | None:
@@ -70,9 +70,9 @@ def _wrong_transpose(fault: Fault) -> WrongLayout | None:
     needed = found.difference.source
     if not isinstance(needed, tuple):
         return None
-    fix = undoing(f"Take {found.node.inputs[0]} in the source's layout", found)
+    fixes = undoing(f"Take {found.node.inputs[0]} in the source's layout", found)
     order = tuple(int(axis) for axis in needed)
-    return WrongLayout(found.node.inputs[0], order, "", fix, found.spot)
+    return WrongLayout(found.node.inputs[0], order, "", fixes, found.spot)
 
 
 def _misread(fault: Fault) -> WrongLayout | None:
@@ -86,7 +86,7 @@ def _misread(fault: Fault) -> WrongLayout | None:
     spot = Spot(given.source[:1], edge=(given.tensor, *outputs))
     edit = InsertNode(given.tensor, "Transpose", {"perm": order}, {}, readers)
     fix = Fix(f"Transpose {given.tensor} before it is read", (edit,))
-    return WrongLayout(given.tensor, order, "", fix, spot)
+    return WrongLayout(given.tensor, order, "", (fix,), spot)
 
 
 RULE = Rule(

@@ -61,10 +61,10 @@ def explain(cause: Dangling) -> str:
     )
 
 
-def repair(cause: Dangling) -> Fix | None:
+def repair(cause: Dangling) -> tuple[Fix, ...]:
     if cause.edit is None:
-        return None
-    return Fix(f"Compute what reads {cause.tensor} as the source does", (cause.edit,))
+        return ()
+    return (Fix(f"Compute what reads {cause.tensor} as the source does", (cause.edit,)),)
 
 
 def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:

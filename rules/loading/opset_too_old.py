@@ -79,14 +79,13 @@ def explain(cause: TooOld) -> str:
     )
 
 
-def repair(cause: TooOld) -> Fix | None:
-    edit = SetOpset("", cause.needed)
-    return Fix(f"Declare opset {cause.needed}", (edit,), Safety.UNSAFE)
-
-
-def alternatives(cause: TooOld) -> tuple[Fix, ...]:
+def repair(cause: TooOld) -> tuple[Fix, ...]:
+    newer = SetOpset("", cause.needed)
+    declared = Fix(f"Declare opset {cause.needed}", (newer,), Safety.UNSAFE)
     edit = _cast_around(cause)
-    return () if edit is None else (Fix(f"Compute {cause.node.name} in float32", (edit,)),)
+    if edit is None:
+        return (declared,)
+    return declared, Fix(f"Compute {cause.node.name} in float32", (edit,))
 
 
 def _first_opset(node: Node, dtype: str) -> int | None:
@@ -150,6 +149,5 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
-    alternatives=alternatives,
     examples=(Example(source=partial(clipped, 12), target=partial(clipped, 11)),),
 )

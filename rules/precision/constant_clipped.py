@@ -40,7 +40,7 @@ def explain(cause: Damaged[float]) -> str:
     )
 
 
-def repair(cause: Damaged[float]) -> Fix | None:
+def repair(cause: Damaged[float]) -> tuple[Fix, ...]:
     one = cause.change
     return undoing(f"Set {one.difference.field} of {one.node.name} to the source's", one)
 

@@ -45,7 +45,7 @@ def explain(cause: Damaged[str]) -> str:
     )
 
 
-def repair(cause: Damaged[str]) -> Fix | None:
+def repair(cause: Damaged[str]) -> tuple[Fix, ...]:
     one = cause.change
     return undoing(f"Restore the full precision of {one.node.name}", one)
 

@@ -62,18 +62,16 @@ def explain(cause: Mirrored) -> str:
     )
 
 
-def repair(cause: Mirrored) -> Fix | None:
-    one = cause.change
-    return undoing(f"Let {one.node.name} take the channels in the source's order", one)
-
-
-def alternatives(cause: Mirrored) -> tuple[Fix, ...]:
+def repair(cause: Mirrored) -> tuple[Fix, ...]:
+    one, node = cause.change, cause.change.node
     order = np.arange(cause.channels, dtype=np.int64)[::-1].copy()
-    node = cause.change.node
     reads = computed_inputs(node)[0]
     readers = ((node.name, node.inputs.index(reads)),)
     edit = InsertNode(reads, "Gather", {"axis": 1}, {1: order}, readers)
-    return (Fix(f"Reverse the channels of {cause.tensor}", (edit,)),)
+    return (
+        *undoing(f"Let {node.name} take the channels in the source's order", one),
+        Fix(f"Reverse the channels of {cause.tensor}", (edit,)),
+    )
 
 
 def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
@@ -109,7 +107,6 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
-    alternatives=alternatives,
     sabotage=sabotage,
     examples=(
         Example(

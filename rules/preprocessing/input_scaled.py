@@ -59,7 +59,7 @@ class Rescaled:
 
     tensor: str
     how: str
-    fix: Fix | None
+    fixes: tuple[Fix, ...]
     spot: Spot
 
 
@@ -76,8 +76,8 @@ def explain(cause: Rescaled) -> str:
     return f"{cause.tensor}: the target expects its input on another scale: {cause.how}"
 
 
-def repair(cause: Rescaled) -> Fix | None:
-    return cause.fix
+def repair(cause: Rescaled) -> tuple[Fix, ...]:
+    return cause.fixes
 
 
 def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
@@ -121,7 +121,7 @@ def _lost(fault: Fault) -> Rescaled | None:
     return Rescaled(
         hole.place.tensor,
         f"the source's {listed(hole.nodes)} is missing",
-        None if edit is None else Fix(title, (edit,)),
+        () if edit is None else (Fix(title, (edit,)),),
         Spot(hole.nodes, edge=(hole.place.tensor, *readers), certainty=STRUCTURAL),
     )
 
@@ -139,7 +139,7 @@ def _added(fault: Fault) -> Rescaled | None:
     return Rescaled(
         name,
         f"{listed(extra)} stands behind it and has no counterpart",
-        Fix(f"Leave {name} as it is", edits),
+        (Fix(f"Leave {name} as it is", edits),),
         Spot((), extra, certainty=1.0 if proven else STRUCTURAL),
     )
 
@@ -168,9 +168,8 @@ def _refitted(fault: Fault) -> Rescaled | None:
     ours, theirs = (listed(side.nodes) for side in (fault.source, fault.target))
     how = f"{theirs} stands where the source has {ours}"
     spot = Spot(fault.source.nodes, fault.target.nodes)
-    return Rescaled(
-        fault.entries[0], how, Fix(f"Bring {name} to the source's scale", edits), spot
-    )
+    fix = Fix(f"Bring {name} to the source's scale", edits)
+    return Rescaled(fault.entries[0], how, (fix,), spot)
 
 
 def _fit(

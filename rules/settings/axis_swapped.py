@@ -43,7 +43,7 @@ def explain(cause: Change) -> str:
     )
 
 
-def repair(cause: Change) -> Fix | None:
+def repair(cause: Change) -> tuple[Fix, ...]:
     return undoing(f"Restore the axis of {cause.node.name}", cause)
 
 

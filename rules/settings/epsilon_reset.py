@@ -50,7 +50,7 @@ def explain(cause: Change) -> str:
     )
 
 
-def repair(cause: Change) -> Fix | None:
+def repair(cause: Change) -> tuple[Fix, ...]:
     return undoing(f"Restore the trained epsilon of {cause.node.name}", cause)
 
 

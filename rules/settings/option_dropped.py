@@ -76,7 +76,7 @@ def explain(cause: Change) -> str:
     )
 
 
-def repair(cause: Change) -> Fix | None:
+def repair(cause: Change) -> tuple[Fix, ...]:
     return undoing(f"Give {cause.node.name} the source's {cause.difference.field}", cause)
 
 

@@ -44,7 +44,7 @@ def explain(cause: Change) -> str:
     )
 
 
-def repair(cause: Change) -> Fix | None:
+def repair(cause: Change) -> tuple[Fix, ...]:
     return undoing(f"Normalise {cause.node.name} over the source's axis", cause)
 
 

@@ -63,18 +63,15 @@ def explain(cause: WrongFlattening) -> str:
     )
 
 
-def repair(cause: WrongFlattening) -> Fix | None:
+def repair(cause: WrongFlattening) -> tuple[Fix, ...]:
     readers = tuple((node.name, slot) for node, slot in cause.given.readers)
     edit = InsertNode(cause.given.tensor, "Gather", {"axis": 1}, {1: cause.order}, readers)
-    return Fix(f"Read {cause.given.tensor} in the source's order", (edit,))
-
-
-def alternatives(cause: WrongFlattening) -> tuple[Fix, ...]:
+    reading = Fix(f"Read {cause.given.tensor} in the source's order", (edit,))
     edits = [_reordered(node, cause.order) for node, _ in cause.given.readers]
     known = tuple(edit for edit in edits if edit is not None)
     if len(known) != len(edits):
-        return ()
-    return (Fix(f"Reorder the weights that read {cause.given.tensor}", known),)
+        return (reading,)
+    return reading, Fix(f"Reorder the weights that read {cause.given.tensor}", known)
 
 
 def _reordered(node: Node, order: Array) -> SetConstant | None:
@@ -103,7 +100,6 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
-    alternatives=alternatives,
     examples=(
         Example(
             source=partial(

@@ -53,10 +53,10 @@ def explain(cause: WrongShape) -> str:
     )
 
 
-def repair(cause: WrongShape) -> Fix | None:
-    return (
-        Fix(f"Give {cause.tensor} the source's shape", cause.edits) if cause.edits else None
-    )
+def repair(cause: WrongShape) -> tuple[Fix, ...]:
+    if not cause.edits:
+        return ()
+    return (Fix(f"Give {cause.tensor} the source's shape", cause.edits),)
 
 
 def _from_difference(fault: Fault) -> WrongShape | None:

@@ -72,8 +72,8 @@ def explain(cause: WrongOrder) -> str:
     )
 
 
-def repair(cause: WrongOrder) -> Fix | None:
-    return Fix(f"Put the axes of {cause.tensor} in the source's order", (cause.edit,))
+def repair(cause: WrongOrder) -> tuple[Fix, ...]:
+    return (Fix(f"Put the axes of {cause.tensor} in the source's order", (cause.edit,)),)
 
 
 def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:

@@ -42,7 +42,7 @@ def explain(cause: Damaged[Lost]) -> str:
     )
 
 
-def repair(cause: Damaged[Lost]) -> Fix | None:
+def repair(cause: Damaged[Lost]) -> tuple[Fix, ...]:
     one = cause.change
     return undoing(f"Restore the lost channels of {one.node.name}", one)
 

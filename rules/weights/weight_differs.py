@@ -51,7 +51,7 @@ def explain(cause: Change) -> str:
     )
 
 
-def repair(cause: Change) -> Fix | None:
+def repair(cause: Change) -> tuple[Fix, ...]:
     return undoing(f"Restore {cause.difference.field} of {cause.node.name}", cause)
 
 

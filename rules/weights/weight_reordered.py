@@ -38,7 +38,7 @@ def explain(cause: Damaged[str]) -> str:
     )
 
 
-def repair(cause: Damaged[str]) -> Fix | None:
+def repair(cause: Damaged[str]) -> tuple[Fix, ...]:
     one = cause.change
     return undoing(f"Restore the order of {one.difference.field} of {one.node.name}", one)
 

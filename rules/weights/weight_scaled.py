@@ -41,7 +41,7 @@ def explain(cause: Damaged[float]) -> str:
     )
 
 
-def repair(cause: Damaged[float]) -> Fix | None:
+def repair(cause: Damaged[float]) -> tuple[Fix, ...]:
     one = cause.change
     return undoing(f"Undo the factor on {one.difference.field} of {one.node.name}", one)
 
