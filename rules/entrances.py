@@ -86,11 +86,14 @@ def needed_order(given: Entrance) -> Permutation | None:
         given: What two like regions read.
 
     Returns:
-        The first order of the axes that fits every sample; None where none does.
+        The first order of the axes that fits every sample; None where none does, or where
+        the tensor lies right as it is.
     """
     if given.given[0].ndim != given.right[0].ndim:
         return None
     pairs = list(zip(given.given, given.right, strict=True))
+    if all(np.array_equal(one, other) for one, other in pairs):
+        return None
     fitting = (
         order
         for order in orders(given.given[0].ndim)

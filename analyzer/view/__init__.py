@@ -28,6 +28,7 @@ from analyzer.view.classes import (
     static_names,
     without_type_casts,
 )
+from analyzer.view.sizes import with_fixed_sizes
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -152,8 +153,8 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
         folder: The folder external weights are relative to.
     """
     dynamic = dynamic_tensors(model)
-    names = static_names(model, dynamic)
-    static = _static_values(model, folder, names)
+    sized = with_fixed_sizes(model, dynamic)
+    static = _static_values(sized, folder, static_names(sized, dynamic))
     nodes = dynamic_nodes(model, folder, dynamic, static)
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = tuple(v.name for v in model.graph.input if v.name not in weights)
