@@ -6,8 +6,18 @@ from itertools import chain
 
 import numpy as np
 
+from analyzer.arithmetic import operand_causes
 from analyzer.causes import tested
-from analyzer.core.types import Array, Fault, Feeds, Node, Region, Sample, TensorPair
+from analyzer.core.types import (
+    Array,
+    Difference,
+    Fault,
+    Feeds,
+    Node,
+    Region,
+    Sample,
+    TensorPair,
+)
 from analyzer.isolation import Kind, Side, cuts, isolation_run
 from analyzer.judge import Judged
 from analyzer.matching.layouts import layout_of
@@ -198,7 +208,23 @@ def _fault(
         target.view.giver,
         [{**one.seen, **one.fed} for one in recorded],
     )
+    fault = _with_operands(fault, source, target, recorded)
     return replace(fault, guilty=guilty(fault))
+
+
+def _with_operands(
+    fault: Fault, source: Side, target: Side, recorded: Sequence[_Seen]
+) -> Fault:
+    """Return a fault that nothing explains so far, with the computed operands that do."""
+    if any(_cures(difference, fault) for difference in fault.differences):
+        return fault
+    given, seen = [one.probe.given for one in recorded], [one.seen for one in recorded]
+    found = operand_causes(fault, source, target, given, seen)
+    return replace(fault, differences=(*found, *fault.differences))
+
+
+def _cures(difference: Difference, fault: Fault) -> bool:
+    return difference.cure is not None and difference.cure <= fault.noise_floor
 
 
 def _is_entry(name: str, source: Side, target: Side, links: Links) -> bool:
@@ -254,9 +280,7 @@ def guilty(fault: Fault) -> tuple[str, ...]:
     else of nodes that differ in anything; else what the region gives.
     """
     blamed = [
-        diff
-        for diff in fault.differences
-        if diff.cure is not None and diff.cure <= fault.noise_floor and diff.target_node
+        diff for diff in fault.differences if _cures(diff, fault) and diff.target_node
     ]
     if blamed:
         ranked = sorted(blamed, key=lambda diff: diff.cure or 0.0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analyzer.core.types import Array, Feeds, Permutation, TensorPair
+from analyzer.matching.inherited import keeps_order
 from analyzer.matching.layouts import (
     SAME,
     Layout,
@@ -75,14 +76,35 @@ class _Scene:
         """Return whether ONNX itself gives both tensors one order of axes."""
         return left in self.source.channels_first and right in self.target.channels_first
 
+    def same_node(self, match: ValueMatch) -> bool:
+        """Return whether operators of one name give both tensors of a match."""
+        return _op(self.source, match.source) == _op(self.target, match.target)
+
+    def is_crossed(self, proposal: Proposal, left: str) -> bool:
+        """Return whether a tensor is another node's of a macro operator both sides have.
+
+        A bias of zeros passes on what it reads; its result is the source's sum all the same.
+        """
+        ours = {node.op for node in self.source.operators[proposal.operators.source].nodes}
+        theirs = {
+            node.op for node in self.target.operators[proposal.operators.target].nodes
+        }
+        one, other = _op(self.source, left), _op(self.target, proposal.target)
+        return one != other and one in theirs and other in ours
+
     def options(self, proposal: Proposal) -> tuple[str, ...]:
-        """Return the source tensors of a proposal that no run has refuted."""
+        """Return the source tensors of a proposal that no run has refuted.
+
+        What the same operator gives comes first: a scale may be folded on one side alone.
+        """
         right = proposal.target
-        return tuple(
+        possible = (
             name
             for name in proposal.options
             if name in self.given and (name, right) not in self.banned
         )
+        given = _op(self.target, right)
+        return tuple(sorted(possible, key=lambda name: _op(self.source, name) != given))
 
 
 def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what is ruled out
@@ -117,7 +139,7 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
     agreed = _agreed(scene, proposed, preferred_orders(known.values()))
     links = {**known, **{name: link for name, (link, _) in agreed.items()}}
     loose = {name: error for name, (_, error) in agreed.items() if error > SURELY_SAME}
-    links |= _found(scene, links, loose)
+    links |= _found(scene, links, loose, _claimed(scene, proposed))
     links = {name: link for name, link in links.items() if link is not OUTDONE}
     return links | _guessed(scene, links, proposed)
 
@@ -135,7 +157,7 @@ def _agreed(
             close = best_layout(
                 scene.given[left], array, orders, limit=SAME_VALUES, fixed=fixed
             )
-            if close is None:
+            if close is None or scene.is_crossed(proposal, left):
                 continue
             values = ("values",) if is_telling(array) else ()
             reasons = (*proposal.operators.reasons, *values)
@@ -145,11 +167,24 @@ def _agreed(
     return found
 
 
-def _found(scene: _Scene, links: Links, loose: Mapping[str, float]) -> dict[str, Link]:
+def _claimed(scene: _Scene, proposed: Iterable[Proposal]) -> frozenset[str]:
+    """Return the target tensors for which structure proposes what the same operator gives."""
+    return frozenset(
+        proposal.target
+        for proposal in proposed
+        for name in scene.options(proposal)
+        if _op(scene.source, name) == _op(scene.target, proposal.target)
+    )
+
+
+def _found(
+    scene: _Scene, links: Links, loose: Mapping[str, float], claimed: frozenset[str]
+) -> dict[str, Link]:
     """Return links by value, for tensors without one and for those that fit loosely.
 
     A loose link for whose source tensor another target tensor fits far better becomes
-    `OUTDONE`: tanh of little is little.
+    `OUTDONE`: tanh of little is little. A node that passes on what it reads, though it
+    should not, gives no other operator's result: what is claimed waits for its own.
     """
     unknown = sorted(
         scene.seen.keys() & scene.target.order.keys() - (links.keys() - loose.keys()),
@@ -163,6 +198,14 @@ def _found(scene: _Scene, links: Links, loose: Mapping[str, float]) -> dict[str,
             scene.given, scene.seen, unknown, sources, orders, scene.fixed
         )
         if (match.source, match.target) not in scene.banned
+    ]
+    given = {match.source for match in matches if scene.same_node(match)}
+    matches = [
+        match
+        for match in matches
+        if scene.same_node(match)
+        or match.target not in claimed
+        or match.source not in given
     ]
     closest = _closest(links, matches, scene.given, scene.seen)
     found = {
@@ -185,16 +228,24 @@ def _guessed(scene: _Scene, links: Links, proposed: Iterable[Proposal]) -> dict[
     """Return tentative links for the proposals whose values do not agree."""
     orders = preferred_orders(links.values())
     found: dict[str, Link] = {}
+    alike = {name: link.tensors.source for name, link in links.items() if _is_plain(link)}
     for proposal in proposed:
         right, options = proposal.target, scene.options(proposal)
         if right in links or right in found or not options:
             continue
         array = scene.seen[right]
         left = _of_same_size(scene.given, array, options)
-        fixed = scene.fixed(left, right)
+        kept = keeps_order(scene.source, scene.target, left, right, alike)
+        fixed = scene.fixed(left, right) or kept
         layout = likeliest_layout(scene.given[left], array, orders, fixed=fixed)
-        found[right] = _link(left, right, layout, proposal.operators.reasons, exact=False)
+        link = _link(left, right, layout, proposal.operators.reasons, exact=False)
+        found[right] = link
+        alike |= {right: left} if _is_plain(link) else {}
     return found
+
+
+def _is_plain(link: Link) -> bool:
+    return layout_of(link.tensors) == SAME
 
 
 def _of_same_size(given: Feeds, array: Array, options: Sequence[str]) -> str:
@@ -246,10 +297,9 @@ def _best_matches(
             continue
         one, other = source.owner[match.source], target.owner[match.target]
         same_op = one.op == other.op
-        same_node = _op(source, match.source) == _op(target, match.target)
         rank = (
             not same_op,
-            not same_node,
+            _op(source, match.source) != _op(target, match.target),
             round(match.error, 4),
             source.order[match.source],
         )
