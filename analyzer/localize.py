@@ -324,9 +324,16 @@ def missing_edge(fault: Fault) -> tuple[str, ...]:
                 if name and name not in own and _is_activation(name, fault)
             ]
             strange = [name for name in reads if name not in _shared(fault)]
+            edge = [name for name in reads if name in _before_missing(fault)]
             outs = [name for node in pair.target[:1] for name in node.outputs if name]
-            return tuple(dict.fromkeys((*(strange or reads), *outs)))[:4]
+            return tuple(dict.fromkeys((*(edge or strange or reads), *outs)))[:4]
     return fault.target.outputs[:4]
+
+
+def _before_missing(fault: Fault) -> frozenset[str]:
+    """Return the target tensors that hold what the missing nodes read."""
+    wanted = {name for node in fault.unpaired_source for name in node.inputs}
+    return frozenset(edge.target for edge in fault.edges if edge.source in wanted)
 
 
 def _shared(fault: Fault) -> frozenset[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.core.types import Array, Feeds, Permutation, TensorPair
+from analyzer.core.types import Array, Feeds, Node, Permutation, TensorPair
 from analyzer.matching.inherited import keeps_order
 from analyzer.matching.layouts import (
     SAME,
@@ -23,6 +23,10 @@ from analyzer.matching.operators import TRUST, OperatorPair
 from analyzer.matching.proposals import Proposal, proposals
 from analyzer.matching.values import SAME_VALUES, ValueMatch, is_telling, value_matches
 from analyzer.view import INPUT, View
+from analyzer.view.absorb import label
+
+BIAS = 2
+"""Slot in which Gemm, Conv and their kind read what an Add behind them spells out."""
 
 LOOKED_AT = 4096
 """Elements by which the likeliest layout of two differing tensors is chosen."""
@@ -85,12 +89,16 @@ class _Scene:
 
         A bias of zeros passes on what it reads; its result is the source's sum all the same.
         """
+        one, other = self.source.giver.get(left), self.target.giver.get(proposal.target)
+        if one is None or other is None:
+            return False
         ours = {node.op for node in self.source.operators[proposal.operators.source].nodes}
         theirs = {
             node.op for node in self.target.operators[proposal.operators.target].nodes
         }
-        one, other = _op(self.source, left), _op(self.target, proposal.target)
-        return one != other and one in theirs and other in ours
+        if one.op != other.op and one.op in theirs and other.op in ours:
+            return True
+        return label(one) == label(other) and BIAS in _own(other, one) and "Add" in ours
 
     def options(self, proposal: Proposal) -> tuple[str, ...]:
         """Return the source tensors of a proposal that no run has refuted.
@@ -139,7 +147,7 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
     agreed = _agreed(scene, proposed, preferred_orders(known.values()))
     links = {**known, **{name: link for name, (link, _) in agreed.items()}}
     loose = {name: error for name, (_, error) in agreed.items() if error > SURELY_SAME}
-    links |= _found(scene, links, loose, _claimed(scene, proposed))
+    links |= _found(scene, links, loose, proposed)
     links = {name: link for name, link in links.items() if link is not OUTDONE}
     return links | _guessed(scene, links, proposed)
 
@@ -167,24 +175,49 @@ def _agreed(
     return found
 
 
-def _claimed(scene: _Scene, proposed: Iterable[Proposal]) -> frozenset[str]:
-    """Return the target tensors for which structure proposes what the same operator gives."""
-    return frozenset(
+def _likely(
+    scene: _Scene, proposed: Sequence[Proposal], matches: Iterable[ValueMatch]
+) -> tuple[ValueMatch, ...]:
+    """Return the matches, those of nodes left out that but pass on what they read.
+
+    A node that does nothing, though it should, holds another operator's result. Where
+    structure proposes its own, it waits for that.
+    """
+    own = {
         proposal.target
         for proposal in proposed
-        for name in scene.options(proposal)
-        if _op(scene.source, name) == _op(scene.target, proposal.target)
+        if any(
+            _op(scene.source, name) == _op(scene.target, proposal.target)
+            for name in scene.options(proposal)
+        )
+    }
+    refused = set(scene.banned) | {
+        (name, proposal.target)
+        for proposal in proposed
+        for name in proposal.options
+        if scene.is_crossed(proposal, name)
+    }
+    left = [one for one in matches if (one.source, one.target) not in refused]
+    given = {match.source for match in left if scene.same_node(match)}
+    return tuple(
+        match
+        for match in left
+        if scene.same_node(match)
+        or match.target not in own
+        or match.source not in given
     )
 
 
 def _found(
-    scene: _Scene, links: Links, loose: Mapping[str, float], claimed: frozenset[str]
+    scene: _Scene,
+    links: Links,
+    loose: Mapping[str, float],
+    proposed: Sequence[Proposal],
 ) -> dict[str, Link]:
     """Return links by value, for tensors without one and for those that fit loosely.
 
     A loose link for whose source tensor another target tensor fits far better becomes
-    `OUTDONE`: tanh of little is little. A node that passes on what it reads, though it
-    should not, gives no other operator's result: what is claimed waits for its own.
+    `OUTDONE`: tanh of little is little.
     """
     unknown = sorted(
         scene.seen.keys() & scene.target.order.keys() - (links.keys() - loose.keys()),
@@ -192,21 +225,11 @@ def _found(
     )
     sources = [name for name in scene.given if name in scene.source.order]
     orders = preferred_orders(links.values())
-    matches = [
-        match
-        for match in value_matches(
-            scene.given, scene.seen, unknown, sources, orders, scene.fixed
-        )
-        if (match.source, match.target) not in scene.banned
-    ]
-    given = {match.source for match in matches if scene.same_node(match)}
-    matches = [
-        match
-        for match in matches
-        if scene.same_node(match)
-        or match.target not in claimed
-        or match.source not in given
-    ]
+    matches = _likely(
+        scene,
+        proposed,
+        value_matches(scene.given, scene.seen, unknown, sources, orders, scene.fixed),
+    )
     closest = _closest(links, matches, scene.given, scene.seen)
     found = {
         match.target: _link(
@@ -242,6 +265,11 @@ def _guessed(scene: _Scene, links: Links, proposed: Iterable[Proposal]) -> dict[
         found[right] = link
         alike |= {right: left} if _is_plain(link) else {}
     return found
+
+
+def _own(node: Node, other: Node) -> frozenset[int]:
+    """Return the slots in which a node has constants and another one has none."""
+    return frozenset(node.constants.keys() - other.constants.keys())
 
 
 def _is_plain(link: Link) -> bool:

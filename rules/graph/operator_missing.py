@@ -15,7 +15,7 @@ Repair
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -88,7 +88,10 @@ class Missing:
 
 
 def detect(fault: Fault) -> Missing | None:
-    return _by_value(fault) or _by_structure(fault)
+    proven, likely = _by_value(fault), _by_structure(fault)
+    if proven is None or likely is None or proven.nodes != likely.nodes:
+        return proven or likely
+    return replace(likely, spot=replace(likely.spot, certainty=1.0))
 
 
 def explain(cause: Missing) -> str:
