@@ -176,7 +176,10 @@ def _agreed(
 
 
 def _likely(
-    scene: _Scene, proposed: Sequence[Proposal], matches: Iterable[ValueMatch]
+    scene: _Scene,
+    links: Links,
+    proposed: Sequence[Proposal],
+    matches: Iterable[ValueMatch],
 ) -> tuple[ValueMatch, ...]:
     """Return the matches, those of nodes left out that but pass on what they read.
 
@@ -199,12 +202,12 @@ def _likely(
     }
     left = [one for one in matches if (one.source, one.target) not in refused]
     given = {match.source for match in left if scene.same_node(match)}
+    taken = {link.tensors.source for link in links.values() if link.tensors.exact}
     return tuple(
         match
         for match in left
-        if scene.same_node(match)
-        or match.target not in own
-        or match.source not in given
+        if match.target not in own
+        or match.source not in (taken if scene.same_node(match) else taken | given)
     )
 
 
@@ -227,6 +230,7 @@ def _found(
     orders = preferred_orders(links.values())
     matches = _likely(
         scene,
+        links,
         proposed,
         value_matches(scene.given, scene.seen, unknown, sources, orders, scene.fixed),
     )
