@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analyzer.core.graph import nodes
-from analyzer.core.types import Array, Aspect, Difference, Fault, Feeds, Node, Sample
+from analyzer.core.types import Array, Aspect, Difference, Fault, Feeds, Node
 from analyzer.differences.operators import couples
 from analyzer.isolation import Side
 from analyzer.runtime.region import region_error
@@ -97,7 +97,7 @@ def _value(node: Node, slot: int, given: Feeds) -> Array | None:
     return given.get(node.inputs[slot]) if constant is None else constant
 
 
-def _cured(  # noqa: PLR0913 - both sides, and what they hold
+def _cured(
     fault: Fault,
     source: Side,
     target: Side,
@@ -129,8 +129,7 @@ def _origin(
 ) -> Node:
     """Return the target node at which an operand goes wrong; its reader where none does."""
     right = {
-        _key(value)
-        for value in _values(source, operand.source.inputs[operand.slot], given)
+        _key(value) for value in _values(source, operand.source.inputs[operand.slot], given)
     }
     right.update(_key(one) for one in operand.ours)
     behind = _before(target, operand.name)

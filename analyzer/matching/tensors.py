@@ -23,7 +23,7 @@ from analyzer.matching.operators import TRUST, OperatorPair
 from analyzer.matching.proposals import Proposal, proposals
 from analyzer.matching.values import SAME_VALUES, ValueMatch, is_telling, value_matches
 from analyzer.view import INPUT, View
-from analyzer.view.absorb import label
+from analyzer.view.absorb import LAYOUT_OPS, label
 
 BIAS = 2
 """Slot in which Gemm, Conv and their kind read what an Add behind them spells out."""
@@ -80,6 +80,17 @@ class _Scene:
         """Return whether ONNX itself gives both tensors one order of axes."""
         return left in self.source.channels_first and right in self.target.channels_first
 
+    def keeps_shape(self, left: str, right: str, alike: Mapping[str, str]) -> bool:
+        """Return whether two tensors must have one shape, given what their nodes read.
+
+        Joined along the batch, two tensors hold the same numbers as along the channels.
+        """
+        return (
+            _op(self.target, right) not in LAYOUT_OPS
+            and self.given[left].ndim == self.seen[right].ndim
+            and keeps_order(self.source, self.target, left, right, alike)
+        )
+
     def same_node(self, match: ValueMatch) -> bool:
         """Return whether operators of one name give both tensors of a match."""
         return _op(self.source, match.source) == _op(self.target, match.target)
@@ -87,7 +98,7 @@ class _Scene:
     def is_crossed(self, proposal: Proposal, left: str) -> bool:
         """Return whether a tensor is another node's of a macro operator both sides have.
 
-        A bias of zeros passes on what it reads; its result is the source's sum all the same.
+        A bias of zeros passes on what it reads; the source's sum it is all the same.
         """
         one, other = self.source.giver.get(left), self.target.giver.get(proposal.target)
         if one is None or other is None:
@@ -144,7 +155,7 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
         for one in proposals(source, target, operators)
         if one.target not in known and one.target in seen
     ]
-    agreed = _agreed(scene, proposed, preferred_orders(known.values()))
+    agreed = _agreed(scene, proposed, known)
     links = {**known, **{name: link for name, (link, _) in agreed.items()}}
     loose = {name: error for name, (_, error) in agreed.items() if error > SURELY_SAME}
     links |= _found(scene, links, loose, proposed)
@@ -153,10 +164,11 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
 
 
 def _agreed(
-    scene: _Scene, proposed: Iterable[Proposal], orders: Sequence[Permutation]
+    scene: _Scene, proposed: Iterable[Proposal], known: Links
 ) -> dict[str, tuple[Link, float]]:
     """Return the proposals whose values agree, and their disagreement, in spreads."""
     found: dict[str, tuple[Link, float]] = {}
+    orders, alike = preferred_orders(known.values()), _plain(known)
     for proposal in proposed:
         right = proposal.target
         array = scene.seen[right]
@@ -167,6 +179,9 @@ def _agreed(
             )
             if close is None or scene.is_crossed(proposal, left):
                 continue
+            if close[0] != SAME and scene.keeps_shape(left, right, alike):
+                continue
+            alike |= {right: left} if close[0] == SAME else {}
             values = ("values",) if is_telling(array) else ()
             reasons = (*proposal.operators.reasons, *values)
             link = _link(left, right, close[0], reasons, exact=bool(values))
@@ -194,11 +209,13 @@ def _likely(
             for name in scene.options(proposal)
         )
     }
+    alike = _plain(links)
     refused = set(scene.banned) | {
         (name, proposal.target)
         for proposal in proposed
-        for name in proposal.options
+        for name in scene.options(proposal)
         if scene.is_crossed(proposal, name)
+        or scene.keeps_shape(name, proposal.target, alike)
     }
     left = [one for one in matches if (one.source, one.target) not in refused]
     given = {match.source for match in left if scene.same_node(match)}
@@ -255,16 +272,19 @@ def _guessed(scene: _Scene, links: Links, proposed: Iterable[Proposal]) -> dict[
     """Return tentative links for the proposals whose values do not agree."""
     orders = preferred_orders(links.values())
     found: dict[str, Link] = {}
-    alike = {name: link.tensors.source for name, link in links.items() if _is_plain(link)}
+    alike = _plain(links)
     for proposal in proposed:
         right, options = proposal.target, scene.options(proposal)
         if right in links or right in found or not options:
             continue
         array = scene.seen[right]
         left = _of_same_size(scene.given, array, options)
-        kept = keeps_order(scene.source, scene.target, left, right, alike)
-        fixed = scene.fixed(left, right) or kept
-        layout = likeliest_layout(scene.given[left], array, orders, fixed=fixed)
+        fixed = scene.fixed(left, right)
+        layout = (
+            SAME  # of other sizes even: then its sizes are what is wrong
+            if keeps_order(scene.source, scene.target, left, right, alike)
+            else likeliest_layout(scene.given[left], array, orders, fixed=fixed)
+        )
         link = _link(left, right, layout, proposal.operators.reasons, exact=False)
         found[right] = link
         alike |= {right: left} if _is_plain(link) else {}
@@ -274,6 +294,11 @@ def _guessed(scene: _Scene, links: Links, proposed: Iterable[Proposal]) -> dict[
 def _own(node: Node, other: Node) -> frozenset[int]:
     """Return the slots in which a node has constants and another one has none."""
     return frozenset(node.constants.keys() - other.constants.keys())
+
+
+def _plain(links: Links) -> dict[str, str]:
+    """Return the source tensor of each target tensor that lies as its counterpart does."""
+    return {name: link.tensors.source for name, link in links.items() if _is_plain(link)}
 
 
 def _is_plain(link: Link) -> bool:

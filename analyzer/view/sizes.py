@@ -11,9 +11,7 @@ FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE})
 """Element types of weights; shape arithmetic counts in integers."""
 
 
-def with_fixed_sizes(
-    model: onnx.ModelProto, dynamic: Collection[str]
-) -> onnx.ModelProto:
+def with_fixed_sizes(model: onnx.ModelProto, dynamic: Collection[str]) -> onnx.ModelProto:
     """Return a model whose Shape nodes give constants wherever all they give is fixed.
 
     Exporters lay out a recurrent layer's weights by the hidden size, and read that off the
