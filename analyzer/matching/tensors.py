@@ -114,7 +114,8 @@ class _Scene:
     def options(self, proposal: Proposal) -> tuple[str, ...]:
         """Return the source tensors of a proposal that no run has refuted.
 
-        What the same operator gives comes first: a scale may be folded on one side alone.
+        First comes what stands before an operator that stands behind the target tensor: a
+        scale may belong to the macro operator on one side alone.
         """
         right = proposal.target
         possible = (
@@ -122,8 +123,15 @@ class _Scene:
             for name in proposal.options
             if name in self.given and (name, right) not in self.banned
         )
-        given = _op(self.target, right)
-        return tuple(sorted(possible, key=lambda name: _op(self.source, name) != given))
+        behind = _readers(self.target, right)
+        return tuple(
+            sorted(possible, key=lambda name: not behind & self._inside(proposal, name))
+        )
+
+    def _inside(self, proposal: Proposal, left: str) -> frozenset[str]:
+        """Return the names of the operators that read a tensor in its macro operator."""
+        nodes = self.source.operators[proposal.operators.source].nodes
+        return frozenset(node.op for node in nodes if left in node.inputs)
 
 
 def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what is ruled out
@@ -289,6 +297,10 @@ def _guessed(scene: _Scene, links: Links, proposed: Iterable[Proposal]) -> dict[
         found[right] = link
         alike |= {right: left} if _is_plain(link) else {}
     return found
+
+
+def _readers(view: View, tensor: str) -> frozenset[str]:
+    return frozenset(node.op for node in view.readers.get(tensor, ()))
 
 
 def _own(node: Node, other: Node) -> frozenset[int]:
