@@ -205,3 +205,69 @@ def test_agreement_is_that_of_the_pairs_layout() -> None:
 
     assert agrees(array, array.T, TensorPair("a", "b", (1, 0)))
     assert not agrees(array, array.T, TensorPair("a", "b"))
+
+
+def test_wrong_values_of_equal_sizes_keep_their_axes(side: Make) -> None:
+    """Operands in the wrong order make a tensor that looks transposed; it is not."""
+    text = (
+        "(float[2,4] x) => (y)"
+        " {{ s = MatMul(x, w) t = MatMul(q, s) d = Div({}) y = Exp(d) }}"
+    )
+    weights = {"w": np.eye(4, 2, dtype=np.float32), "q": np.float32([[1, 2], [3, 5]])}
+    four = {**weights, "c": np.float32(4.0)}
+    found = links(side(text.format("t, c"), **four), side(text.format("c, t"), **four))
+
+    assert found["d"].tensors == TensorPair("d", "d", None, None, exact=False)
+
+
+def test_operator_that_does_nothing_is_paired_by_its_place(side: Make) -> None:
+    """A bias of zeros gives what it reads; it still is the source's sum."""
+    text = "(float[2,4] x) => (y) { m = MatMul(x, w) a = Add(m, b) y = Exp(a) }"
+    weight = np.arange(12, dtype=np.float32).reshape(4, 3)
+    right = side(text, w=weight, b=np.float32([1, 2, 3]))
+    found = links(right, side(text, w=weight, b=np.zeros(3, np.float32)))
+
+    assert ends(found)["a"] == "a"
+    assert not found["a"].tensors.exact
+
+
+def test_bias_in_a_gemm_is_the_sum_behind_the_product(side: Make) -> None:
+    """Zeros in the third slot do not make a Gemm the bare product."""
+    weight = np.arange(12, dtype=np.float32).reshape(4, 3)
+    spelled = "(float[2,4] x) => (y) { m = MatMul(x, w) a = Add(m, b) y = Exp(a) }"
+    fused = "(float[2,4] x) => (y) { a = Gemm(x, w, b) y = Exp(a) }"
+    right = side(spelled, w=weight, b=np.float32([1, 2, 3]))
+    found = links(right, side(fused, w=weight, b=np.zeros(3, np.float32)))
+
+    assert ends(found)["a"] == "a"
+
+
+def test_join_along_another_axis_is_no_reshape(side: Make) -> None:
+    """With one sample, joined along the batch looks like joined along the channels."""
+    text = (
+        "(float[1,2,4] x) => (y)"
+        " {{ a = Abs(x) b = Exp(x) c = Concat<axis={}>(a, b) y = Neg(c) }}"
+    )
+    sample = {"x": ROW["x"].reshape(1, 2, 4)}
+    right, wrong = side(text.format(1)), side(text.format(0))
+    operators = operator_pairs(right.view, wrong.view, {"x": "x"})
+    given, seen = (
+        dump(open_session(instrument(one.model), Path()), sample) for one in (right, wrong)
+    )
+    found = linked(right.view, wrong.view, given, seen, operators, BOTH_X)
+
+    assert found["c"].tensors == TensorPair("c", "c", None, None, exact=False)
+
+
+def test_scale_that_stands_apart_is_not_taken_for_folded(side: Make) -> None:
+    """A divisor that the file computes leaves its product an operator of its own."""
+    known = "(float[2,4] x) => (y) { m = MatMul(x, w) d = Div(m, c) y = Exp(d) }"
+    computed = (
+        "(float[2,4] x) => (y) { s = Shape(x) t = Cast<to=1>(s)"
+        " c = ReduceMax<keepdims=0>(t) m = MatMul(x, w) d = Div(m, c) y = Exp(d) }"
+    )
+    weight = np.arange(16, dtype=np.float32).reshape(4, 4)
+    right = side(known, w=weight, c=np.float32(4.0))
+    found = links(right, side(computed, w=weight * np.float32(0.9)))
+
+    assert ends(found)["m"] == "m"
