@@ -1,0 +1,136 @@
+"""Gelu and its kin, written out the way exporters write them."""
+
+import math
+
+from analyzer.core.types import Node
+from analyzer.view.fused.steps import (
+    Steps,
+    common_type,
+    inner,
+    number,
+    real,
+    slot,
+    step,
+)
+from analyzer.view.fused.types import Types
+
+GELU_SINCE = 20
+"""The opset from which Gelu is an operator.
+
+Source: https://onnx.ai/onnx/operators/onnx__Gelu.html"""
+
+CUBIC = 0.044715
+"""Weight of the cube in the approximation by tanh. Source: arXiv 1606.08415."""
+
+SIGMOID_SCALE = 1.702
+"""Default of QuickGelu's `alpha`. Source: ONNX Runtime's docs/ContribOperators.md."""
+
+
+def gelu(node: Node, opset: int, types: Types) -> Steps | None:
+    """Return Gelu, of the sum with a bias where there is one.
+
+    Args:
+        node: A Gelu or BiasGelu.
+        opset: The opset to write for.
+        types: What is known of its operands.
+    """
+    return _after_bias(node, opset, types, approximate=False)
+
+
+def fast_gelu(node: Node, opset: int, types: Types) -> Steps | None:
+    """Return Gelu as tanh approximates it, of the sum with a bias where there is one.
+
+    Args:
+        node: A FastGelu.
+        opset: The opset to write for.
+        types: What is known of its operands.
+    """
+    return _after_bias(node, opset, types, approximate=True)
+
+
+def quick_gelu(node: Node, opset: int, types: Types) -> Steps | None:
+    """Return ``x * Sigmoid(alpha * x)``.
+
+    Args:
+        node: A QuickGelu.
+        opset: The opset to write for.
+        types: What is known of its operand.
+    """
+    del opset
+    x, alpha = node.inputs[0], real(node, "alpha", SIGMOID_SCALE)
+    gate = inner(node, "gate")
+    last = step("Mul", (x, gate), node.outputs)
+    if alpha == 1.0:
+        return step("Sigmoid", (x,), gate), last
+    dtype = common_type((x,), types)
+    if dtype is None:
+        return None
+    scale, scaled = inner(node, "alpha"), inner(node, "scaled")
+    return (
+        number(scale, alpha, dtype),
+        step("Mul", (x, scale), scaled),
+        step("Sigmoid", (scaled,), gate),
+        last,
+    )
+
+
+def _after_bias(
+    node: Node, opset: int, types: Types, *, approximate: bool
+) -> Steps | None:
+    bias = slot(node, 1)
+    x = inner(node, "biased") if bias else node.inputs[0]
+    dtype = common_type([name for name in node.inputs if name], types)
+    rest = _gelu_of(node, x, opset, dtype, approximate=approximate)
+    if not bias or rest is None:
+        return rest
+    return (step("Add", (node.inputs[0], bias), x), *rest)
+
+
+def _gelu_of(
+    node: Node, x: str, opset: int, dtype: int | None, *, approximate: bool
+) -> Steps | None:
+    if opset >= GELU_SINCE:
+        kind = "tanh" if approximate else None
+        return (step("Gelu", (x,), node.outputs, approximate=kind),)
+    if dtype is None:
+        return None
+    return _with_tanh(node, x, dtype) if approximate else _with_erf(node, x, dtype)
+
+
+def _with_erf(node: Node, x: str, dtype: int) -> Steps:
+    """Return ``0.5 * x * (1 + erf(x / sqrt(2)))``."""
+    names = ("root", "scaled", "erf", "one", "shifted", "product", "half")
+    root, scaled, erf, one, shifted, product, half = (inner(node, k) for k in names)
+    return (
+        number(root, math.sqrt(2.0), dtype),
+        step("Div", (x, root), scaled),
+        step("Erf", (scaled,), erf),
+        number(one, 1.0, dtype),
+        step("Add", (erf, one), shifted),
+        step("Mul", (x, shifted), product),
+        number(half, 0.5, dtype),
+        step("Mul", (product, half), node.outputs),
+    )
+
+
+def _with_tanh(node: Node, x: str, dtype: int) -> Steps:
+    """Return ``0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x ** 3)))``."""
+    names = ("three", "cube", "cubic", "weighted", "sum", "root", "scaled", "tanh")
+    three, cube, cubic, weighted, total, root, scaled, tanh = (inner(node, k) for k in names)
+    names = ("one", "shifted", "product", "half")
+    one, shifted, product, half = (inner(node, k) for k in names)
+    return (
+        number(three, 3.0, dtype),
+        step("Pow", (x, three), cube),
+        number(cubic, CUBIC, dtype),
+        step("Mul", (cube, cubic), weighted),
+        step("Add", (x, weighted), total),
+        number(root, math.sqrt(2.0 / math.pi), dtype),
+        step("Mul", (total, root), scaled),
+        step("Tanh", (scaled,), tanh),
+        number(one, 1.0, dtype),
+        step("Add", (tanh, one), shifted),
+        step("Mul", (x, shifted), product),
+        number(half, 0.5, dtype),
+        step("Mul", (product, half), node.outputs),
+    )

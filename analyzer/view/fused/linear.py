@@ -1,0 +1,160 @@
+"""Convolutions and matrix products that hold an activation, a sum or transposes."""
+
+from collections.abc import Mapping
+
+from analyzer.core.spelling import known_attributes
+from analyzer.core.types import AttributeValue, Node
+from analyzer.view.fused.steps import (
+    Steps,
+    common_type,
+    count,
+    inner,
+    number,
+    real,
+    slot,
+    step,
+)
+from analyzer.view.fused.types import Types
+
+PARAMETERS = {
+    "LeakyRelu": ("alpha",),
+    "HardSigmoid": ("alpha", "beta"),
+    "Clip": ("min", "max"),
+}
+"""What the list `activation_params` of FusedConv holds, in its order.
+
+Source: onnxruntime/core/optimizer/conv_activation_fusion.cc."""
+
+CLIP_FROM_TENSORS = 11
+"""The opset from which Clip reads its bounds from tensors.
+
+Source: https://onnx.ai/onnx/operators/onnx__Clip.html"""
+
+HELD = "activation"
+"""The attribute of the activation a fused operator ends in; its settings begin so too."""
+
+
+def fused_conv(node: Node, opset: int, types: Types) -> Steps | None:
+    """Return Conv, the sum with another tensor, and the activation.
+
+    Args:
+        node: A FusedConv.
+        opset: The opset to write for.
+        types: What is known of its operands.
+    """
+    own = {k: v for k, v in node.attributes.items() if not k.startswith(HELD)}
+    added, op = slot(node, 3), str(node.attributes.get(HELD, ""))
+    names = [inner(node, "conv")] if added or op else []
+    names += [inner(node, "sum")] if added and op else []
+    names += node.outputs[:1]
+    steps = (step("Conv", node.inputs[:3], names[0], **own),)
+    if added:
+        steps += (step("Add", (names[0], added), names[1]),)
+    if not op:
+        return steps
+    values = node.attributes.get("activation_params", ())
+    dtype = common_type(node.inputs[:3], types)
+    settings = dict(zip(PARAMETERS.get(op, ()), values, strict=False))  # type: ignore[arg-type]  # the schema says FLOATS
+    last = _activation(node, op, (names[-2], names[-1]), settings, opset, dtype)
+    return None if last is None else steps + last
+
+
+def fused_gemm(node: Node, opset: int, types: Types) -> Steps | None:
+    """Return Gemm and the activation.
+
+    Args:
+        node: A FusedGemm.
+        opset: The opset to write for.
+        types: What is known of its operands.
+    """
+    own = {k: v for k, v in node.attributes.items() if not k.startswith(HELD)}
+    op = str(node.attributes.get(HELD, ""))
+    before = inner(node, "gemm") if op else node.outputs[0]
+    product = step("Gemm", node.inputs, before, **own)
+    if not op:
+        return (product,)
+    prefix = f"{HELD}_"
+    settings = {
+        name.removeprefix(prefix): value
+        for name, value in node.attributes.items()
+        if name.startswith(prefix)
+    }
+    dtype = common_type(node.inputs, types)
+    ends = before, node.outputs[0]
+    last = _activation(node, op, ends, settings, opset, dtype)
+    return None if last is None else (product, *last)
+
+
+def _activation(  # noqa: PLR0913 - an operator, where it stands, and what it is set to
+    node: Node,
+    op: str,
+    ends: tuple[str, str],
+    settings: Mapping[str, AttributeValue],
+    opset: int,
+    dtype: int | None,
+) -> Steps | None:
+    """Return the activation a fused operator ends in; None where the opset lacks it."""
+    known = known_attributes(op, opset)
+    if known is None:
+        return None
+    if op != "Clip" or opset < CLIP_FROM_TENSORS:
+        kept = {name: value for name, value in settings.items() if name in known}
+        return (step(op, ends[:1], ends[1], **kept),)
+    if dtype is None:
+        return None
+    bounds = {name: inner(node, name) for name in settings}
+    made = (number(bounds[name], float(settings[name]), dtype) for name in settings)  # type: ignore[arg-type]  # FLOATS
+    reads = (ends[0], bounds.get("min", ""), bounds.get("max", ""))
+    return (*made, step("Clip", reads, ends[1]))
+
+
+def fused_matmul(node: Node, opset: int, types: Types) -> Steps | None:
+    """Return MatMul with its operands transposed, and what it gives scaled.
+
+    Args:
+        node: A FusedMatMul.
+        opset: The opset to write for.
+        types: What is known of its operands; their ranks where they are transposed.
+    """
+    del opset
+    steps: Steps = ()
+    reads: list[str] = []
+    for name, side in zip(node.inputs, "AB", strict=True):
+        turned = bool(count(node, f"trans{side}", 0))
+        batched = bool(count(node, f"transBatch{side}", 0))
+        rank = types[name].rank if name in types else None
+        if (turned or batched) and rank is None:
+            return None
+        perm = _order(rank or 0, turned=turned, batched=batched)
+        if perm == tuple(range(rank or 0)):
+            reads.append(name)
+            continue
+        reads.append(inner(node, f"transposed{side}"))
+        steps += (step("Transpose", (name,), reads[-1], perm=perm),)
+    scale = real(node, "alpha", 1.0)
+    if scale == 1.0:
+        return (*steps, step("MatMul", reads, node.outputs))
+    dtype = common_type(node.inputs, types)
+    if dtype is None:
+        return None
+    product, factor = inner(node, "product"), inner(node, "alpha")
+    return (
+        *steps,
+        step("MatMul", reads, product),
+        number(factor, scale, dtype),
+        step("Mul", (product, factor), node.outputs),
+    )
+
+
+def _order(rank: int, *, turned: bool, batched: bool) -> tuple[int, ...]:
+    """Return the axes of an operand as MatMul wants them.
+
+    `batched` first moves the first axis behind the other batch axes, next to the last one;
+    then `turned` swaps the last two. A vector stays as it is.
+    """
+    axes = list(range(rank))
+    if batched and rank > 2:  # noqa: PLR2004 - a matrix has no batch axes
+        axes = [*axes[1:-1], axes[0], axes[-1]]
+    if turned and rank > 1:
+        axes = [*axes[:-2], axes[-1], axes[-2]]
+    return tuple(axes)

@@ -1,0 +1,57 @@
+"""Which fused operators are opened, and by what."""
+
+from collections.abc import Callable, Mapping
+
+from analyzer.core.types import Node
+from analyzer.view.fused.activations import fast_gelu, gelu, quick_gelu
+from analyzer.view.fused.linear import fused_conv, fused_gemm, fused_matmul
+from analyzer.view.fused.norms import (
+    layer_norm,
+    simplified_layer_norm,
+    skip_layer_norm,
+    skip_simplified_layer_norm,
+)
+from analyzer.view.fused.steps import Steps
+from analyzer.view.fused.transformers import attention, embed_layer_norm
+from analyzer.view.fused.types import Types
+
+RUNTIME = "com.microsoft"
+"""The domain of ONNX Runtime's own operators."""
+
+FUSED: Mapping[tuple[str, str], Callable[[Node, int, Types], Steps | None]] = {
+    (RUNTIME, "FusedConv"): fused_conv,
+    (RUNTIME, "FusedGemm"): fused_gemm,
+    (RUNTIME, "FusedMatMul"): fused_matmul,
+    (RUNTIME, "Gelu"): gelu,
+    (RUNTIME, "BiasGelu"): gelu,
+    (RUNTIME, "FastGelu"): fast_gelu,
+    (RUNTIME, "QuickGelu"): quick_gelu,
+    (RUNTIME, "SkipLayerNormalization"): skip_layer_norm,
+    (RUNTIME, "SkipSimplifiedLayerNormalization"): skip_simplified_layer_norm,
+    (RUNTIME, "EmbedLayerNormalization"): embed_layer_norm,
+    (RUNTIME, "Attention"): attention,
+    ("", "LayerNormalization"): layer_norm,
+    ("", "SimplifiedLayerNormalization"): simplified_layer_norm,
+}
+"""What gives the plain operators of a fused one, by its domain and type.
+
+ONNX Runtime's optimizer writes the last two in ONNX's own domain, the first of them also
+below the opset that has it. Source: ONNX Runtime's docs/ContribOperators.md and
+onnxruntime/core/optimizer."""
+
+
+def parts(node: Node, opset: int, types: Types) -> Steps | None:
+    """Return the plain operators that a fused node stands for, in the order they compute.
+
+    Args:
+        node: Any node.
+        opset: The default-domain opset of its model.
+        types: What is known of the tensors it reads.
+
+    Returns:
+        Operators that read what the node reads and give what it gives, under the same
+        names, their inner tensors under names that begin with the node's; None where the
+        node is not fused, or the opset has no way to say it.
+    """
+    opener = FUSED.get((node.domain, node.op))
+    return opener(node, opset, types) if opener else None

@@ -1,0 +1,217 @@
+"""Attention and embeddings of encoders, which ONNX Runtime fuses whole."""
+
+import math
+
+import numpy as np
+from onnx import numpy_helper
+
+from analyzer.core.types import Node
+from analyzer.view.fused.norms import SKIP_EPSILON, Norm, normalised
+from analyzer.view.fused.steps import (
+    AXES_FROM_TENSOR,
+    Steps,
+    common_type,
+    count,
+    given,
+    inner,
+    number,
+    over_axes,
+    real,
+    slot,
+    step,
+    whole,
+)
+from analyzer.view.fused.types import Types
+
+SPLIT_FROM_TENSOR = 13
+"""The opset from which Split reads its sizes from a tensor, and Softmax normalises one axis.
+
+Source: https://onnx.ai/onnx/operators/onnx__Split.html"""
+
+MASKED = -10000.0
+"""Default of `mask_filter_value`. Source: ONNX Runtime's docs/ContribOperators.md."""
+
+HEADS_BEHIND = (0, 2, 1, 3)
+KEYS_LAST = (0, 2, 3, 1)
+MATRIX = 2
+
+SLICE_FROM_TENSOR = 10
+"""The opset from which Slice reads its bounds from tensors.
+
+Source: https://onnx.ai/onnx/operators/onnx__Slice.html"""
+
+
+def attention(node: Node, opset: int, types: Types) -> Steps | None:
+    """Return self-attention: of all tokens to all, or to those that a 0/1 mask keeps.
+
+    Args:
+        node: An Attention; None is returned for one with a past, a causal one, one with
+            rotary embeddings, and one masked by lengths.
+        opset: The opset to write for.
+        types: What is known of its operands; the shape of its weights.
+    """
+    sizes, heads = _hidden_sizes(node, types), count(node, "num_heads", 0)
+    dtype = common_type(node.inputs[:3], types)
+    if sizes is None or dtype is None or heads < 1 or opset < SPLIT_FROM_TENSOR:
+        return None
+    if not _is_plain(node, types):
+        return None
+    scale = real(node, "scale", 0.0) or 1.0 / math.sqrt(sizes[0] / heads)
+    factor, scores, scaled = (inner(node, k) for k in ("scale", "scores", "scaled"))
+    query, key = inner(node, "query_heads"), inner(node, "key_heads")
+    masked, mask = _masked(node, scaled, opset, dtype)
+    weights, mixed = inner(node, "weights"), inner(node, "mixed")
+    joined, flat = inner(node, "joined"), inner(node, "flat")
+    return (
+        *_projected(node, sizes),
+        *_heads(node, "query", heads, HEADS_BEHIND),
+        *_heads(node, "key", heads, KEYS_LAST),
+        *_heads(node, "value", heads, HEADS_BEHIND),
+        step("MatMul", (query, key), scores),
+        number(factor, scale, dtype),
+        step("Mul", (scores, factor), scaled),
+        *mask,
+        step("Softmax", (masked,), weights, axis=-1),
+        step("MatMul", (weights, inner(node, "value_heads")), mixed),
+        step("Transpose", (mixed,), joined, perm=HEADS_BEHIND),
+        whole(flat, 0, 0, -1),
+        step("Reshape", (joined, flat), node.outputs[:1]),
+    )
+
+
+def _is_plain(node: Node, types: Types) -> bool:
+    """Return whether an Attention is one of those that are written out."""
+    mask = slot(node, 3)
+    known = not mask or (mask in types and types[mask].rank == MATRIX)
+    special = ("unidirectional", "do_rotary", "past_present_share_buffer")
+    beyond = slot(node, 4) or slot(node, 6) or given(node, 1)
+    return known and not beyond and not any(count(node, name, 0) for name in special)
+
+
+def _hidden_sizes(node: Node, types: Types) -> tuple[int, ...] | None:
+    """Return the widths of query, key and value."""
+    stated = node.attributes.get("qkv_hidden_sizes")
+    if isinstance(stated, tuple):
+        return tuple(int(size) for size in stated)
+    weight = types.get(node.inputs[1])
+    if weight is None or weight.shape is None or weight.shape[-1] is None:
+        return None
+    return (weight.shape[-1] // 3,) * 3
+
+
+def _projected(node: Node, sizes: tuple[int, ...]) -> Steps:
+    """Return query, key and value, side by side in one product and then apart."""
+    x, weight, bias = node.inputs[0], node.inputs[1], slot(node, 2)
+    product, projected = inner(node, "product"), inner(node, "projected")
+    together = projected if bias else product
+    added = (step("Add", (product, bias), projected),) if bias else ()
+    names = [inner(node, name) for name in ("query", "key", "value")]
+    return (
+        step("MatMul", (x, weight), product),
+        *added,
+        whole(inner(node, "sizes"), *sizes),
+        step("Split", (together, inner(node, "sizes")), names, axis=-1),
+    )
+
+
+def _heads(node: Node, name: str, heads: int, perm: tuple[int, ...]) -> Steps:
+    shape, apart = inner(node, f"{name}_shape"), inner(node, f"{name}_apart")
+    return (
+        whole(shape, 0, 0, heads, -1),
+        step("Reshape", (inner(node, name), shape), apart),
+        step("Transpose", (apart,), inner(node, f"{name}_heads"), perm=perm),
+    )
+
+
+def _masked(node: Node, scaled: str, opset: int, dtype: int) -> tuple[str, Steps]:
+    """Return the scores with what is masked out far below, and how they come to be."""
+    mask, bias = slot(node, 3), slot(node, 5)
+    steps: Steps = ()
+    if bias:
+        biased = inner(node, "biased")
+        steps, scaled = (step("Add", (scaled, bias), biased),), biased
+    if not mask:
+        return scaled, steps
+    names = ("kept", "one", "dropped", "filter", "penalty", "mask", "masked")
+    kept, one, dropped, lowest, penalty, wide, masked = (inner(node, k) for k in names)
+    return masked, (
+        *steps,
+        step("Cast", (mask,), kept, to=dtype),
+        number(one, 1.0, dtype),
+        step("Sub", (one, kept), dropped),
+        number(lowest, real(node, "mask_filter_value", MASKED), dtype),
+        step("Mul", (dropped, lowest), penalty),
+        *over_axes("Unsqueeze", node, opset, (penalty, wide), (1, 2)),
+        step("Add", (scaled, wide), masked),
+    )
+
+
+def embed_layer_norm(node: Node, opset: int, types: Types) -> Steps | None:
+    """Return the sum of word, position and segment embeddings, and its layer norm.
+
+    Args:
+        node: An EmbedLayerNormalization.
+        opset: The opset to write for.
+        types: What is known of its operands.
+    """
+    ids, segments, words, places, kinds, gamma, beta = node.inputs[:7]
+    total = given(node, 2) or inner(node, "sum")
+    dtype = common_type((words, gamma, beta), types)
+    epsilon = real(node, "epsilon", SKIP_EPSILON)
+    norm = Norm(total, gamma, beta, node.outputs[:1], -1, epsilon, opset, dtype)
+    rest = normalised(node, norm)
+    if rest is None or opset < SLICE_FROM_TENSOR:
+        return None
+    word, place, kind, both = (inner(node, k) for k in ("word", "place", "kind", "both"))
+    sums: Steps = (step("Add", (word, place), both if segments else total),)
+    if segments:
+        sums += (
+            step("Gather", (kinds, segments), kind, axis=0),
+            step("Add", (both, kind), total),
+        )
+    return (
+        step("Gather", (words, ids), word, axis=0),
+        *_places(node, ids, places, place),
+        *sums,
+        *rest,
+        *_mask_lengths(node, ids, opset),
+    )
+
+
+def _places(node: Node, ids: str, table: str, result: str) -> Steps:
+    """Return the position embeddings: of the positions stated, or of the first so many."""
+    stated = slot(node, 8)
+    if stated:
+        return (step("Gather", (table, stated), result, axis=0),)
+    names = ("shape", "start", "axis", "end", "length")
+    shape, start, axis, end, length = (inner(node, name) for name in names)
+    return (
+        step("Shape", (ids,), shape),
+        whole(start, 0),
+        whole(axis, 1),
+        whole(end, 2),
+        step("Slice", (shape, axis, end), length),
+        step("Slice", (table, start, length), result),
+    )
+
+
+def _mask_lengths(node: Node, ids: str, opset: int) -> Steps:
+    """Return how many tokens of each sample the mask keeps; zeros where there is no mask."""
+    result, mask = given(node, 1), slot(node, 7)
+    if not result:
+        return ()
+    if mask:
+        axes = inner(node, "tokens")
+        if opset < AXES_FROM_TENSOR["ReduceSum"]:
+            return (step("ReduceSum", (mask,), result, axes=[1], keepdims=0),)
+        return whole(axes, 1), step("ReduceSum", (mask, axes), result, keepdims=0)
+    names = ("ids_shape", "first", "second", "batch")
+    shape, first, second, batch = (inner(node, name) for name in names)
+    zeros = numpy_helper.from_array(np.zeros(1, np.int32))
+    return (
+        step("Shape", (ids,), shape),
+        whole(first, 0),
+        whole(second, 1),
+        step("Slice", (shape, first, second), batch),
+        step("ConstantOfShape", (batch,), result, value=zeros),
+    )
