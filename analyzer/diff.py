@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analyzer.breakage import Runnable, runnable, whole
 from analyzer.classify import classify, with_layers
@@ -26,6 +26,7 @@ from analyzer.core.report import (
 from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
+from analyzer.naming import coverage_in_file, in_file
 from analyzer.outputs import (
     NativeRuns,
     native_runs,
@@ -44,7 +45,7 @@ from analyzer.pivot import load
 from analyzer.probes import draw
 from analyzer.simplify import simplify
 from analyzer.verdict import verdict_of
-from analyzer.view.inline import inlined
+from analyzer.view.inline import Opened, opened
 
 RULE_GROUP = "pivotfix.rules"
 """The entry-point group under which rules are registered."""
@@ -173,10 +174,14 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
             return _without_source(source, target, summary, refusal, clock)
     with clock("compare"):
         fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
-        both = inlined(source), inlined(target)
+        sides = opened(source.model), opened(target.model)
+        both = (
+            replace(source, model=sides[0].model),
+            replace(target, model=sides[1].model),
+        )
         working, compared = _compared(both, samples, inputs, runs, fed, options, progress)
     with clock("classify"):
-        findings, broken = _findings(compared, source, target, rules)
+        findings, broken = _findings(compared, source, target, sides, rules)
     outputs = _judged_outputs(
         source, target, (samples, fed), inputs, runs, options, compared
     )
@@ -199,9 +204,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         inputs,
         outputs,
         findings,
-        coverage(
-            compared.source, compared.target, compared.links, (*compared.missed, *broken)
-        ),
+        coverage_in_file(_coverage(compared, broken), *sides),
         compared.propagated,
         clock.seconds,
         versions(),
@@ -282,10 +285,19 @@ def versions() -> dict[str, str]:
     }
 
 
+def _coverage(compared: Compared, broken: Sequence[NotCompared]) -> Coverage:
+    missed = (*compared.missed, *broken)
+    return coverage(compared.source, compared.target, compared.links, missed)
+
+
 def _findings(
-    compared: Compared, source: Pivot, target: Pivot, rules: RuleBook
+    compared: Compared,
+    source: Pivot,
+    target: Pivot,
+    sides: tuple[Opened, Opened],
+    rules: RuleBook,
 ) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
-    """Return the findings with the user's layer names, and the rules that failed."""
+    """Return the findings with the user's own names, and the rules that failed."""
     if not compared.faults:
         return (), ()
     findings, broken = classify(compared.faults, _resolved(rules))
@@ -293,7 +305,7 @@ def _findings(
         with_layers(finding, source, target, compared.source, compared.target)
         for finding in findings
     )
-    return tuple(named), broken
+    return tuple(in_file(finding, *sides) for finding in named), broken
 
 
 def _summary(pivot: Pivot, gap: float | None) -> ModelSummary:

@@ -1,0 +1,72 @@
+"""Findings and coverage in the names of the user's own files."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from analyzer.core.report import Coverage
+from analyzer.core.types import Finding, Fix
+from analyzer.view.closed import closed
+from analyzer.view.inline import Opened
+
+
+def in_file(finding: Finding, source: Opened, target: Opened) -> Finding:
+    """Return a finding whose nodes, tensors and edits are those of the user's files.
+
+    A part of a fused operator or of a function is called by the node that holds it; the
+    message keeps the part's own name.
+
+    Args:
+        finding: By the names of the opened models.
+        source: The source, opened.
+        target: The target, opened.
+    """
+    fix = finding.fix
+    return replace(
+        finding,
+        source_nodes=_each(map(source.node, finding.source_nodes)),
+        target_nodes=_each(map(target.node, finding.target_nodes)),
+        source_tensors=_each(map(source.tensor, finding.source_tensors)),
+        target_tensors=_each(map(target.tensor, finding.target_tensors)),
+        message=finding.message + _inside(finding, target),
+        fix=None if fix is None else _fix_in_file(fix, target),
+        alternatives=tuple(_fix_in_file(one, target) for one in finding.alternatives),
+    )
+
+
+def _each(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _inside(finding: Finding, target: Opened) -> str:
+    """Return what to add to a message: which parts of the user's nodes are meant."""
+    inner = [name for name in finding.target_nodes if name in target.parts]
+    if not inner:
+        return ""
+    outer = _each(map(target.node, inner))
+    held = f"{', '.join(outer)} hold{'s' if len(outer) == 1 else ''}"
+    return f" ({held} {', '.join(inner)})"
+
+
+def _fix_in_file(fix: Fix, target: Opened) -> Fix:
+    edits = tuple(closed(edit, target) for edit in fix.edits)
+    return replace(fix, edits=edits)
+
+
+def coverage_in_file(coverage: Coverage, source: Opened, target: Opened) -> Coverage:
+    """Return a coverage statement in the names of the user's files.
+
+    Args:
+        coverage: By the names of the opened models.
+        source: The source, opened.
+        target: The target, opened.
+    """
+    missed = {
+        replace(one, what=target.node(target.tensor(one.what))): None
+        for one in coverage.not_compared
+    }
+    return replace(
+        coverage,
+        unpaired_source=_each(map(source.node, coverage.unpaired_source)),
+        unpaired_target=_each(map(target.node, coverage.unpaired_target)),
+        not_compared=tuple(missed),
+    )
