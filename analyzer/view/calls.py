@@ -46,7 +46,7 @@ def body_of(
 
 
 def _unnumbered(names: Iterable[str]) -> dict[str, str]:
-    """Return names without the number that the inliner put behind them, where one is left."""
+    """Return names without the number the inliner put behind them, where still unique."""
     short = {name: re.sub(r"__\d+$", "", name) for name in names}
     shared = Counter(short.values())
     return {name: one if shared[one] == 1 else name for name, one in short.items()}
@@ -72,7 +72,7 @@ def _calling(
 
 
 def _state_defaults(call: onnx.NodeProto, functions: Functions) -> None:
-    """Give a call of our own copy the defaults of its function, which the inliner forgets."""
+    """Give a call of our own copy its function's defaults: the inliner forgets them."""
     function = functions.get((call.domain, call.op_type))
     stated = {attribute.name for attribute in call.attribute}
     defaults = () if function is None else function.attribute_proto
@@ -82,9 +82,7 @@ def _state_defaults(call: onnx.NodeProto, functions: Functions) -> None:
             _state_defaults(node, functions)
 
 
-def _reached(
-    call: onnx.NodeProto, functions: Functions
-) -> tuple[onnx.FunctionProto, ...]:
+def _reached(call: onnx.NodeProto, functions: Functions) -> tuple[onnx.FunctionProto, ...]:
     """Return the functions that a call needs: its own, and all that those call."""
     found: dict[tuple[str, str], onnx.FunctionProto] = {}
     waiting = [(call.domain, call.op_type)]

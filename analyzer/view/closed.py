@@ -22,7 +22,7 @@ from analyzer.core.types import (
     SetAttribute,
     SetConstant,
 )
-from analyzer.view.fused import TensorType, Types
+from analyzer.view.fused import Known, Tensors
 from analyzer.view.fused.steps import Steps
 from analyzer.view.inline import Opened, Part
 
@@ -45,7 +45,7 @@ def closed(edit: Edit, side: Opened) -> Edit:
             name = side.node(edit.node)
             return edit if place is None else replace(edit, node=name, slot=place)
         case Rewire() if edit.node in side.parts:
-            place = _slot(edit.node, edit.slot, side, side.room.types.get(edit.tensor))
+            place = _slot(edit.node, edit.slot, side, side.room.tensors.get(edit.tensor))
             name = side.node(edit.node)
             return edit if place is None else replace(edit, node=name, slot=place)
         case InsertNode() if edit.readers:
@@ -55,9 +55,9 @@ def closed(edit: Edit, side: Opened) -> Edit:
             return edit
 
 
-def _type_of(value: Array) -> TensorType:
+def _type_of(value: Array) -> Known:
     array = np.asarray(value)
-    return TensorType(helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+    return Known(helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
 
 
 def _reader(reader: tuple[str, int], side: Opened) -> tuple[str, int]:
@@ -67,7 +67,7 @@ def _reader(reader: tuple[str, int], side: Opened) -> tuple[str, int]:
 
 
 def _attribute(edit: SetAttribute, side: Opened, part: Part) -> Edit:
-    """Return the edit as one of an attribute of the outer node, where one means the same."""
+    """Return the edit as one of the outer node's attributes, where one means the same."""
     if part.place < 0:
         return edit
     steps = _parts(part.outer, side, {})
@@ -81,7 +81,7 @@ def _attribute(edit: SetAttribute, side: Opened, part: Part) -> Edit:
 
 
 def _namesakes(node: onnx.NodeProto, attribute: str) -> Iterator[str]:
-    """Yield the attributes that may set a part's attribute: its own name, or one like it."""
+    """Yield the attributes that may set a part's: of the same name, or one like it."""
     yield attribute
     yield from (one.name for one in node.attribute if one.name.endswith(f"_{attribute}"))
 
@@ -100,7 +100,7 @@ def _changed(
     return result
 
 
-def _slot(name: str, slot: int, side: Opened, kind: TensorType | None) -> int | None:
+def _slot(name: str, slot: int, side: Opened, kind: Known | None) -> int | None:
     """Return the slot of the outer node that feeds a part's slot, and nothing else."""
     part = side.parts[name]
     if part.place < 0:
@@ -112,12 +112,12 @@ def _slot(name: str, slot: int, side: Opened, kind: TensorType | None) -> int | 
     wanted = (*steps[: part.place], changed, *steps[part.place + 1 :])
     known = enumerate(part.outer.input)
     slots = [place for place, one in known if one == read] if read else [slot]
-    types = {} if kind is None else {NEW: kind}
+    tensors = {} if kind is None else {NEW: kind}
     return next(
         (
             place
             for place in slots
-            if _same(_parts(_reading(part.outer, place), side, types), wanted)
+            if _same(_parts(_reading(part.outer, place), side, tensors), wanted)
         ),
         None,
     )
@@ -132,9 +132,9 @@ def _reading(node: onnx.NodeProto, slot: int) -> onnx.NodeProto:
     return result
 
 
-def _parts(node: onnx.NodeProto, side: Opened, types: Types) -> Steps:
+def _parts(node: onnx.NodeProto, side: Opened, tensors: Tensors) -> Steps:
     """Return what a node is opened into; nothing where it is not."""
-    return side.room.parts(node, {**side.room.types, **types}) or ()
+    return side.room.parts(node, {**side.room.tensors, **tensors}) or ()
 
 
 def _same(one: Sequence[onnx.NodeProto], other: Sequence[onnx.NodeProto]) -> bool:

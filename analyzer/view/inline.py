@@ -20,7 +20,7 @@ from analyzer.view.calls import (
     renamed,
     subgraphs,
 )
-from analyzer.view.fused import FUSED, Types, declared, parts
+from analyzer.view.fused import FUSED, Tensors, declared, parts
 from analyzer.view.fused.steps import INNER, Steps
 
 
@@ -71,7 +71,7 @@ class Room:
         model: The model.
         opset: Its default-domain opset.
         functions: Its local functions.
-        types: What its main graph declares.
+        tensors: What its main graph says of its tensors.
         shared: Names that several of its nodes have.
         taken: Names of its tensors and nodes; new ones are added.
     """
@@ -79,7 +79,7 @@ class Room:
     model: onnx.ModelProto
     opset: int
     functions: Functions
-    types: Types
+    tensors: Tensors
     shared: frozenset[str]
     taken: set[str]
 
@@ -88,17 +88,17 @@ class Room:
         name = node_name(node)
         return next(one for one in node.output if one) if name in self.shared else name
 
-    def parts(self, node: onnx.NodeProto, types: Types) -> Steps | None:
+    def parts(self, node: onnx.NodeProto, tensors: Tensors) -> Steps | None:
         """Return the nodes that a node stands for; None where it stands for itself.
 
         Args:
             node: The node, as it stands in the file.
-            types: What is known of the tensors it reads.
+            tensors: What is known of the tensors it reads.
         """
         base = self.base(node)
         fused = replace(as_node(node, {}, {"": self.opset}), name=base)
         return body_of(node, base, self.functions, self.model) or parts(
-            fused, self.opset, types
+            fused, self.opset, tensors
         )
 
 
@@ -116,7 +116,7 @@ def opened(model: onnx.ModelProto, only: Collection[str] | None = None) -> Opene
     opening = _Opening(room, only)
     if not any(_may_open(node, room) for node in every_node(model.graph.node)):
         return Opened(model, {}, {}, room)
-    nodes = opening.graph(model.graph.node, room.types)
+    nodes = opening.graph(model.graph.node, room.tensors)
     if nodes is None:
         return Opened(model, {}, {}, room)
     copy = onnx.ModelProto()
@@ -170,27 +170,27 @@ class _Opening:
     tensors: dict[str, str] = field(default_factory=dict)
 
     def graph(
-        self, nodes: Sequence[onnx.NodeProto], types: Types
+        self, nodes: Sequence[onnx.NodeProto], tensors: Tensors
     ) -> tuple[onnx.NodeProto, ...] | None:
         """Return the nodes of a graph, opened; None where all stay as they are."""
-        results = [self._node(node, types) for node in nodes]
+        results = [self._node(node, tensors) for node in nodes]
         if all(one is None for one in results):
             return None
         pairs = zip(nodes, results, strict=True)
         return tuple(part for node, one in pairs for part in (one or (node,)))
 
     def _node(
-        self, node: onnx.NodeProto, types: Types, outer: onnx.NodeProto | None = None
+        self, node: onnx.NodeProto, tensors: Tensors, outer: onnx.NodeProto | None = None
     ) -> Steps | None:
         """Return what a node is replaced by; None where it stays as it is."""
         unasked = self.only is not None and not {*node.output} & {*self.only}
         asked = _may_open(node, self.room) and (outer is not None or not unasked)
-        steps = self.room.parts(node, types) if asked else None
+        steps = self.room.parts(node, tensors) if asked else None
         if steps is None:
-            return self._with_subgraphs(node, types)
+            return self._with_subgraphs(node, tensors)
         steps = _named(steps, self.room.base(node), self.room.taken)
         self._note(steps, node, outer)
-        further = partial(self._node, types=types, outer=outer or node)
+        further = partial(self._node, tensors=tensors, outer=outer or node)
         return tuple(part for one in steps for part in (further(one) or (one,)))
 
     def _note(
@@ -204,10 +204,10 @@ class _Opening:
             made = (name for name in one.output if name and name not in ends)
             self.tensors.update(dict.fromkeys(made, result))
 
-    def _with_subgraphs(self, node: onnx.NodeProto, types: Types) -> Steps | None:
+    def _with_subgraphs(self, node: onnx.NodeProto, tensors: Tensors) -> Steps | None:
         """Return a node with its subgraphs opened; None where they stay as they are."""
         found = [
-            self.graph(graph.node, {**types, **declared(graph)})
+            self.graph(graph.node, {**tensors, **declared(graph)})
             for graph in subgraphs(node)
         ]
         if all(one is None for one in found):

@@ -3,6 +3,7 @@
 import math
 
 from analyzer.core.types import Node
+from analyzer.view.fused.known import Tensors
 from analyzer.view.fused.steps import (
     Steps,
     common_type,
@@ -12,7 +13,6 @@ from analyzer.view.fused.steps import (
     slot,
     step,
 )
-from analyzer.view.fused.types import Types
 
 GELU_SINCE = 20
 """The opset from which Gelu is an operator.
@@ -26,35 +26,35 @@ SIGMOID_SCALE = 1.702
 """Default of QuickGelu's `alpha`. Source: ONNX Runtime's docs/ContribOperators.md."""
 
 
-def gelu(node: Node, opset: int, types: Types) -> Steps | None:
+def gelu(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return Gelu, of the sum with a bias where there is one.
 
     Args:
         node: A Gelu or BiasGelu.
         opset: The opset to write for.
-        types: What is known of its operands.
+        tensors: What is known of its operands.
     """
-    return _after_bias(node, opset, types, approximate=False)
+    return _after_bias(node, opset, tensors, approximate=False)
 
 
-def fast_gelu(node: Node, opset: int, types: Types) -> Steps | None:
+def fast_gelu(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return Gelu as tanh approximates it, of the sum with a bias where there is one.
 
     Args:
         node: A FastGelu.
         opset: The opset to write for.
-        types: What is known of its operands.
+        tensors: What is known of its operands.
     """
-    return _after_bias(node, opset, types, approximate=True)
+    return _after_bias(node, opset, tensors, approximate=True)
 
 
-def quick_gelu(node: Node, opset: int, types: Types) -> Steps | None:
+def quick_gelu(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return ``x * Sigmoid(alpha * x)``.
 
     Args:
         node: A QuickGelu.
         opset: The opset to write for.
-        types: What is known of its operand.
+        tensors: What is known of its operand.
     """
     del opset
     x, alpha = node.inputs[0], real(node, "alpha", SIGMOID_SCALE)
@@ -62,7 +62,7 @@ def quick_gelu(node: Node, opset: int, types: Types) -> Steps | None:
     last = step("Mul", (x, gate), node.outputs)
     if alpha == 1.0:
         return step("Sigmoid", (x,), gate), last
-    dtype = common_type((x,), types)
+    dtype = common_type((x,), tensors)
     if dtype is None:
         return None
     scale, scaled = inner(node, "alpha"), inner(node, "scaled")
@@ -75,11 +75,11 @@ def quick_gelu(node: Node, opset: int, types: Types) -> Steps | None:
 
 
 def _after_bias(
-    node: Node, opset: int, types: Types, *, approximate: bool
+    node: Node, opset: int, tensors: Tensors, *, approximate: bool
 ) -> Steps | None:
     bias = slot(node, 1)
     x = inner(node, "biased") if bias else node.inputs[0]
-    dtype = common_type([name for name in node.inputs if name], types)
+    dtype = common_type([name for name in node.inputs if name], tensors)
     rest = _gelu_of(node, x, opset, dtype, approximate=approximate)
     if not bias or rest is None:
         return rest
@@ -116,9 +116,11 @@ def _with_erf(node: Node, x: str, dtype: int) -> Steps:
 def _with_tanh(node: Node, x: str, dtype: int) -> Steps:
     """Return ``0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x ** 3)))``."""
     names = ("three", "cube", "cubic", "weighted", "sum", "root", "scaled", "tanh")
-    three, cube, cubic, weighted, total, root, scaled, tanh = (inner(node, k) for k in names)
-    names = ("one", "shifted", "product", "half")
-    one, shifted, product, half = (inner(node, k) for k in names)
+    three, cube, cubic, weighted, total, root, scaled, tanh = (
+        inner(node, k) for k in names
+    )
+    last = ("one", "shifted", "product", "half")
+    one, shifted, product, half = (inner(node, k) for k in last)
     return (
         number(three, 3.0, dtype),
         step("Pow", (x, three), cube),

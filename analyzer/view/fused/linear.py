@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from analyzer.core.spelling import known_attributes
 from analyzer.core.types import AttributeValue, Node
+from analyzer.view.fused.known import UNKNOWN, Tensors
 from analyzer.view.fused.steps import (
     Steps,
+    as_number,
     common_type,
     count,
     inner,
@@ -14,7 +18,6 @@ from analyzer.view.fused.steps import (
     slot,
     step,
 )
-from analyzer.view.fused.types import Types
 
 PARAMETERS = {
     "LeakyRelu": ("alpha",),
@@ -34,38 +37,38 @@ HELD = "activation"
 """The attribute of the activation a fused operator ends in; its settings begin so too."""
 
 
-def fused_conv(node: Node, opset: int, types: Types) -> Steps | None:
+def fused_conv(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return Conv, the sum with another tensor, and the activation.
 
     Args:
         node: A FusedConv.
         opset: The opset to write for.
-        types: What is known of its operands.
+        tensors: What is known of its operands.
     """
     own = {k: v for k, v in node.attributes.items() if not k.startswith(HELD)}
     added, op = slot(node, 3), str(node.attributes.get(HELD, ""))
     names = [inner(node, "conv")] if added or op else []
     names += [inner(node, "sum")] if added and op else []
     names += node.outputs[:1]
-    steps = (step("Conv", node.inputs[:3], names[0], **own),)
+    steps: Steps = (step("Conv", node.inputs[:3], names[0], **own),)
     if added:
         steps += (step("Add", (names[0], added), names[1]),)
     if not op:
         return steps
-    values = node.attributes.get("activation_params", ())
-    dtype = common_type(node.inputs[:3], types)
-    settings = dict(zip(PARAMETERS.get(op, ()), values, strict=False))  # type: ignore[arg-type]  # the schema says FLOATS
+    values = np.ravel(node.attributes.get("activation_params", ())).tolist()
+    dtype = common_type(node.inputs[:3], tensors)
+    settings = dict(zip(PARAMETERS.get(op, ()), values, strict=False))
     last = _activation(node, op, (names[-2], names[-1]), settings, opset, dtype)
     return None if last is None else steps + last
 
 
-def fused_gemm(node: Node, opset: int, types: Types) -> Steps | None:
+def fused_gemm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return Gemm and the activation.
 
     Args:
         node: A FusedGemm.
         opset: The opset to write for.
-        types: What is known of its operands.
+        tensors: What is known of its operands.
     """
     own = {k: v for k, v in node.attributes.items() if not k.startswith(HELD)}
     op = str(node.attributes.get(HELD, ""))
@@ -79,13 +82,13 @@ def fused_gemm(node: Node, opset: int, types: Types) -> Steps | None:
         for name, value in node.attributes.items()
         if name.startswith(prefix)
     }
-    dtype = common_type(node.inputs, types)
+    dtype = common_type(node.inputs, tensors)
     ends = before, node.outputs[0]
     last = _activation(node, op, ends, settings, opset, dtype)
     return None if last is None else (product, *last)
 
 
-def _activation(  # noqa: PLR0913 - an operator, where it stands, and what it is set to
+def _activation(
     node: Node,
     op: str,
     ends: tuple[str, str],
@@ -103,26 +106,28 @@ def _activation(  # noqa: PLR0913 - an operator, where it stands, and what it is
     if dtype is None:
         return None
     bounds = {name: inner(node, name) for name in settings}
-    made = (number(bounds[name], float(settings[name]), dtype) for name in settings)  # type: ignore[arg-type]  # FLOATS
+    made = (
+        number(bounds[name], as_number(settings[name], 0.0), dtype) for name in settings
+    )
     reads = (ends[0], bounds.get("min", ""), bounds.get("max", ""))
     return (*made, step("Clip", reads, ends[1]))
 
 
-def fused_matmul(node: Node, opset: int, types: Types) -> Steps | None:
+def fused_matmul(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return MatMul with its operands transposed, and what it gives scaled.
 
     Args:
         node: A FusedMatMul.
         opset: The opset to write for.
-        types: What is known of its operands; their ranks where they are transposed.
+        tensors: What is known of its operands; their ranks where they are transposed.
     """
     del opset
     steps: Steps = ()
     reads: list[str] = []
-    for name, side in zip(node.inputs, "AB", strict=True):
+    for name, side in zip(node.inputs[:2], "AB", strict=True):
         turned = bool(count(node, f"trans{side}", 0))
         batched = bool(count(node, f"transBatch{side}", 0))
-        rank = types[name].rank if name in types else None
+        rank = tensors.get(name, UNKNOWN).rank
         if (turned or batched) and rank is None:
             return None
         perm = _order(rank or 0, turned=turned, batched=batched)
@@ -134,7 +139,7 @@ def fused_matmul(node: Node, opset: int, types: Types) -> Steps | None:
     scale = real(node, "alpha", 1.0)
     if scale == 1.0:
         return (*steps, step("MatMul", reads, node.outputs))
-    dtype = common_type(node.inputs, types)
+    dtype = common_type(node.inputs, tensors)
     if dtype is None:
         return None
     product, factor = inner(node, "product"), inner(node, "alpha")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from analyzer.core.types import Node
+from analyzer.view.fused.known import UNKNOWN, Tensors
 from analyzer.view.fused.steps import (
     FLOATS,
     Steps,
@@ -16,7 +17,6 @@ from analyzer.view.fused.steps import (
     slot,
     step,
 )
-from analyzer.view.fused.types import Types
 
 LAYER_NORM_SINCE = 17
 """The opset from which LayerNormalization is an operator; ONNX Runtime has one before it.
@@ -35,6 +35,9 @@ Source: https://onnx.ai/onnx/operators/onnx__ReduceMean.html"""
 
 EPSILON = 1e-5
 """Default of the norms. Source: https://onnx.ai/onnx/operators/"""
+
+PRODUCTS = frozenset({"MatMul", "FusedMatMul", "Gemm", "MatMulInteger"})
+"""Operators that a layer's bias follows."""
 
 SKIP_EPSILON = 1e-12
 """Default of the norms after a sum. Source: ONNX Runtime's docs/ContribOperators.md."""
@@ -65,32 +68,32 @@ class Norm:
     dtype: int | None
 
 
-def layer_norm(node: Node, opset: int, types: Types) -> Steps | None:
+def layer_norm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return a LayerNormalization that stands below its opset, written out.
 
     Args:
         node: A LayerNormalization.
         opset: The opset to write for.
-        types: What is known of its operands.
+        tensors: What is known of its operands.
     """
     if opset >= LAYER_NORM_SINCE and not node.domain:
         return None
-    norm = _norm(node, slot(node, 2), opset, types)
+    norm = _norm(node, slot(node, 2), opset, tensors)
     return normalised(node, norm)
 
 
-def simplified_layer_norm(node: Node, opset: int, types: Types) -> Steps | None:
+def simplified_layer_norm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return a norm without mean.
 
     Args:
         node: A SimplifiedLayerNormalization.
         opset: The opset to write for.
-        types: What is known of its operands.
+        tensors: What is known of its operands.
     """
-    return root_mean_square(node, _norm(node, "", opset, types))
+    return root_mean_square(node, _norm(node, "", opset, tensors))
 
 
-def _norm(node: Node, bias: str, opset: int, types: Types) -> Norm:
+def _norm(node: Node, bias: str, opset: int, tensors: Tensors) -> Norm:
     return Norm(
         node.inputs[0],
         node.inputs[1],
@@ -99,55 +102,56 @@ def _norm(node: Node, bias: str, opset: int, types: Types) -> Norm:
         count(node, "axis", -1),
         real(node, "epsilon", EPSILON),
         opset,
-        common_type(node.inputs, types),
+        common_type(node.inputs, tensors),
     )
 
 
-def skip_layer_norm(node: Node, opset: int, types: Types) -> Steps | None:
+def skip_layer_norm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return the sum of two tensors and a bias, and its layer norm.
 
     Args:
         node: A SkipLayerNormalization.
         opset: The opset to write for.
-        types: What is known of its operands.
+        tensors: What is known of its operands.
     """
-    total, steps = _summed(node, slot(node, 4))
-    norm = _after_sum(node, total, slot(node, 3), opset, types)
+    total, steps = _summed(node, slot(node, 4), tensors)
+    norm = _after_sum(node, total, slot(node, 3), opset, tensors)
     rest = None if any(node.outputs[1:3]) else normalised(node, norm)
     return None if rest is None else steps + rest
 
 
-def skip_simplified_layer_norm(node: Node, opset: int, types: Types) -> Steps | None:
+def skip_simplified_layer_norm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return the sum of two tensors and a bias, and its norm without mean.
 
     Args:
         node: A SkipSimplifiedLayerNormalization.
         opset: The opset to write for.
-        types: What is known of its operands.
+        tensors: What is known of its operands.
     """
-    total, steps = _summed(node, slot(node, 3))
-    norm = _after_sum(node, total, "", opset, types)
+    total, steps = _summed(node, slot(node, 3), tensors)
+    norm = _after_sum(node, total, "", opset, tensors)
     rest = None if any(node.outputs[1:3]) else root_mean_square(node, norm)
     return None if rest is None else steps + rest
 
 
-def _summed(node: Node, bias: str) -> tuple[str, Steps]:
-    """Return the sum before a norm, the bias first: a layer adds its own bias itself."""
+def _summed(node: Node, bias: str, tensors: Tensors) -> tuple[str, Steps]:
+    """Return the sum before a norm; a product of weights takes the bias, as in a layer."""
     first, skip = node.inputs[:2]
-    total = given(node, 3) or inner(node, "sum")
+    total, biased = given(node, 3) or inner(node, "sum"), inner(node, "biased")
     if not bias:
         return total, (step("Add", (first, skip), total),)
-    biased = inner(node, "biased")
-    sums = step("Add", (first, bias), biased), step("Add", (biased, skip), total)
+    made = [tensors.get(name, UNKNOWN).maker in PRODUCTS for name in (first, skip)]
+    if made == [False, True]:
+        sums = step("Add", (skip, bias), biased), step("Add", (first, biased), total)
+    else:
+        sums = step("Add", (first, bias), biased), step("Add", (biased, skip), total)
     return total, sums
 
 
-def _after_sum(node: Node, total: str, bias: str, opset: int, types: Types) -> Norm:
-    dtype = common_type([name for name in node.inputs if name], types)
+def _after_sum(node: Node, total: str, bias: str, opset: int, tensors: Tensors) -> Norm:
+    dtype = common_type([name for name in node.inputs if name], tensors)
     epsilon = real(node, "epsilon", SKIP_EPSILON)
-    return Norm(
-        total, node.inputs[2], bias, node.outputs[:1], -1, epsilon, opset, dtype
-    )
+    return Norm(total, node.inputs[2], bias, node.outputs[:1], -1, epsilon, opset, dtype)
 
 
 def normalised(node: Node, norm: Norm) -> Steps | None:
@@ -202,7 +206,7 @@ def root_mean_square(node: Node, norm: Norm) -> Steps | None:
 
 
 def _can_be_written_out(norm: Norm) -> bool:
-    """Return whether the parts compute what the norm does: half precision rounds between."""
+    """Return whether the parts compute what the norm does: half precision would not."""
     known = norm.dtype in FLOATS and norm.opset >= NEGATIVE_AXES_SINCE
     return known and norm.axis < 0
 

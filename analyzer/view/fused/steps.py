@@ -7,7 +7,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from analyzer.core.types import Array, AttributeValue, Node
-from analyzer.view.fused.types import Types
+from analyzer.view.fused.known import UNKNOWN, Tensors
 
 Steps = tuple[onnx.NodeProto, ...]
 """Plain operators in the order they compute."""
@@ -16,7 +16,7 @@ INNER = "/"
 """Joins the name of a fused node and that of a tensor inside it."""
 
 FLOATS = frozenset({onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE})
-"""Element types in which the parts round no more than the fused operator does."""
+"""Element tensors in which the parts round no more than the fused operator does."""
 
 AXES_FROM_TENSOR = {"ReduceMean": 18, "ReduceSum": 13, "Unsqueeze": 13}
 """The opset from which an operator reads its axes from a tensor.
@@ -45,7 +45,10 @@ def given(node: Node, place: int) -> str:
 
 
 def step(
-    op: str, inputs: Sequence[str], outputs: str | Sequence[str], **attributes: object
+    op: str,
+    inputs: Sequence[str],
+    outputs: str | Sequence[str],
+    **attributes: AttributeValue | None,
 ) -> onnx.NodeProto:
     """Return one plain operator, absent inputs and outputs at its end left out.
 
@@ -60,7 +63,9 @@ def step(
         while names and not names[-1]:
             names.pop()
     stated = {name: value for name, value in attributes.items() if value is not None}
-    return helper.make_node(op, read, gives, **stated)
+    node = helper.make_node(op, read, gives)
+    node.attribute.extend(helper.make_attribute(k, v) for k, v in stated.items())
+    return node
 
 
 def constant(name: str, value: Array) -> onnx.NodeProto:
@@ -70,7 +75,10 @@ def constant(name: str, value: Array) -> onnx.NodeProto:
         name: The tensor.
         value: Its value, any shape and dtype.
     """
-    return step("Constant", (), name, value=numpy_helper.from_array(np.asarray(value)))
+    node = step("Constant", (), name)
+    held = numpy_helper.from_array(np.asarray(value))
+    node.attribute.append(helper.make_attribute("value", held))
+    return node
 
 
 def number(name: str, value: float, dtype: int) -> onnx.NodeProto:
@@ -101,21 +109,22 @@ def over_axes(
         ends: What it reads, and what it gives.
         axes: The axes.
     """
-    keep = {} if op == "Unsqueeze" else {"keepdims": 1}
+    keep = None if op == "Unsqueeze" else 1
     if opset < AXES_FROM_TENSOR[op]:
-        return (step(op, ends[:1], ends[1], axes=list(axes), **keep),)
+        return (step(op, ends[:1], ends[1], axes=tuple(axes), keepdims=keep),)
     name = f"{ends[1]}_axes" if ends[1].startswith(node.name) else inner(node, "axes")
-    return whole(name, *axes), step(op, (ends[0], name), ends[1], **keep)
+    return whole(name, *axes), step(op, (ends[0], name), ends[1], keepdims=keep)
 
 
-def common_type(names: Iterable[str], types: Types) -> int | None:
+def common_type(names: Iterable[str], tensors: Tensors) -> int | None:
     """Return the element type of operands that share one; None where none is known.
 
     Args:
         names: The operands.
-        types: What is known of them.
+        tensors: What is known of them.
     """
-    return next((types[name].dtype for name in names if name in types), None)
+    known = (tensors.get(name, UNKNOWN).dtype for name in names)
+    return next((dtype for dtype in known if dtype), None)
 
 
 def real(node: Node, attribute: str, default: float) -> float:
@@ -126,7 +135,7 @@ def real(node: Node, attribute: str, default: float) -> float:
         attribute: Its name.
         default: What it is where the node does not say.
     """
-    return float(_plain(node.attributes.get(attribute, default)))
+    return as_number(node.attributes.get(attribute), default)
 
 
 def count(node: Node, attribute: str, default: int) -> int:
@@ -137,10 +146,14 @@ def count(node: Node, attribute: str, default: int) -> int:
         attribute: Its name.
         default: What it is where the node does not say.
     """
-    return int(_plain(node.attributes.get(attribute, default)))
+    return int(as_number(node.attributes.get(attribute), default))
 
 
-def _plain(value: AttributeValue) -> float:
-    if not isinstance(value, int | float):
-        return float("nan")  # a broken file: what runs it says so
-    return value
+def as_number(value: AttributeValue | None, default: float) -> float:
+    """Return an attribute's value as a number.
+
+    Args:
+        value: The value.
+        default: What it is where it is none.
+    """
+    return float(value) if isinstance(value, int | float) else default

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from analyzer.core.types import Node
 from analyzer.view.fused.activations import fast_gelu, gelu, quick_gelu
+from analyzer.view.fused.known import Tensors
 from analyzer.view.fused.linear import fused_conv, fused_gemm, fused_matmul
 from analyzer.view.fused.norms import (
     layer_norm,
@@ -13,12 +14,29 @@ from analyzer.view.fused.norms import (
 )
 from analyzer.view.fused.steps import Steps
 from analyzer.view.fused.transformers import attention, embed_layer_norm
-from analyzer.view.fused.types import Types
 
 RUNTIME = "com.microsoft"
 """The domain of ONNX Runtime's own operators."""
 
-FUSED: Mapping[tuple[str, str], Callable[[Node, int, Types], Steps | None]] = {
+Opener = Callable[[Node, int, Tensors], Steps | None]
+"""Gives the parts of a node for an opset; None where it cannot."""
+
+OPERANDS = {
+    "FusedConv": 2,
+    "FusedGemm": 2,
+    "FusedMatMul": 2,
+    "BiasGelu": 2,
+    "SkipLayerNormalization": 3,
+    "SkipSimplifiedLayerNormalization": 3,
+    "EmbedLayerNormalization": 7,
+    "Attention": 2,
+    "LayerNormalization": 2,
+    "SimplifiedLayerNormalization": 2,
+}
+"""The least number of operands of a node, by its type; 1 of any other. A broken node with
+fewer stays as it is."""
+
+FUSED: Mapping[tuple[str, str], Opener] = {
     (RUNTIME, "FusedConv"): fused_conv,
     (RUNTIME, "FusedGemm"): fused_gemm,
     (RUNTIME, "FusedMatMul"): fused_matmul,
@@ -40,13 +58,13 @@ below the opset that has it. Source: ONNX Runtime's docs/ContribOperators.md and
 onnxruntime/core/optimizer."""
 
 
-def parts(node: Node, opset: int, types: Types) -> Steps | None:
+def parts(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return the plain operators that a fused node stands for, in the order they compute.
 
     Args:
         node: Any node.
         opset: The default-domain opset of its model.
-        types: What is known of the tensors it reads.
+        tensors: What is known of the tensors it reads.
 
     Returns:
         Operators that read what the node reads and give what it gives, under the same
@@ -54,4 +72,8 @@ def parts(node: Node, opset: int, types: Types) -> Steps | None:
         node is not fused, or the opset has no way to say it.
     """
     opener = FUSED.get((node.domain, node.op))
-    return opener(node, opset, types) if opener else None
+    if opener is None or not any(node.outputs[:1]):
+        return None
+    if len(node.inputs) < OPERANDS.get(node.op, 1):
+        return None
+    return opener(node, opset, tensors)

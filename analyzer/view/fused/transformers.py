@@ -2,10 +2,10 @@
 
 import math
 
-import numpy as np
-from onnx import numpy_helper
+from onnx import TensorProto
 
 from analyzer.core.types import Node
+from analyzer.view.fused.known import UNKNOWN, Tensors
 from analyzer.view.fused.norms import SKIP_EPSILON, Norm, normalised
 from analyzer.view.fused.steps import (
     AXES_FROM_TENSOR,
@@ -21,10 +21,9 @@ from analyzer.view.fused.steps import (
     step,
     whole,
 )
-from analyzer.view.fused.types import Types
 
 SPLIT_FROM_TENSOR = 13
-"""The opset from which Split reads its sizes from a tensor, and Softmax normalises one axis.
+"""The opset from which Split reads its sizes from a tensor and Softmax takes one axis.
 
 Source: https://onnx.ai/onnx/operators/onnx__Split.html"""
 
@@ -34,6 +33,7 @@ MASKED = -10000.0
 HEADS_BEHIND = (0, 2, 1, 3)
 KEYS_LAST = (0, 2, 3, 1)
 MATRIX = 2
+PROJECTIONS = 3
 
 SLICE_FROM_TENSOR = 10
 """The opset from which Slice reads its bounds from tensors.
@@ -41,20 +41,20 @@ SLICE_FROM_TENSOR = 10
 Source: https://onnx.ai/onnx/operators/onnx__Slice.html"""
 
 
-def attention(node: Node, opset: int, types: Types) -> Steps | None:
+def attention(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return self-attention: of all tokens to all, or to those that a 0/1 mask keeps.
 
     Args:
         node: An Attention; None is returned for one with a past, a causal one, one with
             rotary embeddings, and one masked by lengths.
         opset: The opset to write for.
-        types: What is known of its operands; the shape of its weights.
+        tensors: What is known of its operands; the shape of its weights.
     """
-    sizes, heads = _hidden_sizes(node, types), count(node, "num_heads", 0)
-    dtype = common_type(node.inputs[:3], types)
+    sizes, heads = _hidden_sizes(node, tensors), count(node, "num_heads", 0)
+    dtype = common_type(node.inputs[:3], tensors)
     if sizes is None or dtype is None or heads < 1 or opset < SPLIT_FROM_TENSOR:
         return None
-    if not _is_plain(node, types):
+    if not _is_plain(node, tensors):
         return None
     scale = real(node, "scale", 0.0) or 1.0 / math.sqrt(sizes[0] / heads)
     factor, scores, scaled = (inner(node, k) for k in ("scale", "scores", "scaled"))
@@ -79,24 +79,23 @@ def attention(node: Node, opset: int, types: Types) -> Steps | None:
     )
 
 
-def _is_plain(node: Node, types: Types) -> bool:
+def _is_plain(node: Node, tensors: Tensors) -> bool:
     """Return whether an Attention is one of those that are written out."""
     mask = slot(node, 3)
-    known = not mask or (mask in types and types[mask].rank == MATRIX)
+    known = not mask or tensors.get(mask, UNKNOWN).rank == MATRIX
     special = ("unidirectional", "do_rotary", "past_present_share_buffer")
     beyond = slot(node, 4) or slot(node, 6) or given(node, 1)
     return known and not beyond and not any(count(node, name, 0) for name in special)
 
 
-def _hidden_sizes(node: Node, types: Types) -> tuple[int, ...] | None:
+def _hidden_sizes(node: Node, tensors: Tensors) -> tuple[int, ...] | None:
     """Return the widths of query, key and value."""
     stated = node.attributes.get("qkv_hidden_sizes")
     if isinstance(stated, tuple):
-        return tuple(int(size) for size in stated)
-    weight = types.get(node.inputs[1])
-    if weight is None or weight.shape is None or weight.shape[-1] is None:
-        return None
-    return (weight.shape[-1] // 3,) * 3
+        sizes = tuple(int(size) for size in stated)
+        return sizes if len(sizes) == PROJECTIONS else None
+    shape = tensors.get(node.inputs[1], UNKNOWN).shape or (None,)
+    return None if shape[-1] is None else (shape[-1] // PROJECTIONS,) * PROJECTIONS
 
 
 def _projected(node: Node, sizes: tuple[int, ...]) -> Steps:
@@ -146,17 +145,17 @@ def _masked(node: Node, scaled: str, opset: int, dtype: int) -> tuple[str, Steps
     )
 
 
-def embed_layer_norm(node: Node, opset: int, types: Types) -> Steps | None:
+def embed_layer_norm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """Return the sum of word, position and segment embeddings, and its layer norm.
 
     Args:
         node: An EmbedLayerNormalization.
         opset: The opset to write for.
-        types: What is known of its operands.
+        tensors: What is known of its operands.
     """
     ids, segments, words, places, kinds, gamma, beta = node.inputs[:7]
     total = given(node, 2) or inner(node, "sum")
-    dtype = common_type((words, gamma, beta), types)
+    dtype = common_type((words, gamma, beta), tensors)
     epsilon = real(node, "epsilon", SKIP_EPSILON)
     norm = Norm(total, gamma, beta, node.outputs[:1], -1, epsilon, opset, dtype)
     rest = normalised(node, norm)
@@ -196,22 +195,22 @@ def _places(node: Node, ids: str, table: str, result: str) -> Steps:
 
 
 def _mask_lengths(node: Node, ids: str, opset: int) -> Steps:
-    """Return how many tokens of each sample the mask keeps; zeros where there is no mask."""
+    """Return how many tokens of each sample the mask keeps; zeros where none is given."""
     result, mask = given(node, 1), slot(node, 7)
     if not result:
         return ()
     if mask:
         axes = inner(node, "tokens")
         if opset < AXES_FROM_TENSOR["ReduceSum"]:
-            return (step("ReduceSum", (mask,), result, axes=[1], keepdims=0),)
+            return (step("ReduceSum", (mask,), result, axes=(1,), keepdims=0),)
         return whole(axes, 1), step("ReduceSum", (mask, axes), result, keepdims=0)
-    names = ("ids_shape", "first", "second", "batch")
-    shape, first, second, batch = (inner(node, name) for name in names)
-    zeros = numpy_helper.from_array(np.zeros(1, np.int32))
+    names = ("ids_shape", "first", "second", "batch", "zero")
+    shape, first, second, batch, zero = (inner(node, name) for name in names)
     return (
         step("Shape", (ids,), shape),
         whole(first, 0),
         whole(second, 1),
         step("Slice", (shape, first, second), batch),
-        step("ConstantOfShape", (batch,), result, value=zeros),
+        number(zero, 0, TensorProto.INT32),
+        step("Expand", (zero, batch), result),
     )

@@ -114,52 +114,54 @@ PRODUCTS = (
     ),
 )
 WIDE = real(2, 3, 8)
-GELUS = tuple(
-    Case(op, operands, opset=opset)
-    for opset in (13, 18, 20)
-    for op, operands in (
-        ("Gelu", (WIDE,)),
-        ("BiasGelu", (WIDE, real(8))),
-        ("FastGelu", (WIDE,)),
-        ("FastGelu", (WIDE, real(8))),
-    )
-) + (
+GELUS = (
+    *tuple(
+        Case(op, operands, opset=opset)
+        for opset in (13, 18, 20)
+        for op, operands in (
+            ("Gelu", (WIDE,)),
+            ("BiasGelu", (WIDE, real(8))),
+            ("FastGelu", (WIDE,)),
+            ("FastGelu", (WIDE, real(8))),
+        )
+    ),
     Case("QuickGelu", (WIDE,)),
     Case("QuickGelu", (WIDE,), {"alpha": 1.0}),
     Case("QuickGelu", (WIDE,), {"alpha": 2.5}),
 )
 SKIP = real(2, 3, 8)
-NORMS = tuple(
-    case
-    for opset in (13, 17, 18, 23)
-    for case in (
-        Case("SkipLayerNormalization", (WIDE, SKIP, real(8), real(8)), opset=opset),
-        Case(
-            "SkipLayerNormalization",
-            (WIDE, SKIP, real(8), real(8), real(8)),
-            {"epsilon": 1e-3},
-            ("y", "", "", "sum"),
-            opset,
-        ),
-        Case("SkipLayerNormalization", (WIDE, SKIP, real(8)), opset=opset),
-        Case("SkipLayerNormalization", (WIDE, real(3, 8), real(8)), opset=opset),
-        Case("SkipSimplifiedLayerNormalization", (WIDE, SKIP, real(8)), opset=opset),
-        Case(
-            "SkipSimplifiedLayerNormalization",
-            (WIDE, SKIP, real(8), real(8)),
-            {"epsilon": 1e-2},
-            ("y", "", "", "sum"),
-            opset,
-        ),
-        Case(
-            "SimplifiedLayerNormalization",
-            (WIDE, real(8)),
-            {"axis": -1, "epsilon": 1e-4, "stash_type": 1},
-            opset=opset,
-            domain="",
-        ),
-    )
-) + (
+NORMS = (
+    *tuple(
+        case
+        for opset in (13, 17, 18, 23)
+        for case in (
+            Case("SkipLayerNormalization", (WIDE, SKIP, real(8), real(8)), opset=opset),
+            Case(
+                "SkipLayerNormalization",
+                (WIDE, SKIP, real(8), real(8), real(8)),
+                {"epsilon": 0.001},
+                ("y", "", "", "sum"),
+                opset,
+            ),
+            Case("SkipLayerNormalization", (WIDE, SKIP, real(8)), opset=opset),
+            Case("SkipLayerNormalization", (WIDE, real(3, 8), real(8)), opset=opset),
+            Case("SkipSimplifiedLayerNormalization", (WIDE, SKIP, real(8)), opset=opset),
+            Case(
+                "SkipSimplifiedLayerNormalization",
+                (WIDE, SKIP, real(8), real(8)),
+                {"epsilon": 0.01},
+                ("y", "", "", "sum"),
+                opset,
+            ),
+            Case(
+                "SimplifiedLayerNormalization",
+                (WIDE, real(8)),
+                {"axis": -1, "epsilon": 0.0001, "stash_type": 1},
+                opset=opset,
+                domain="",
+            ),
+        )
+    ),
     Case("LayerNormalization", (WIDE, real(8), real(8)), {"axis": -1}, opset=13, domain=""),
     Case("LayerNormalization", (WIDE, real(3, 8)), {"axis": -2}, opset=14, domain=""),
     Case(
@@ -200,16 +202,17 @@ EMBEDDINGS = tuple(
         ),
     )
 )
-ATTENTIONS = tuple(
-    Case("Attention", (WIDE, real(8, 24), *rest), {"num_heads": 2, **settings})
-    for rest, settings in (
-        ((real(24),), {}),
-        ((real(24),), {"scale": 0.3}),
-        ((real(24), np.asarray([[1, 1, 0], [1, 0, 1]], np.int32)), {}),
-        ((real(24), None, None, real(2, 2, 3, 3)), {}),
-        ((real(24),), {"qkv_hidden_sizes": [8, 8, 8]}),
-    )
-) + (
+ATTENTIONS = (
+    *tuple(
+        Case("Attention", (WIDE, real(8, 24), *rest), {"num_heads": 2, **settings})
+        for rest, settings in (
+            ((real(24),), {}),
+            ((real(24),), {"scale": 0.3}),
+            ((real(24), np.asarray([[1, 1, 0], [1, 0, 1]], np.int32)), {}),
+            ((real(24), None, None, real(2, 2, 3, 3)), {}),
+            ((real(24),), {"qkv_hidden_sizes": [8, 8, 8]}),
+        )
+    ),
     Case(
         "Attention",
         (WIDE, real(8, 24), real(24)),
@@ -233,7 +236,9 @@ TABLES: Mapping[str, Sequence[int]] = {
 """Operands that ONNX Runtime wants to know the sizes of."""
 
 
-def model_of(case: Case, *, constant: Sequence[int]) -> tuple[onnx.ModelProto, dict[str, Array]]:
+def model_of(
+    case: Case, *, constant: Sequence[int]
+) -> tuple[onnx.ModelProto, dict[str, Array]]:
     """Return a model of the fused node alone, and its inputs.
 
     Some operands are constants, the others inputs of open sizes.
