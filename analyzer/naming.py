@@ -40,11 +40,8 @@ def _each(names: Iterable[str]) -> tuple[str, ...]:
 def _inside(finding: Finding, target: Opened) -> str:
     """Return what to add to a message: which parts of the user's nodes are meant."""
     inner = [name for name in finding.target_nodes if name in target.parts]
-    if not inner:
-        return ""
-    outer = _each(map(target.node, inner))
-    held = f"{', '.join(outer)} hold{'s' if len(outer) == 1 else ''}"
-    return f" ({held} {', '.join(inner)})"
+    unsaid = [name for name in inner if name not in finding.message]
+    return f" (it is in {', '.join(unsaid)})" if unsaid else ""
 
 
 def _fix_in_file(fix: Fix, target: Opened) -> Fix:

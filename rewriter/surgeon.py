@@ -32,6 +32,7 @@ from rewriter.graft import graft
 from rewriter.inferred import refreshed
 from rewriter.merge import Constants, Wired, merge
 from rewriter.names import pinned_names, used_names
+from rewriter.parts import opened_for
 from rewriter.slim import slim
 from rewriter.wires import GsGraph, GsNode, GsTensor, Theatre, Value
 
@@ -68,6 +69,9 @@ def apply(model: onnx.ModelProto, folder: Path, edits: Sequence[Edit]) -> onnx.M
 def trace(model: onnx.ModelProto, folder: Path, edits: Sequence[Edit]) -> Applied:
     """Return the edited copy, and where the tensors went that the edits moved.
 
+    A fused operator or a function call that an edit reaches into gives way to its parts;
+    every other one stays.
+
     Args:
         model: The user's model; it is left as it is.
         folder: The folder that its external locations are relative to.
@@ -77,15 +81,16 @@ def trace(model: onnx.ModelProto, folder: Path, edits: Sequence[Edit]) -> Applie
         RepairError: An edit does not fit the model, or the edited model is not valid.
     """
     del folder  # no edit needs an old value: nothing is loaded
+    before = opened_for(model, edits)
     copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy.CopyFrom(before)
     if not edits:
         return Applied(copy, {}, {})
     theatre = _theatre(copy)
     for edit in edits:
         _operate(theatre, copy, edit)
     merged = declare(merge(copy, _wiring(theatre), _constants(theatre)), edits)
-    result = refreshed(model, merged, edits)
+    result = refreshed(before, merged, edits)
     check(result, model)
     return Applied(result, theatre.produced, theatre.read)
 

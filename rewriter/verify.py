@@ -15,6 +15,7 @@ from analyzer.outputs import NativeRuns, output_pairs
 from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.region import region_error
 from analyzer.runtime.session import open_session
+from analyzer.view.inline import opened
 from rewriter.surgeon import Applied
 
 WORSE = 1.001
@@ -44,7 +45,8 @@ def local_error(applied: Applied, pivot: Pivot, fault: Fault) -> float | None:
         for name in passed
     ]
     names = {name for sample in samples for name in sample.expected} - passed
-    computed = region_error(applied.model, pivot.folder, samples, sorted(names))
+    parts = opened(applied.model).model  # the fault is known by the names of parts
+    computed = region_error(parts, pivot.folder, samples, sorted(names))
     return max([computed, *direct]) if names else max(direct, default=0.0)
 
 

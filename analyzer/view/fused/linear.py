@@ -19,14 +19,36 @@ from analyzer.view.fused.steps import (
     step,
 )
 
-PARAMETERS = {
+AFTER_CONV: Mapping[str, tuple[str, ...]] = {
+    "Relu": (),
+    "Sigmoid": (),
+    "Tanh": (),
     "LeakyRelu": ("alpha",),
     "HardSigmoid": ("alpha", "beta"),
     "Clip": ("min", "max"),
 }
-"""What the list `activation_params` of FusedConv holds, in its order.
+"""Activations FusedConv computes, and what its list `activation_params` holds for each.
 
-Source: onnxruntime/core/optimizer/conv_activation_fusion.cc."""
+Source: onnxruntime/contrib_ops/cpu/fused_activation.cc."""
+
+AFTER_GEMM = frozenset(
+    {
+        "Celu",
+        "Elu",
+        "HardSigmoid",
+        "LeakyRelu",
+        "Relu",
+        "Selu",
+        "Sigmoid",
+        "Softplus",
+        "Softsign",
+        "Tanh",
+        "ThresholdedRelu",
+    }
+)
+"""Activations FusedGemm computes; it must have one.
+
+Source: onnxruntime/core/providers/cpu/activation/activations.cc."""
 
 CLIP_FROM_TENSORS = 11
 """The opset from which Clip reads its bounds from tensors.
@@ -56,8 +78,10 @@ def fused_conv(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     if not op:
         return steps
     values = np.ravel(node.attributes.get("activation_params", ())).tolist()
+    if len(values) != len(AFTER_CONV.get(op, (None,))):
+        return None
     dtype = common_type(node.inputs[:3], tensors)
-    settings = dict(zip(PARAMETERS.get(op, ()), values, strict=False))
+    settings = dict(zip(AFTER_CONV[op], values, strict=False))
     last = _activation(node, op, (names[-2], names[-1]), settings, opset, dtype)
     return None if last is None else steps + last
 
@@ -72,10 +96,10 @@ def fused_gemm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """
     own = {k: v for k, v in node.attributes.items() if not k.startswith(HELD)}
     op = str(node.attributes.get(HELD, ""))
-    before = inner(node, "gemm") if op else node.outputs[0]
+    if op not in AFTER_GEMM:
+        return None
+    before = inner(node, "gemm")
     product = step("Gemm", node.inputs, before, **own)
-    if not op:
-        return (product,)
     prefix = f"{HELD}_"
     settings = {
         name.removeprefix(prefix): value
