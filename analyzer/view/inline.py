@@ -21,6 +21,7 @@ from analyzer.view.calls import (
     subgraphs,
 )
 from analyzer.view.fused import FUSED, Tensors, declared, parts
+from analyzer.view.fused.inferred import inferred, merged
 from analyzer.view.fused.steps import INNER, Steps
 
 
@@ -71,7 +72,7 @@ class Room:
         model: The model.
         opset: Its default-domain opset.
         functions: Its local functions.
-        tensors: What its main graph says of its tensors.
+        tensors: What is known of its main graph's tensors.
         shared: Names that several of its nodes have.
         taken: Names of its tensors and nodes; new ones are added.
     """
@@ -113,11 +114,17 @@ def opened(model: onnx.ModelProto, only: Collection[str] | None = None) -> Opene
         only: First outputs of the nodes to open; None: all of them.
     """
     room = _room(model)
-    opening = _Opening(room, only)
     if not any(_may_open(node, room) for node in every_node(model.graph.node)):
         return Opened(model, {}, {}, room)
-    nodes = opening.graph(model.graph.node, room.tensors)
-    if nodes is None:
+    opening = _Opening(room, only)
+    nodes = opening.graph(model.graph.node, room.tensors) or tuple(model.graph.node)
+    left = [node.output[0] for node in nodes if _may_open(node, room) and any(node.output)]
+    if left:
+        tensors = merged(room.tensors, inferred(model, nodes, left))
+        room = replace(_room(model), tensors=tensors)
+        opening = _Opening(room, only)
+        nodes = opening.graph(model.graph.node, room.tensors) or nodes
+    if not opening.parts:
         return Opened(model, {}, {}, room)
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
