@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import onnx
 from onnx import inliner
 
-from analyzer.view.fused.steps import INNER, Steps
+from analyzer.view.fused.steps import Steps, inner
 
 Functions = Mapping[tuple[str, str], onnx.FunctionProto]
 """A model's local functions by domain and name."""
@@ -19,13 +19,12 @@ def functions_of(model: onnx.ModelProto) -> Functions:
 
 
 def body_of(
-    call: onnx.NodeProto, base: str, functions: Functions, model: onnx.ModelProto
+    call: onnx.NodeProto, functions: Functions, model: onnx.ModelProto
 ) -> Steps | None:
-    """Return the nodes that a call stands for, under names that begin with the call's.
+    """Return the nodes that a call stands for, the tensors inside marked as inner ones.
 
     Args:
         call: A node.
-        base: What its inner names begin with.
         functions: The model's local functions.
         model: The model; its opset imports hold for the body.
 
@@ -40,9 +39,13 @@ def body_of(
     if any((node.domain, node.op_type) == key for node in graph.node):
         return None
     ends = {*call.input, *call.output}
-    own = dict.fromkeys(name for name in _made(graph) if name not in ends)
-    names = {k: f"{base}{INNER}{short}" for k, short in _unnumbered(own).items()}
-    return tuple(renamed(node, names) for node in graph.node)
+    own = dict.fromkeys(name for name in made(graph.node) if name not in ends)
+    names = {k: inner(short) for k, short in _unnumbered(own).items()}
+    result = tuple(renamed(node, names) for node in graph.node)
+    called = _unnumbered(dict.fromkeys(node.name for node in result if node.name))
+    for node in result:
+        node.name = called.get(node.name, "")
+    return result
 
 
 def _unnumbered(names: Iterable[str]) -> dict[str, str]:
@@ -115,14 +118,16 @@ def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         yield from attribute.graphs
 
 
-def _made(graph: onnx.GraphProto) -> Iterator[str]:
-    """Yield every tensor that is made inside a graph or a subgraph of it."""
-    yield from (tensor.name for tensor in graph.initializer)
-    for node in graph.node:
+def made(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
+    """Yield every tensor that nodes or their subgraphs make.
+
+    Args:
+        nodes: Of a graph.
+    """
+    for node in every_node(nodes):
         yield from (name for name in node.output if name)
-        for inside in subgraphs(node):
-            yield from (value.name for value in inside.input)
-            yield from _made(inside)
+        for graph in subgraphs(node):
+            yield from (value.name for value in (*graph.input, *graph.initializer))
 
 
 def renamed(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:

@@ -58,14 +58,14 @@ def quick_gelu(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """
     del opset
     x, alpha = node.inputs[0], real(node, "alpha", SIGMOID_SCALE)
-    gate = inner(node, "gate")
+    gate = inner("gate")
     last = step("Mul", (x, gate), node.outputs)
     if alpha == 1.0:
         return step("Sigmoid", (x,), gate), last
     dtype = common_type((x,), tensors)
     if dtype is None:
         return None
-    scale, scaled = inner(node, "alpha"), inner(node, "scaled")
+    scale, scaled = inner("alpha"), inner("scaled")
     return (
         number(scale, alpha, dtype),
         step("Mul", (x, scale), scaled),
@@ -78,7 +78,7 @@ def _after_bias(
     node: Node, opset: int, tensors: Tensors, *, approximate: bool
 ) -> Steps | None:
     bias = slot(node, 1)
-    x = inner(node, "biased") if bias else node.inputs[0]
+    x = inner("biased") if bias else node.inputs[0]
     dtype = common_type([name for name in node.inputs if name], tensors)
     rest = _gelu_of(node, x, opset, dtype, approximate=approximate)
     if not bias or rest is None:
@@ -100,7 +100,7 @@ def _gelu_of(
 def _with_erf(node: Node, x: str, dtype: int) -> Steps:
     """Return ``0.5 * x * (1 + erf(x / sqrt(2)))``."""
     names = ("root", "scaled", "erf", "one", "shifted", "product", "half")
-    root, scaled, erf, one, shifted, product, half = (inner(node, k) for k in names)
+    root, scaled, erf, one, shifted, product, half = (inner(k) for k in names)
     return (
         number(root, math.sqrt(2.0), dtype),
         step("Div", (x, root), scaled),
@@ -116,11 +116,9 @@ def _with_erf(node: Node, x: str, dtype: int) -> Steps:
 def _with_tanh(node: Node, x: str, dtype: int) -> Steps:
     """Return ``0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x ** 3)))``."""
     names = ("three", "cube", "cubic", "weighted", "sum", "root", "scaled", "tanh")
-    three, cube, cubic, weighted, total, root, scaled, tanh = (
-        inner(node, k) for k in names
-    )
+    three, cube, cubic, weighted, total, root, scaled, tanh = (inner(k) for k in names)
     last = ("one", "shifted", "product", "half")
-    one, shifted, product, half = (inner(node, k) for k in last)
+    one, shifted, product, half = (inner(k) for k in last)
     return (
         number(three, 3.0, dtype),
         step("Pow", (x, three), cube),

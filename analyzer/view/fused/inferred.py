@@ -12,6 +12,9 @@ from analyzer.view.fused.steps import step
 SMALL = 64
 """Elements of a constant that is kept for inference: a list of axes or sizes, no weight."""
 
+TABLE = 2
+"""The slot in which embeddings read the table of words."""
+
 BOUND = "\0bound"
 """Stands for a bound that is not known; no tensor of a file is called so."""
 
@@ -78,8 +81,10 @@ def _declared_input(weight: onnx.TensorProto) -> onnx.ValueInfoProto:
 def _stand_ins(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
     """Yield plain operators that give the type and rank of a fused one's first result."""
     result = node.output[0]
-    if node.op_type == "EmbedLayerNormalization":
-        yield step("Gather", (node.input[2], node.input[0]), result)
+    if not node.input:
+        return
+    if node.op_type == "EmbedLayerNormalization" and len(node.input) > TABLE:
+        yield step("Gather", (node.input[TABLE], node.input[0]), result)
         return
     if node.op_type != "FusedMatMul":
         yield _of_any_size(node.input[0], result)

@@ -69,8 +69,8 @@ def fused_conv(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """
     own = {k: v for k, v in node.attributes.items() if not k.startswith(HELD)}
     added, op = slot(node, 3), str(node.attributes.get(HELD, ""))
-    names = [inner(node, "conv")] if added or op else []
-    names += [inner(node, "sum")] if added and op else []
+    names = [inner("conv")] if added or op else []
+    names += [inner("sum")] if added and op else []
     names += node.outputs[:1]
     steps: Steps = (step("Conv", node.inputs[:3], names[0], **own),)
     if added:
@@ -82,7 +82,7 @@ def fused_conv(node: Node, opset: int, tensors: Tensors) -> Steps | None:
         return None
     dtype = common_type(node.inputs[:3], tensors)
     settings = dict(zip(AFTER_CONV[op], values, strict=False))
-    last = _activation(node, op, (names[-2], names[-1]), settings, opset, dtype)
+    last = _activation(op, (names[-2], names[-1]), settings, opset, dtype)
     return None if last is None else steps + last
 
 
@@ -98,7 +98,7 @@ def fused_gemm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     op = str(node.attributes.get(HELD, ""))
     if op not in AFTER_GEMM:
         return None
-    before = inner(node, "gemm")
+    before = inner("gemm")
     product = step("Gemm", node.inputs, before, **own)
     prefix = f"{HELD}_"
     settings = {
@@ -108,12 +108,11 @@ def fused_gemm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     }
     dtype = common_type(node.inputs, tensors)
     ends = before, node.outputs[0]
-    last = _activation(node, op, ends, settings, opset, dtype)
+    last = _activation(op, ends, settings, opset, dtype)
     return None if last is None else (product, *last)
 
 
 def _activation(
-    node: Node,
     op: str,
     ends: tuple[str, str],
     settings: Mapping[str, AttributeValue],
@@ -129,7 +128,7 @@ def _activation(
         return (step(op, ends[:1], ends[1], **kept),)
     if dtype is None:
         return None
-    bounds = {name: inner(node, name) for name in settings}
+    bounds = {name: inner(name) for name in settings}
     made = (
         number(bounds[name], as_number(settings[name], 0.0), dtype) for name in settings
     )
@@ -158,7 +157,7 @@ def fused_matmul(node: Node, opset: int, tensors: Tensors) -> Steps | None:
         if perm == tuple(range(rank or 0)):
             reads.append(name)
             continue
-        reads.append(inner(node, f"transposed{side}"))
+        reads.append(inner(f"transposed{side}"))
         steps += (step("Transpose", (name,), reads[-1], perm=perm),)
     scale = real(node, "alpha", 1.0)
     if scale == 1.0:
@@ -166,7 +165,7 @@ def fused_matmul(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     dtype = common_type(node.inputs, tensors)
     if dtype is None:
         return None
-    product, factor = inner(node, "product"), inner(node, "alpha")
+    product, factor = inner("product"), inner("alpha")
     return (
         *steps,
         step("MatMul", reads, product),

@@ -79,7 +79,7 @@ def layer_norm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     if opset >= LAYER_NORM_SINCE and not node.domain:
         return None
     norm = _norm(node, slot(node, 2), opset, tensors)
-    return normalised(node, norm)
+    return normalised(norm)
 
 
 def simplified_layer_norm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
@@ -90,7 +90,7 @@ def simplified_layer_norm(node: Node, opset: int, tensors: Tensors) -> Steps | N
         opset: The opset to write for.
         tensors: What is known of its operands.
     """
-    return root_mean_square(node, _norm(node, "", opset, tensors))
+    return root_mean_square(_norm(node, "", opset, tensors))
 
 
 def _norm(node: Node, bias: str, opset: int, tensors: Tensors) -> Norm:
@@ -116,7 +116,7 @@ def skip_layer_norm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """
     total, steps = _summed(node, slot(node, 4), tensors)
     norm = _after_sum(node, total, slot(node, 3), opset, tensors)
-    rest = None if any(node.outputs[1:3]) else normalised(node, norm)
+    rest = None if any(node.outputs[1:3]) else normalised(norm)
     return None if rest is None else steps + rest
 
 
@@ -130,14 +130,14 @@ def skip_simplified_layer_norm(node: Node, opset: int, tensors: Tensors) -> Step
     """
     total, steps = _summed(node, slot(node, 3), tensors)
     norm = _after_sum(node, total, "", opset, tensors)
-    rest = None if any(node.outputs[1:3]) else root_mean_square(node, norm)
+    rest = None if any(node.outputs[1:3]) else root_mean_square(norm)
     return None if rest is None else steps + rest
 
 
 def _summed(node: Node, bias: str, tensors: Tensors) -> tuple[str, Steps]:
     """Return the sum before a norm; a product of weights takes the bias, as in a layer."""
     first, skip = node.inputs[:2]
-    total, biased = given(node, 3) or inner(node, "sum"), inner(node, "biased")
+    total, biased = given(node, 3) or inner("sum"), inner("biased")
     if not bias:
         return total, (step("Add", (first, skip), total),)
     made = [tensors.get(name, UNKNOWN).maker in PRODUCTS for name in (first, skip)]
@@ -154,11 +154,10 @@ def _after_sum(node: Node, total: str, bias: str, opset: int, tensors: Tensors) 
     return Norm(total, node.inputs[2], bias, node.outputs[:1], -1, epsilon, opset, dtype)
 
 
-def normalised(node: Node, norm: Norm) -> Steps | None:
+def normalised(norm: Norm) -> Steps | None:
     """Return a layer norm as the opset says it; None where it cannot.
 
     Args:
-        node: The fused node it is a part of.
         norm: The norm.
     """
     ends = norm.x, norm.scale, norm.bias
@@ -168,27 +167,26 @@ def normalised(node: Node, norm: Norm) -> Steps | None:
     if not _can_be_written_out(norm):
         return None
     names = ("mean", "centred", "scaled")
-    mean, centred, scaled = (inner(node, name) for name in names)
+    mean, centred, scaled = (inner(name) for name in names)
     mean = norm.outputs[1] if len(norm.outputs) > 1 and norm.outputs[1] else mean
     steps = (
-        *_mean_of(node, norm, norm.x, mean),
+        *_mean_of(norm, norm.x, mean),
         step("Sub", (norm.x, mean), centred),
-        *_over_deviation(node, norm, centred, norm.outputs[2:3]),
+        *_over_deviation(norm, centred, norm.outputs[2:3]),
     )
     if not norm.bias:
-        return (*steps, step("Mul", (inner(node, "normal"), norm.scale), norm.outputs[0]))
+        return (*steps, step("Mul", (inner("normal"), norm.scale), norm.outputs[0]))
     return (
         *steps,
-        step("Mul", (inner(node, "normal"), norm.scale), scaled),
+        step("Mul", (inner("normal"), norm.scale), scaled),
         step("Add", (scaled, norm.bias), norm.outputs[0]),
     )
 
 
-def root_mean_square(node: Node, norm: Norm) -> Steps | None:
+def root_mean_square(norm: Norm) -> Steps | None:
     """Return a norm without mean as the opset says it; None where it cannot.
 
     Args:
-        node: The fused node it is a part of.
         norm: The norm.
     """
     inverse = norm.outputs[1:2]
@@ -198,9 +196,9 @@ def root_mean_square(node: Node, norm: Norm) -> Steps | None:
         return (step("RMSNormalization", ends, norm.outputs[:1], **attributes),)
     if not _can_be_written_out(norm):
         return None
-    normal = inner(node, "normal")
+    normal = inner("normal")
     return (
-        *_over_deviation(node, norm, norm.x, inverse),
+        *_over_deviation(norm, norm.x, inverse),
         step("Mul", (normal, norm.scale), norm.outputs[0]),
     )
 
@@ -211,24 +209,22 @@ def _can_be_written_out(norm: Norm) -> bool:
     return known and norm.axis < 0
 
 
-def _mean_of(node: Node, norm: Norm, x: str, result: str) -> Steps:
+def _mean_of(norm: Norm, x: str, result: str) -> Steps:
     axes = range(norm.axis, 0)
-    return over_axes("ReduceMean", node, norm.opset, (x, result), axes)
+    return over_axes("ReduceMean", norm.opset, (x, result), axes)
 
 
-def _over_deviation(
-    node: Node, norm: Norm, centred: str, inverse: tuple[str, ...]
-) -> Steps:
+def _over_deviation(norm: Norm, centred: str, inverse: tuple[str, ...]) -> Steps:
     """Return what divides a tensor by its deviation, as `normal`."""
     names = ("two", "squared", "variance", "epsilon", "kept", "deviation", "normal")
     two, squared, variance, epsilon, kept, deviation, normal = (
-        inner(node, name) for name in names
+        inner(name) for name in names
     )
     dtype = int(norm.dtype or 0)
     return (
         number(two, 2.0, dtype),
         step("Pow", (centred, two), squared),
-        *_mean_of(node, norm, squared, variance),
+        *_mean_of(norm, squared, variance),
         number(epsilon, norm.epsilon, dtype),
         step("Add", (variance, epsilon), kept),
         step("Sqrt", (kept,), deviation),

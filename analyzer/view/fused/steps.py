@@ -12,8 +12,9 @@ from analyzer.view.fused.known import UNKNOWN, Tensors
 Steps = tuple[onnx.NodeProto, ...]
 """Plain operators in the order they compute."""
 
-INNER = "/"
-"""Joins the name of a fused node and that of a tensor inside it."""
+INNER = "\0"
+"""Begins the name of a tensor inside a node: no tensor of a file is called so. Where the
+node is opened, it gets a name that is free there."""
 
 FLOATS = frozenset({onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE})
 """Element tensors in which the parts round no more than the fused operator does."""
@@ -24,14 +25,13 @@ AXES_FROM_TENSOR = {"ReduceMean": 18, "ReduceSum": 13, "Unsqueeze": 13}
 Source: https://onnx.ai/onnx/operators/"""
 
 
-def inner(node: Node, part: str) -> str:
+def inner(part: str) -> str:
     """Return the name of a tensor inside a fused node.
 
     Args:
-        node: The fused node.
         part: What the tensor is.
     """
-    return f"{node.name}{INNER}{part}"
+    return f"{INNER}{part}"
 
 
 def slot(node: Node, place: int) -> str:
@@ -97,14 +97,11 @@ def whole(name: str, *values: int) -> onnx.NodeProto:
     return constant(name, np.asarray(values, np.int64))
 
 
-def over_axes(
-    op: str, node: Node, opset: int, ends: tuple[str, str], axes: Sequence[int]
-) -> Steps:
+def over_axes(op: str, opset: int, ends: tuple[str, str], axes: Sequence[int]) -> Steps:
     """Return an operator that works along some axes, and drops none that it reduces.
 
     Args:
         op: One of `AXES_FROM_TENSOR`.
-        node: The fused node.
         opset: The opset to write for.
         ends: What it reads, and what it gives.
         axes: The axes.
@@ -112,7 +109,7 @@ def over_axes(
     keep = None if op == "Unsqueeze" else 1
     if opset < AXES_FROM_TENSOR[op]:
         return (step(op, ends[:1], ends[1], axes=tuple(axes), keepdims=keep),)
-    name = f"{ends[1]}_axes" if ends[1].startswith(node.name) else inner(node, "axes")
+    name = inner(f"axes of {ends[1].removeprefix(INNER)}")
     return whole(name, *axes), step(op, (ends[0], name), ends[1], keepdims=keep)
 
 

@@ -57,22 +57,22 @@ def attention(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     if not _is_plain(node, tensors):
         return None
     scale = real(node, "scale", 0.0) or 1.0 / math.sqrt(sizes[0] / heads)
-    factor, scores, scaled = (inner(node, k) for k in ("scale", "scores", "scaled"))
-    query, key = inner(node, "query_heads"), inner(node, "key_heads")
+    factor, scores, scaled = (inner(k) for k in ("scale", "scores", "scaled"))
+    query, key = inner("query_heads"), inner("key_heads")
     masked, mask = _masked(node, scaled, opset, dtype)
-    weights, mixed = inner(node, "weights"), inner(node, "mixed")
-    joined, flat = inner(node, "joined"), inner(node, "flat")
+    weights, mixed = inner("weights"), inner("mixed")
+    joined, flat = inner("joined"), inner("flat")
     return (
         *_projected(node, sizes),
-        *_heads(node, "query", heads, HEADS_BEHIND),
-        *_heads(node, "key", heads, KEYS_LAST),
-        *_heads(node, "value", heads, HEADS_BEHIND),
+        *_heads("query", heads, HEADS_BEHIND),
+        *_heads("key", heads, KEYS_LAST),
+        *_heads("value", heads, HEADS_BEHIND),
         step("MatMul", (query, key), scores),
         number(factor, scale, dtype),
         step("Mul", (scores, factor), scaled),
         *mask,
         step("Softmax", (masked,), weights, axis=-1),
-        step("MatMul", (weights, inner(node, "value_heads")), mixed),
+        step("MatMul", (weights, inner("value_heads")), mixed),
         step("Transpose", (mixed,), joined, perm=HEADS_BEHIND),
         whole(flat, 0, 0, -1),
         step("Reshape", (joined, flat), node.outputs[:1]),
@@ -101,24 +101,24 @@ def _hidden_sizes(node: Node, tensors: Tensors) -> tuple[int, ...] | None:
 def _projected(node: Node, sizes: tuple[int, ...]) -> Steps:
     """Return query, key and value, side by side in one product and then apart."""
     x, weight, bias = node.inputs[0], node.inputs[1], slot(node, 2)
-    product, projected = inner(node, "product"), inner(node, "projected")
+    product, projected = inner("product"), inner("projected")
     together = projected if bias else product
     added = (step("Add", (product, bias), projected),) if bias else ()
-    names = [inner(node, name) for name in ("query", "key", "value")]
+    names = [inner(name) for name in ("query", "key", "value")]
     return (
         step("MatMul", (x, weight), product),
         *added,
-        whole(inner(node, "sizes"), *sizes),
-        step("Split", (together, inner(node, "sizes")), names, axis=-1),
+        whole(inner("sizes"), *sizes),
+        step("Split", (together, inner("sizes")), names, axis=-1),
     )
 
 
-def _heads(node: Node, name: str, heads: int, perm: tuple[int, ...]) -> Steps:
-    shape, apart = inner(node, f"{name}_shape"), inner(node, f"{name}_apart")
+def _heads(name: str, heads: int, perm: tuple[int, ...]) -> Steps:
+    shape, apart = inner(f"{name}_shape"), inner(f"{name}_apart")
     return (
         whole(shape, 0, 0, heads, -1),
-        step("Reshape", (inner(node, name), shape), apart),
-        step("Transpose", (apart,), inner(node, f"{name}_heads"), perm=perm),
+        step("Reshape", (inner(name), shape), apart),
+        step("Transpose", (apart,), inner(f"{name}_heads"), perm=perm),
     )
 
 
@@ -127,12 +127,12 @@ def _masked(node: Node, scaled: str, opset: int, dtype: int) -> tuple[str, Steps
     mask, bias = slot(node, 3), slot(node, 5)
     steps: Steps = ()
     if bias:
-        biased = inner(node, "biased")
+        biased = inner("biased")
         steps, scaled = (step("Add", (scaled, bias), biased),), biased
     if not mask:
         return scaled, steps
     names = ("kept", "one", "dropped", "filter", "penalty", "mask", "masked")
-    kept, one, dropped, lowest, penalty, wide, masked = (inner(node, k) for k in names)
+    kept, one, dropped, lowest, penalty, wide, masked = (inner(k) for k in names)
     return masked, (
         *steps,
         step("Cast", (mask,), kept, to=dtype),
@@ -140,7 +140,7 @@ def _masked(node: Node, scaled: str, opset: int, dtype: int) -> tuple[str, Steps
         step("Sub", (one, kept), dropped),
         number(lowest, real(node, "mask_filter_value", MASKED), dtype),
         step("Mul", (dropped, lowest), penalty),
-        *over_axes("Unsqueeze", node, opset, (penalty, wide), (1, 2)),
+        *over_axes("Unsqueeze", opset, (penalty, wide), (1, 2)),
         step("Add", (scaled, wide), masked),
     )
 
@@ -154,14 +154,14 @@ def embed_layer_norm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
         tensors: What is known of its operands.
     """
     ids, segments, words, places, kinds, gamma, beta = node.inputs[:7]
-    total = given(node, 2) or inner(node, "sum")
+    total = given(node, 2) or inner("sum")
     dtype = common_type((words, gamma, beta), tensors)
     epsilon = real(node, "epsilon", SKIP_EPSILON)
     norm = Norm(total, gamma, beta, node.outputs[:1], -1, epsilon, opset, dtype)
-    rest = normalised(node, norm)
+    rest = normalised(norm)
     if rest is None or opset < SLICE_FROM_TENSOR:
         return None
-    word, place, kind, both = (inner(node, k) for k in ("word", "place", "kind", "both"))
+    word, place, kind, both = (inner(k) for k in ("word", "place", "kind", "both"))
     sums: Steps = (step("Add", (word, place), both if segments else total),)
     if segments:
         sums += (
@@ -183,7 +183,7 @@ def _places(node: Node, ids: str, table: str, result: str) -> Steps:
     if stated:
         return (step("Gather", (table, stated), result, axis=0),)
     names = ("shape", "start", "axis", "end", "length")
-    shape, start, axis, end, length = (inner(node, name) for name in names)
+    shape, start, axis, end, length = (inner(name) for name in names)
     return (
         step("Shape", (ids,), shape),
         whole(start, 0),
@@ -200,12 +200,12 @@ def _mask_lengths(node: Node, ids: str, opset: int) -> Steps:
     if not result:
         return ()
     if mask:
-        axes = inner(node, "tokens")
+        axes = inner("tokens")
         if opset < AXES_FROM_TENSOR["ReduceSum"]:
             return (step("ReduceSum", (mask,), result, axes=(1,), keepdims=0),)
         return whole(axes, 1), step("ReduceSum", (mask, axes), result, keepdims=0)
     names = ("ids_shape", "first", "second", "batch", "zero")
-    shape, first, second, batch, zero = (inner(node, name) for name in names)
+    shape, first, second, batch, zero = (inner(name) for name in names)
     return (
         step("Shape", (ids,), shape),
         whole(first, 0),
