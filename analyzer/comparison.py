@@ -20,7 +20,7 @@ from analyzer.localize import Probe, faults, local_errors
 from analyzer.matching.ends import output_names, target_feeds
 from analyzer.matching.layouts import Layout, pair
 from analyzer.matching.operators import OperatorPair, operator_pairs
-from analyzer.matching.overrides import read_pairs, stated
+from analyzer.matching.overrides import stated
 from analyzer.matching.tensors import Link, Links, agrees, linked
 from analyzer.outputs import output_layouts
 from analyzer.runtime.dump import dump, instrument
@@ -93,6 +93,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     native: tuple[Sequence[Feeds], Sequence[Feeds]],
     options: Options,
     progress: Progress,
+    names: Sequence[tuple[str, str]] = (),
 ) -> Compared:
     """Return the tensor pairs of two pivots and the regions where the target is wrong.
 
@@ -105,10 +106,11 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         native: Outputs of both native runtimes, sample by sample.
         options: Seed and tolerances.
         progress: Told what is being done.
+        names: Nodes or tensors that the user states to be pairs, source first.
     """
     progress("matching operators", 0.0)
     left, right = view_of(source.model, source.folder), view_of(target.model, target.folder)
-    given = tuple(stated(left, right, read_pairs(options.pairs)))
+    given = tuple(stated(left, right, names))
     ends = {pair.source: pair.target for pair in inputs}
     operators = operator_pairs(left, right, ends, given)
     bench = _Bench(

@@ -26,7 +26,7 @@ from analyzer.core.report import (
 from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
-from analyzer.naming import coverage_in_file, in_file
+from analyzer.naming import coverage_in_file, in_file, pairs_in_parts
 from analyzer.outputs import (
     NativeRuns,
     native_runs,
@@ -179,7 +179,10 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
             replace(source, model=sides[0].model),
             replace(target, model=sides[1].model),
         )
-        working, compared = _compared(both, samples, inputs, runs, fed, options, progress)
+        names = pairs_in_parts(options.pairs, *sides)
+        working, compared = _compared(
+            both, samples, inputs, runs, fed, options, progress, names
+        )
     with clock("classify"):
         findings, broken = _findings(compared, source, target, sides, rules)
     outputs = _judged_outputs(
@@ -240,6 +243,7 @@ def _compared(  # noqa: PLR0913 - the pair, what it runs on, and how it is judge
     fed: Sequence[Feeds],
     options: Options,
     progress: Progress,
+    names: Sequence[tuple[str, str]],
 ) -> tuple[Runnable, Compared]:
     """Return the comparison, of as much of the target as runs."""
     native = runs.source, runs.target
@@ -247,14 +251,14 @@ def _compared(  # noqa: PLR0913 - the pair, what it runs on, and how it is judge
         try:
             working = whole(pivots[1])
             return working, compare_values(
-                *pivots, working, samples, inputs, native, options, progress
+                *pivots, working, samples, inputs, native, options, progress, names
             )
         except RunError:  # its native runtime takes more than ours does
             pass
     tried = (runnable(pivots[1], feeds) for feeds in fed)  # it may stop at any sample
     working = next((one for one in tried if one.refusal), whole(pivots[1]))
     return working, compare_values(
-        *pivots, working, samples, inputs, native, options, progress
+        *pivots, working, samples, inputs, native, options, progress, names
     )
 
 

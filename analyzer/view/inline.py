@@ -52,6 +52,12 @@ class Opened:
         part = self.parts.get(name)
         return name if part is None else node_name(part.outer)
 
+    def result(self, name: str) -> str:
+        """Return the tensor that a node of the user's file gives, if it was opened."""
+        outer = (part.outer for part in self.parts.values())
+        named = (node for node in outer if node_name(node) == name)
+        return next((one for node in named for one in node.output if one), name)
+
     def tensor(self, name: str) -> str:
         """Return the tensor of the user's file that a tensor belongs to."""
         return self.tensors.get(name, name)

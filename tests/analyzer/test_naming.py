@@ -1,0 +1,106 @@
+"""What is said of parts is said in the names of the user's file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper, parser
+
+from analyzer.core.options import Options
+from analyzer.core.report import Coverage, NotCompared, Report, Verdict
+from analyzer.diff import analyse
+from analyzer.naming import coverage_in_file, pairs_in_parts
+from analyzer.view.inline import Opened, opened
+
+HEAD = '<ir_version: 9, opset_import: ["": 18, "com.microsoft": 1]>'
+FUSED = f"""{HEAD} tiny (float[3,8] x) => (float[3,4] y) {{
+  [one] h = com.microsoft.FusedGemm<activation="Tanh">(x, w1, b1)
+  [two] g = com.microsoft.FusedGemm<activation="Relu">(h, w2, b2)
+  [last] y = Neg(g) }}"""
+PLAIN = f"""{HEAD} tiny (float[3,8] x) => (float[3,4] y) {{
+  [a] a = Gemm(x, w1, b1) [b] b = Tanh(a) [c] c = Gemm(b, w2, b2) [d] d = Relu(c)
+  [e] y = Neg(d) }}"""
+SIZES = {"w1": (8, 16), "b1": (16,), "w2": (16, 4), "b2": (4,)}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., str]:
+    """Writes a model of a text with seeded weights, some of them scaled."""
+
+    def save(text: str, **scales: float) -> str:
+        random = np.random.default_rng(0)
+        model = parser.parse_model(text)
+        for name, size in SIZES.items():
+            array = random.normal(size=size).astype(np.float32)
+            array[0] *= np.float32(scales.get(name, 1.0))
+            model.graph.initializer.append(numpy_helper.from_array(array, name))
+        path = tmp_path / f"{'fused' if 'Fused' in text else 'plain'}.onnx"
+        onnx.save(model, path)
+        return str(path)
+
+    return save
+
+
+def said(source: str, target: str) -> Report:
+    """Return the report on a pair, without any rule."""
+    return analyse(source, target, options=Options(samples=4), rules=()).report
+
+
+@pytest.fixture
+def side() -> Opened:
+    """A model of two fused operators and a plain one, opened."""
+    return opened(parser.parse_model(FUSED))
+
+
+def test_healthy_fused_pair_is_silent_and_wholly_compared(
+    write: Callable[..., str],
+) -> None:
+    """Each part has its counterpart; nothing is left over."""
+    report = said(write(PLAIN), write(FUSED))
+
+    assert report.verdict is Verdict.EQUIVALENT
+    assert report.findings == ()
+    assert report.coverage.pairs == 5
+    assert report.coverage.unpaired_source == report.coverage.unpaired_target == ()
+
+
+@pytest.mark.parametrize("fused_is_target", [True, False])
+def test_a_fault_in_a_part_is_named_by_the_fused_node(
+    write: Callable[..., str], *, fused_is_target: bool
+) -> None:
+    """The names are those of the file; the message says which part of the node it is."""
+    if fused_is_target:
+        (finding,) = said(write(PLAIN), write(FUSED, w2=3.0)).findings
+        nodes, tensors, part = finding.target_nodes, finding.target_tensors, "two/"
+    else:
+        (finding,) = said(write(FUSED), write(PLAIN, w2=3.0)).findings
+        nodes, tensors, part = finding.source_nodes, finding.source_tensors, "c"
+
+    assert nodes == ("two",)
+    assert tensors == ("g",)
+    assert part in finding.message
+
+
+def test_coverage_names_the_nodes_of_the_file(side: Opened) -> None:
+    """Two parts of one node are one node; what was not compared is named once."""
+    why = "nothing that was compared depends on it"
+    missed = tuple(NotCompared(what, why) for what in ("one/Gemm", "one/gemm", "last"))
+    plain = opened(parser.parse_model(f"{HEAD} p (float[3] x) => (y) {{ y = Neg(x) }}"))
+    coverage = Coverage(3, ("y",), ("one/Gemm", "one/Tanh", "last"), missed)
+    found = coverage_in_file(coverage, plain, side)
+
+    assert found.unpaired_source == ("y",)
+    assert found.unpaired_target == ("one", "last")
+    assert found.not_compared[0].what == "one"
+    assert [one.what for one in found.not_compared].count("last") == 1
+
+
+def test_a_fused_node_may_be_stated_as_a_pair(side: Opened, tmp_path: Path) -> None:
+    """The user knows the node of the file; it stands for what it gives."""
+    path = tmp_path / "pairs.json"
+    path.write_text('[["one", "one"], ["last", "x"]]', encoding="utf-8")
+
+    assert pairs_in_parts(path, side, side) == (("h", "h"), ("last", "x"))
+    assert pairs_in_parts(None, side, side) == ()
