@@ -175,13 +175,9 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     with clock("compare"):
         fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
         sides = opened(source.model), opened(target.model)
-        both = (
-            replace(source, model=sides[0].model),
-            replace(target, model=sides[1].model),
-        )
-        names = pairs_in_parts(options.pairs, *sides)
+        both = source, target
         working, compared = _compared(
-            both, samples, inputs, runs, fed, options, progress, names
+            both, sides, samples, inputs, runs, fed, options, progress
         )
     with clock("classify"):
         findings, broken = _findings(compared, source, target, sides, rules)
@@ -236,29 +232,33 @@ def _leftovers(
 
 
 def _compared(  # noqa: PLR0913 - the pair, what it runs on, and how it is judged
-    pivots: tuple[Pivot, Pivot],
+    both: tuple[Pivot, Pivot],
+    sides: tuple[Opened, Opened],
     samples: tuple[Feeds, ...],
     inputs: tuple[InputPair, ...],
     runs: NativeRuns,
     fed: Sequence[Feeds],
     options: Options,
     progress: Progress,
-    names: Sequence[tuple[str, str]],
 ) -> tuple[Runnable, Compared]:
-    """Return the comparison, of as much of the target as runs."""
+    """Return the comparison, of as much of the target as runs, by the names of parts."""
+    names = pairs_in_parts(options.pairs, *sides)
+    ours, theirs = (
+        replace(pivot, model=side.model) for pivot, side in zip(both, sides, strict=True)
+    )
     native = runs.source, runs.target
     if runs.refusal is None:
         try:
-            working = whole(pivots[1])
+            working = whole(theirs)
             return working, compare_values(
-                *pivots, working, samples, inputs, native, options, progress, names
+                ours, theirs, working, samples, inputs, native, options, progress, names
             )
         except RunError:  # its native runtime takes more than ours does
             pass
-    tried = (runnable(pivots[1], feeds) for feeds in fed)  # it may stop at any sample
-    working = next((one for one in tried if one.refusal), whole(pivots[1]))
+    tried = (runnable(theirs, feeds) for feeds in fed)  # it may stop at any sample
+    working = next((one for one in tried if one.refusal), whole(theirs))
     return working, compare_values(
-        *pivots, working, samples, inputs, native, options, progress, names
+        ours, theirs, working, samples, inputs, native, options, progress, names
     )
 
 

@@ -20,7 +20,7 @@ PLAIN = """{head} tiny (float[3,8] x) => (float[3,4] y) {{
   [g1] a = Gemm(x, w1, b1) [act] h = LeakyRelu<alpha=0.2>(a)
   [g2] c = Gemm(h, w2, b2) [act2] y = Tanh(c) }}"""
 FUSED = """{head} tiny (float[3,8] x) => (float[3,4] y) {{
-  [f1] h = com.microsoft.FusedGemm<activation="{op}", activation_alpha={alpha}>(x, w1, b1)
+  [f1] h = com.microsoft.FusedGemm<{held}>(x, w1, b1)
   [f2] y = com.microsoft.FusedGemm<activation="Tanh">(h, w2, b2) }}"""
 CALLING = """{head} tiny (float[3,8] x) => (float[3,4] y) {{
   [f1] h = mine.dense(x, w1, b1) [f2] t = mine.dense(h, w2, b2) y = {end}(t) }}
@@ -43,7 +43,8 @@ def net(text: str, **words: object) -> onnx.ModelProto:
 
 def fused(op: str = "LeakyRelu", alpha: float = 0.2) -> onnx.ModelProto:
     """Return the network as ONNX Runtime fuses it."""
-    return net(FUSED, op=op, alpha=alpha)
+    settings = f'activation="{op}", activation_alpha={alpha}'
+    return net(FUSED, held=settings)
 
 
 def operators(model: onnx.ModelProto) -> list[str]:
