@@ -45,7 +45,7 @@ from analyzer.pivot import load
 from analyzer.probes import draw
 from analyzer.simplify import simplify
 from analyzer.verdict import verdict_of
-from analyzer.view.inline import Opened, opened
+from analyzer.view.inline import Opened, opened_alike
 
 RULE_GROUP = "pivotfix.rules"
 """The entry-point group under which rules are registered."""
@@ -174,7 +174,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
             return _without_source(source, target, summary, refusal, clock)
     with clock("compare"):
         fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
-        sides = opened(source.model), opened(target.model)
+        sides = opened_alike(source.model, target.model)
         both = source, target
         working, compared = _compared(
             both, sides, samples, inputs, runs, fed, options, progress

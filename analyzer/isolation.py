@@ -270,7 +270,7 @@ def _refined(
     settled = {link.tensors.source for link in links.values() if link.tensors.exact}
     back = {
         link.tensors.target: link
-        for link in dropped
+        for link in reversed(dropped)  # what was proposed first was likeliest
         if link.tensors.target in inside
         and link.tensors.source not in settled
         and link.score >= TRUSTED

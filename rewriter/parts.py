@@ -15,7 +15,12 @@ from analyzer.core.types import (
     SetOpset,
     SetType,
 )
+from analyzer.view.fused import SPELLED
+from analyzer.view.fused.products import SPLIT
 from analyzer.view.inline import opened
+
+EVERYTHING = frozenset({*SPELLED, SPLIT})
+"""Operators whose parts an edit may name."""
 
 
 def opened_for(model: onnx.ModelProto, edits: Sequence[Edit]) -> onnx.ModelProto:
@@ -28,12 +33,12 @@ def opened_for(model: onnx.ModelProto, edits: Sequence[Edit]) -> onnx.ModelProto
     Returns:
         The model with those nodes opened and no other; the very same where there are none.
     """
-    side = opened(model)
+    side = opened(model, also=EVERYTHING)
     spoken = {name for edit in edits for name in _names(edit)}
     outer = (side.parts[name].outer for name in spoken if name in side.parts)
     reached = {next(name for name in node.output if name) for node in outer}
     reached |= {side.tensors[name] for name in spoken if name in side.tensors}
-    return opened(model, reached).model if reached else model
+    return opened(model, reached, also=EVERYTHING).model if reached else model
 
 
 def _names(edit: Edit) -> Iterator[str]:

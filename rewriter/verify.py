@@ -16,6 +16,7 @@ from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.region import region_error
 from analyzer.runtime.session import open_session
 from analyzer.view.inline import opened
+from rewriter.parts import EVERYTHING
 from rewriter.surgeon import Applied
 
 WORSE = 1.001
@@ -45,7 +46,9 @@ def local_error(applied: Applied, pivot: Pivot, fault: Fault) -> float | None:
         for name in passed
     ]
     names = {name for sample in samples for name in sample.expected} - passed
-    parts = opened(applied.model).model  # the fault is known by the names of parts
+    parts = opened(
+        applied.model, also=EVERYTHING
+    ).model  # the fault is known by the names of parts
     computed = region_error(parts, pivot.folder, samples, sorted(names))
     return max([computed, *direct]) if names else max(direct, default=0.0)
 

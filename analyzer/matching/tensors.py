@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.core.types import Array, Feeds, Node, Permutation, TensorPair
+from analyzer.core.types import Array, Feeds, Permutation, TensorPair
 from analyzer.matching.inherited import keeps_order
 from analyzer.matching.layouts import (
     SAME,
@@ -21,12 +21,9 @@ from analyzer.matching.layouts import (
 )
 from analyzer.matching.operators import TRUST, OperatorPair
 from analyzer.matching.proposals import Proposal, proposals
+from analyzer.matching.scene import Scene, operator_of
 from analyzer.matching.values import SAME_VALUES, ValueMatch, is_telling, value_matches
-from analyzer.view import INPUT, View
-from analyzer.view.absorb import LAYOUT_OPS, label
-
-BIAS = 2
-"""Slot in which Gemm, Conv and their kind read what an Add behind them spells out."""
+from analyzer.view import View
 
 LOOKED_AT = 4096
 """Elements by which the likeliest layout of two differing tensors is chosen."""
@@ -66,74 +63,6 @@ OUTDONE = Link(TensorPair("", ""), 0.0, ())
 """Stands for a link that is dropped because another target tensor fits far better."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scene:
-    """Both macro graphs, and the values of one sample on either side."""
-
-    source: View
-    target: View
-    given: Feeds
-    seen: Feeds
-    banned: frozenset[tuple[str, str]]
-
-    def fixed(self, left: str, right: str) -> bool:
-        """Return whether ONNX itself gives both tensors one order of axes."""
-        return left in self.source.channels_first and right in self.target.channels_first
-
-    def keeps_shape(self, left: str, right: str, alike: Mapping[str, str]) -> bool:
-        """Return whether two tensors must have one shape, given what their nodes read.
-
-        Joined along the batch, two tensors hold the same numbers as along the channels.
-        """
-        return (
-            _op(self.target, right) not in LAYOUT_OPS
-            and self.given[left].ndim == self.seen[right].ndim
-            and keeps_order(self.source, self.target, left, right, alike)
-        )
-
-    def same_node(self, match: ValueMatch) -> bool:
-        """Return whether operators of one name give both tensors of a match."""
-        return _op(self.source, match.source) == _op(self.target, match.target)
-
-    def is_crossed(self, proposal: Proposal, left: str) -> bool:
-        """Return whether a tensor is another node's of a macro operator both sides have.
-
-        A bias of zeros passes on what it reads; the source's sum it is all the same.
-        """
-        one, other = self.source.giver.get(left), self.target.giver.get(proposal.target)
-        if one is None or other is None:
-            return False
-        ours = {node.op for node in self.source.operators[proposal.operators.source].nodes}
-        theirs = {
-            node.op for node in self.target.operators[proposal.operators.target].nodes
-        }
-        if one.op != other.op and one.op in theirs and other.op in ours:
-            return True
-        return label(one) == label(other) and BIAS in _own(other, one) and "Add" in ours
-
-    def options(self, proposal: Proposal) -> tuple[str, ...]:
-        """Return the source tensors of a proposal that no run has refuted.
-
-        First comes what stands before an operator that stands behind the target tensor: a
-        scale may belong to the macro operator on one side alone.
-        """
-        right = proposal.target
-        possible = (
-            name
-            for name in proposal.options
-            if name in self.given and (name, right) not in self.banned
-        )
-        behind = _readers(self.target, right)
-        return tuple(
-            sorted(possible, key=lambda name: not behind & self._inside(proposal, name))
-        )
-
-    def _inside(self, proposal: Proposal, left: str) -> frozenset[str]:
-        """Return the names of the operators that read a tensor in its macro operator."""
-        nodes = self.source.operators[proposal.operators.source].nodes
-        return frozenset(node.op for node in nodes if left in node.inputs)
-
-
 def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what is ruled out
     source: View,
     target: View,
@@ -157,7 +86,7 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
         known: Links that stay.
         banned: Pairs that a run has refuted.
     """
-    scene = _Scene(source, target, given, seen, banned)
+    scene = Scene(source, target, given, seen, banned)
     proposed = [
         one
         for one in proposals(source, target, operators)
@@ -172,7 +101,7 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
 
 
 def _agreed(
-    scene: _Scene, proposed: Iterable[Proposal], known: Links
+    scene: Scene, proposed: Iterable[Proposal], known: Links
 ) -> dict[str, tuple[Link, float]]:
     """Return the proposals whose values agree, and their disagreement, in spreads."""
     found: dict[str, tuple[Link, float]] = {}
@@ -185,7 +114,7 @@ def _agreed(
             close = best_layout(
                 scene.given[left], array, orders, limit=SAME_VALUES, fixed=fixed
             )
-            if close is None or scene.is_crossed(proposal, left):
+            if close is None or scene.is_crossed(left, right):
                 continue
             if close[0] != SAME and scene.keeps_shape(left, right, alike):
                 continue
@@ -199,7 +128,7 @@ def _agreed(
 
 
 def _likely(
-    scene: _Scene,
+    scene: Scene,
     links: Links,
     proposed: Sequence[Proposal],
     matches: Iterable[ValueMatch],
@@ -212,32 +141,34 @@ def _likely(
     own = {
         proposal.target
         for proposal in proposed
-        if any(
-            _op(scene.source, name) == _op(scene.target, proposal.target)
-            for name in scene.options(proposal)
-        )
+        if any(scene.same_op(name, proposal.target) for name in scene.options(proposal))
     }
     alike = _plain(links)
     refused = set(scene.banned) | {
         (name, proposal.target)
         for proposal in proposed
         for name in scene.options(proposal)
-        if scene.is_crossed(proposal, name)
-        or scene.keeps_shape(name, proposal.target, alike)
+        if scene.keeps_shape(name, proposal.target, alike)
     }
-    left = [one for one in matches if (one.source, one.target) not in refused]
-    given = {match.source for match in left if scene.same_node(match)}
+    left = [
+        one
+        for one in matches
+        if (one.source, one.target) not in refused
+        and not scene.is_crossed(one.source, one.target)
+    ]
+    given = {match.source for match in left if scene.same_op(match.source, match.target)}
     taken = {link.tensors.source for link in links.values() if link.tensors.exact}
     return tuple(
         match
         for match in left
         if match.target not in own
-        or match.source not in (taken if scene.same_node(match) else taken | given)
+        or match.source
+        not in (taken if scene.same_op(match.source, match.target) else taken | given)
     )
 
 
 def _found(
-    scene: _Scene,
+    scene: Scene,
     links: Links,
     loose: Mapping[str, float],
     proposed: Sequence[Proposal],
@@ -276,7 +207,7 @@ def _found(
     return {**found, **outdone}
 
 
-def _guessed(scene: _Scene, links: Links, proposed: Iterable[Proposal]) -> dict[str, Link]:
+def _guessed(scene: Scene, links: Links, proposed: Iterable[Proposal]) -> dict[str, Link]:
     """Return tentative links for the proposals whose values do not agree."""
     orders = preferred_orders(links.values())
     found: dict[str, Link] = {}
@@ -297,15 +228,6 @@ def _guessed(scene: _Scene, links: Links, proposed: Iterable[Proposal]) -> dict[
         found[right] = link
         alike |= {right: left} if _is_plain(link) else {}
     return found
-
-
-def _readers(view: View, tensor: str) -> frozenset[str]:
-    return frozenset(node.op for node in view.readers.get(tensor, ()))
-
-
-def _own(node: Node, other: Node) -> frozenset[int]:
-    """Return the slots in which a node has constants and another one has none."""
-    return frozenset(node.constants.keys() - other.constants.keys())
 
 
 def _plain(links: Links) -> dict[str, str]:
@@ -368,17 +290,13 @@ def _best_matches(
         same_op = one.op == other.op
         rank = (
             not same_op,
-            _op(source, match.source) != _op(target, match.target),
+            operator_of(source, match.source) != operator_of(target, match.target),
             round(match.error, 4),
             source.order[match.source],
         )
         if match.target not in best or rank < best[match.target][0]:
             best[match.target] = rank, match
     return tuple(match for _, match in best.values())
-
-
-def _op(view: View, tensor: str) -> str:
-    return view.giver[tensor].op if tensor in view.giver else INPUT
 
 
 def preferred_orders(links: Iterable[Link]) -> tuple[Permutation, ...]:

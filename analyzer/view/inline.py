@@ -4,6 +4,7 @@ The user's own file keeps them: only what is analysed is opened, and whatever is
 is said of the node that stands in the file.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,8 +13,9 @@ import onnx
 
 from analyzer.core.graph import node_name, opsets
 from analyzer.view.calls import every_node, subgraphs
-from analyzer.view.fused import Tensors, declared
+from analyzer.view.fused import SPELLED, Tensors, declared
 from analyzer.view.fused.inferred import inferred, merged
+from analyzer.view.fused.products import SPLIT, apart, split_products
 from analyzer.view.fused.steps import Steps
 from analyzer.view.room import Room, may_open, named, room_of
 
@@ -63,7 +65,12 @@ class Opened:
         return self.tensors.get(name, name)
 
 
-def opened(model: onnx.ModelProto, only: Collection[str] | None = None) -> Opened:
+def opened(
+    model: onnx.ModelProto,
+    only: Collection[str] | None = None,
+    *,
+    also: frozenset[str] = frozenset(),
+) -> Opened:
     """Return a model with its fused operators and function calls opened.
 
     The tensors between them keep their names; names inside are the same in every run, and
@@ -72,18 +79,24 @@ def opened(model: onnx.ModelProto, only: Collection[str] | None = None) -> Opene
     Args:
         model: The user's model, which stays as it is.
         only: First outputs of the nodes to open; None: all of them.
+        also: Types of `SPELLED` operators that are opened too.
     """
-    room = room_of(model)
-    if not any(may_open(node, room) for node in every_node(model.graph.node)):
+    room = room_of(model, also)
+    if not any(
+        may_open(node, room) or node.op_type in also
+        for node in every_node(model.graph.node)
+    ):
         return Opened(model, {}, {}, room)
     opening = _Opening(room, only)
     nodes = opening.graph(model.graph.node, room.tensors) or tuple(model.graph.node)
     left = [node.output[0] for node in nodes if may_open(node, room) and any(node.output)]
     if left:
         tensors = merged(room.tensors, inferred(model, nodes, left))
-        room = replace(room_of(model), tensors=tensors)
+        room = replace(room_of(model, also), tensors=tensors)
         opening = _Opening(room, only)
         nodes = opening.graph(model.graph.node, room.tensors) or nodes
+    if SPLIT in also:
+        nodes = opening.apart(model.graph, nodes)
     if not opening.parts:
         return Opened(model, {}, {}, room)
     copy = onnx.ModelProto()
@@ -95,6 +108,44 @@ def opened(model: onnx.ModelProto, only: Collection[str] | None = None) -> Opene
         del copy.functions[:]
     _import_domains(copy, model)
     return Opened(copy, opening.parts, opening.tensors, room)
+
+
+def opened_alike(source: onnx.ModelProto, target: onnx.ModelProto) -> tuple[Opened, Opened]:
+    """Return two models, opened, and operators spelled out that the other has none of.
+
+    Args:
+        source: One model.
+        target: The other.
+    """
+    both = [_operators(model) for model in (source, target)]
+    wanted = [
+        frozenset(SPELLED.keys() & (one - other)) for one, other in (both, both[::-1])
+    ]
+    sides = [opened(m, also=ops) for m, ops in zip((source, target), wanted, strict=True)]
+    if _split_products(sides[0]) != _split_products(sides[1]):
+        sides = [
+            opened(model, also=ops | {SPLIT})
+            for model, ops in zip((source, target), wanted, strict=True)
+        ]
+    return sides[0], sides[1]
+
+
+def _split_products(side: Opened) -> Counter[tuple[str, bool]]:
+    """Return how often products are split again, by how they are spelled."""
+    graph = side.model.graph
+    found = split_products(graph, graph.node, side.room.tensors)
+    return Counter((one.product.op_type, one.added is not None) for one in found)
+
+
+def _operators(model: onnx.ModelProto) -> frozenset[str]:
+    """Return the types of ONNX's own operators that a model or a function of it has."""
+    bodies = (model.graph.node, *(function.node for function in model.functions))
+    return frozenset(
+        node.op_type
+        for body in bodies
+        for node in every_node(body)
+        if node.domain in {"", "ai.onnx"}
+    )
 
 
 def _import_domains(copy: onnx.ModelProto, model: onnx.ModelProto) -> None:
@@ -149,6 +200,28 @@ class _Opening:
             self.parts[node_name(one)] = Part(outer or node, -1 if outer else place)
             made = (name for name in one.output if name and name not in ends)
             self.tensors.update(dict.fromkeys(made, result))
+
+    def apart(
+        self, graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]
+    ) -> tuple[onnx.NodeProto, ...]:
+        """Return a graph's nodes, products that are only split again written apart."""
+        result = list(nodes)
+        for one in split_products(graph, nodes, self.room.tensors):
+            outer = [self.parts[node_name(n)].outer if node_name(n) in self.parts else n
+                     for n in one.nodes]  # fmt: skip
+            reached = {name for node in outer for name in node.output}
+            if self.only is not None and not reached & {*self.only}:
+                continue
+            owners, steps = zip(*apart(one), strict=True)
+            made = named(steps, self.room.base(one.product), self.room.taken)
+            holders = dict(zip(map(id, one.nodes), outer, strict=True))
+            for owner, part in zip(owners, made, strict=True):
+                self._note((part,), owner, holders[id(owner)])
+            place = next(k for k, node in enumerate(result) if node is one.split)
+            result[place : place + 1] = made
+            gone = {id(node) for node in one.nodes}
+            result = [node for node in result if id(node) not in gone]
+        return tuple(result)
 
     def _with_subgraphs(self, node: onnx.NodeProto, tensors: Tensors) -> Steps | None:
         """Return a node with its subgraphs opened; None where they stay as they are."""

@@ -25,6 +25,7 @@ class Room:
         tensors: What is known of its main graph's tensors.
         shared: Names that several of its nodes have.
         taken: Names of its tensors and nodes; new ones are added.
+        also: Types of operators of ONNX's own that are opened too.
     """
 
     model: onnx.ModelProto
@@ -33,6 +34,7 @@ class Room:
     tensors: Tensors
     shared: frozenset[str]
     taken: set[str]
+    also: frozenset[str] = frozenset()
 
     def base(self, node: onnx.NodeProto) -> str:
         """Return what the inner names of a node begin with."""
@@ -48,11 +50,16 @@ class Room:
         """
         fused = as_node(node, {}, {"": self.opset})
         body = body_of(node, self.functions, self.model)
-        return body or parts(fused, self.opset, tensors)
+        return body or parts(fused, self.opset, tensors, self.also)
 
 
-def room_of(model: onnx.ModelProto) -> Room:
-    """Return what a model offers to what is opened in it."""
+def room_of(model: onnx.ModelProto, also: frozenset[str] = frozenset()) -> Room:
+    """Return what a model offers to what is opened in it.
+
+    Args:
+        model: The model.
+        also: Types of operators of ONNX's own that are opened too.
+    """
     every = tuple(every_node(model.graph.node))
     counts = Counter(node_name(node) for node in every)
     taken = {name for node in every for name in (*node.output, node_name(node))}
@@ -64,6 +71,7 @@ def room_of(model: onnx.ModelProto) -> Room:
         declared(model.graph),
         frozenset(name for name, count in counts.items() if count > 1),
         taken,
+        also,
     )
 
 
@@ -71,6 +79,8 @@ def may_open(node: onnx.NodeProto, room: Room) -> bool:
     """Return whether a node is of a kind that is opened, and so may have parts."""
     domain = "" if node.domain == "ai.onnx" else node.domain
     key = domain, node.op_type
+    if not domain and node.op_type in room.also:
+        return True
     return key in FUSED or (node.domain, node.op_type) in room.functions
 
 

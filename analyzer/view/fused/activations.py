@@ -1,6 +1,7 @@
 """Gelu and its kin, written out the way exporters write them."""
 
 import math
+from collections.abc import Callable
 
 from analyzer.core.types import Node
 from analyzer.view.fused.known import Tensors
@@ -19,8 +20,16 @@ GELU_SINCE = 20
 
 Source: https://onnx.ai/onnx/operators/onnx__Gelu.html"""
 
+CLIP_FROM_TENSOR = 11
+"""The opset from which Clip reads its bounds from tensors.
+
+Source: https://onnx.ai/onnx/operators/onnx__Clip.html"""
+
 CUBIC = 0.044715
 """Weight of the cube in the approximation by tanh. Source: arXiv 1606.08415."""
+
+Opener = Callable[[Node, int, Tensors], Steps | None]
+"""Gives the parts of a node for an opset; None where it cannot."""
 
 SIGMOID_SCALE = 1.702
 """Default of QuickGelu's `alpha`. Source: ONNX Runtime's docs/ContribOperators.md."""
@@ -46,6 +55,66 @@ def fast_gelu(node: Node, opset: int, tensors: Tensors) -> Steps | None:
         tensors: What is known of its operands.
     """
     return _after_bias(node, opset, tensors, approximate=True)
+
+
+def spelled_gelu(node: Node, opset: int, tensors: Tensors) -> Steps | None:
+    """Return ONNX's own Gelu written out, though its opset has it.
+
+    Args:
+        node: A Gelu.
+        opset: The opset to write for.
+        tensors: What is known of its operand.
+    """
+    del opset
+    x, dtype = node.inputs[0], common_type(node.inputs[:1], tensors)
+    if dtype is None:
+        return None
+    wanted = node.attributes.get("approximate", "none")
+    return _with_tanh(node, x, dtype) if wanted == "tanh" else _with_erf(node, x, dtype)
+
+
+def hard_swish(node: Node, opset: int, tensors: Tensors) -> Steps | None:
+    """Return ``x * Clip(x + 3, 0, 6) / 6``.
+
+    Args:
+        node: A HardSwish.
+        opset: The opset to write for.
+        tensors: What is known of its operand.
+    """
+    x, dtype = node.inputs[0], common_type(node.inputs[:1], tensors)
+    if dtype is None or opset < CLIP_FROM_TENSOR:
+        return None
+    names = ("three", "low", "six", "shifted", "gate", "product")
+    three, low, six, shifted, gate, product = (inner(k) for k in names)
+    return (
+        number(three, 3.0, dtype),
+        step("Add", (x, three), shifted),
+        number(low, 0.0, dtype),
+        number(six, 6.0, dtype),
+        step("Clip", (shifted, low, six), gate),
+        step("Mul", (x, gate), product),
+        step("Div", (product, six), node.outputs),
+    )
+
+
+def gated(gate: tuple[str, ...]) -> Opener:
+    """Return what writes ``x * f(x)``, f a chain of operators of one input each.
+
+    Args:
+        gate: The chain, first operator first.
+    """
+
+    def opener(node: Node, opset: int, tensors: Tensors) -> Steps | None:
+        del opset, tensors
+        x = node.inputs[0]
+        names = (x, *(inner(op.lower()) for op in gate))
+        chain = (
+            step(op, (one,), other)
+            for op, one, other in zip(gate, names, names[1:], strict=False)
+        )
+        return (*chain, step("Mul", (x, names[-1]), node.outputs))
+
+    return opener
 
 
 def quick_gelu(node: Node, opset: int, tensors: Tensors) -> Steps | None:

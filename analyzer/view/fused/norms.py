@@ -164,6 +164,26 @@ def normalised(norm: Norm) -> Steps | None:
     if norm.opset >= LAYER_NORM_SINCE:
         attributes = {"axis": norm.axis, "epsilon": norm.epsilon}
         return (step("LayerNormalization", ends, norm.outputs, **attributes),)
+    return written_out(norm)
+
+
+def spelled_layer_norm(node: Node, opset: int, tensors: Tensors) -> Steps | None:
+    """Return a LayerNormalization written out, though its opset has it.
+
+    Args:
+        node: A LayerNormalization.
+        opset: The opset to write for.
+        tensors: What is known of its operands.
+    """
+    return written_out(_norm(node, slot(node, 2), opset, tensors))
+
+
+def written_out(norm: Norm) -> Steps | None:
+    """Return a layer norm as sums, squares and quotients; None where they cannot say it.
+
+    Args:
+        norm: The norm.
+    """
     if not _can_be_written_out(norm):
         return None
     names = ("mean", "centred", "scaled")

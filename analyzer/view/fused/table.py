@@ -1,9 +1,17 @@
 """Which fused operators are opened, and by what."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 
 from analyzer.core.types import Node
-from analyzer.view.fused.activations import fast_gelu, gelu, quick_gelu
+from analyzer.view.fused.activations import (
+    Opener,
+    fast_gelu,
+    gated,
+    gelu,
+    hard_swish,
+    quick_gelu,
+    spelled_gelu,
+)
 from analyzer.view.fused.known import Tensors
 from analyzer.view.fused.linear import fused_conv, fused_gemm, fused_matmul
 from analyzer.view.fused.norms import (
@@ -11,15 +19,13 @@ from analyzer.view.fused.norms import (
     simplified_layer_norm,
     skip_layer_norm,
     skip_simplified_layer_norm,
+    spelled_layer_norm,
 )
 from analyzer.view.fused.steps import Steps
 from analyzer.view.fused.transformers import attention, embed_layer_norm
 
 RUNTIME = "com.microsoft"
 """The domain of ONNX Runtime's own operators."""
-
-Opener = Callable[[Node, int, Tensors], Steps | None]
-"""Gives the parts of a node for an opset; None where it cannot."""
 
 OPERANDS = {
     "FusedConv": 2,
@@ -58,20 +64,35 @@ below the opset that has it. Source: ONNX Runtime's docs/ContribOperators.md and
 onnxruntime/core/optimizer."""
 
 
-def parts(node: Node, opset: int, tensors: Tensors) -> Steps | None:
+SPELLED: Mapping[str, Opener] = {
+    "Gelu": spelled_gelu,
+    "HardSwish": hard_swish,
+    "LayerNormalization": spelled_layer_norm,
+    "Mish": gated(("Softplus", "Tanh")),
+    "Swish": gated(("Sigmoid",)),
+}
+"""What writes out operators of ONNX's own that other exporters spell with several: they are
+opened where the other model has none of them."""
+
+
+def parts(
+    node: Node, opset: int, tensors: Tensors, also: Collection[str] = ()
+) -> Steps | None:
     """Return the plain operators that a fused node stands for, in the order they compute.
 
     Args:
         node: Any node.
         opset: The default-domain opset of its model.
         tensors: What is known of the tensors it reads.
+        also: Types of `SPELLED` that are opened too.
 
     Returns:
         Operators that read what the node reads and give what it gives, under the same
         names, their inner tensors under names that begin with the node's; None where the
         node is not fused, or the opset has no way to say it.
     """
-    opener = FUSED.get((node.domain, node.op))
+    spelled = SPELLED.get(node.op) if node.op in also and not node.domain else None
+    opener = spelled or FUSED.get((node.domain, node.op))
     if opener is None or not any(node.outputs[:1]):
         return None
     if len(node.inputs) < OPERANDS.get(node.op, 1):
