@@ -112,7 +112,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     left, right = view_of(source.model, source.folder), view_of(target.model, target.folder)
     given = tuple(stated(left, right, names))
     ends = {pair.source: pair.target for pair in inputs}
-    operators = operator_pairs(left, right, ends, given)
+    operators = operator_pairs(left, right, ends, given, options.evidence)
     bench = _Bench(
         Side(source.model, source.folder, left),
         Side(working.model, target.folder, right),
@@ -122,7 +122,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         target,
         probes,
     )
-    fixed, links = _first_links(bench, source, operators)
+    fixed, links = _first_links(bench, source, operators, options.evidence)
     ordinary, gaps = [], []
     for place in range(len(probes)):
         progress("comparing samples", place / len(probes))
@@ -161,13 +161,16 @@ def _session(model: onnx.ModelProto, folder: Path) -> Session | None:
 
 
 def _first_links(
-    bench: _Bench, source: Pivot, operators: Sequence[OperatorPair]
+    bench: _Bench,
+    source: Pivot,
+    operators: Sequence[OperatorPair],
+    evidence: frozenset[str],
 ) -> tuple[Links, Links]:
     """Return the links that hold by definition, and all that the first sample shows."""
     given, seen = bench.given(0), bench.seen(0)
     ends = _end_links(source, bench.pivot, bench.inputs, given, seen)
     views = bench.source.view, bench.target.view
-    return ends, linked(*views, given, seen, operators, ends)
+    return ends, linked(*views, given, seen, operators, ends, evidence=evidence)
 
 
 def _seen_on(
@@ -311,7 +314,8 @@ def _localized(
     place = ranked[0]
     progress("isolating regions", 0.0)
     given, feeds, seen = bench.given(place), bench.feeds(place), bench.seen(place)
-    settled = settle(bench.source, bench.target, given, feeds, seen, result.operators, ends)
+    both, proposed = (bench.source, bench.target), result.operators
+    settled = settle(*both, given, feeds, seen, proposed, ends, options.evidence)
     known = kinds({**settled.seen, **seen})
     errors: list[dict[str, float]] = []
     fed: Feeds = {}

@@ -27,6 +27,7 @@ from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.naming import coverage_in_file, in_file, pairs_in_parts
+from analyzer.matching.tensors import Link
 from analyzer.outputs import (
     NativeRuns,
     native_runs,
@@ -64,7 +65,7 @@ class Analysis:
         target: The target's pivot.
         probes: The samples used, by source input name.
         inputs: Which target input takes which source input.
-        tensors: Tensor pairs that stood the isolation runs.
+        pairs: Tensor pairs that stood the isolation runs, with reasons and confidence.
     """
 
     report: Report
@@ -72,7 +73,12 @@ class Analysis:
     target: Pivot
     probes: tuple[Feeds, ...]
     inputs: tuple[InputPair, ...]
-    tensors: tuple[TensorPair, ...]
+    pairs: tuple[Link, ...]
+
+    @property
+    def tensors(self) -> tuple[TensorPair, ...]:
+        """The tensor pairs alone."""
+        return tuple(link.tensors for link in self.pairs)
 
 
 def diff(
@@ -208,8 +214,8 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         clock.seconds,
         versions(),
     )
-    tensors = tuple(link.tensors for link in compared.links.values())
-    return Analysis(report, source, target, samples, inputs, tensors)
+    pairs = tuple(compared.links.values())
+    return Analysis(report, source, target, samples, inputs, pairs)
 
 
 def _leftovers(

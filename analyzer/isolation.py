@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from analyzer.core.errors import RunError
+from analyzer.core.options import EVIDENCE
 from analyzer.core.types import Array, Feeds
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.operators import OperatorPair, fits
@@ -173,6 +174,7 @@ def settle(  # noqa: PLR0913 - both sides, their dumps, and what is known of the
     ordinary: Feeds,
     operators: Sequence[OperatorPair],
     ends: Links,
+    evidence: frozenset[str] = EVIDENCE,
 ) -> Isolated:
     """Return the pairs that survive isolation runs, round by round.
 
@@ -184,18 +186,24 @@ def settle(  # noqa: PLR0913 - both sides, their dumps, and what is known of the
         ordinary: The target's values of that sample in an ordinary run.
         operators: Operator pairs from weights and structure.
         ends: Links of inputs and outputs, which hold by definition.
+        evidence: Kinds of evidence to use; without ``isolation``, no run corrects a pair.
     """
     banned: frozenset[tuple[str, str]] = frozenset()
     dropped: list[Link] = []
     known = kinds(ordinary)
-    links = linked(source.view, target.view, given, ordinary, operators, ends)
+    views = source.view, target.view
+    links = linked(*views, given, ordinary, operators, ends, evidence=evidence)
     for count in range(1, MAX_ROUNDS + 1):
         taken, _, seen = feasible(target, links, given, feeds, known)
+        if "isolation" not in evidence:
+            return Isolated(taken, seen, count)
         kept, refuted = _reviewed(target.view, taken, given, seen, ends)
         banned |= refuted | (_ends(links) - _ends(taken))
-        grown = _grown(source.view, target.view, operators, kept)
+        grown = operators
+        if "neighbours" in evidence:
+            grown = _grown(*views, operators, kept)
         dropped += [link for name, link in links.items() if name not in kept]
-        healed = linked(source.view, target.view, given, seen, grown, kept, banned)
+        healed = linked(*views, given, seen, grown, kept, banned, evidence=evidence)
         if count == MAX_ROUNDS or _ends(healed) == _ends(links):
             return Isolated(
                 *_refined(target, taken, dropped, given, feeds, known), rounds=count

@@ -49,6 +49,13 @@ def onnxscript(origin: Path, result: Path) -> None:
     onnx.save(optimizer.optimize(onnx.load(origin)), result)
 
 
+def onnxslim(origin: Path, result: Path) -> None:
+    """Write what onnxslim makes of a model."""
+    import onnxslim as tool
+
+    onnx.save(tool.slim(onnx.load(origin)), result)
+
+
 def opset_up(origin: Path, result: Path) -> None:
     """Write the model at a higher opset."""
     onnx.save(version_converter.convert_version(onnx.load(origin), HIGHEST_OPSET), result)
@@ -175,6 +182,7 @@ TOOLS: dict[str, Callable[[Path, Path], None]] = {
     "ort-basic": optimized(ort.GraphOptimizationLevel.ORT_ENABLE_BASIC),
     "ort-extended": optimized(ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED),
     "onnxscript": onnxscript,
+    "onnxslim": onnxslim,
     "opset-up": opset_up,
     "renamed": renamed,
     "fp16": fp16,

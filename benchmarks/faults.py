@@ -130,7 +130,7 @@ def broken(
     left, right = (spelt[k] for k in rng.choice(len(spelt), 2, replace=False))
     pair = HealthyPair(source.name, left, right, lossy=False)
     count = faults or int(rng.integers(2, MOST_FAULTS + 1))
-    made = _steps(pair, source, lane, rng, count)
+    made = steps(pair, source, lane, rng, count)
     if isinstance(made, Discarded):
         return made
     last = made[-1]
@@ -145,7 +145,7 @@ def broken(
     )
 
 
-def _steps(
+def steps(
     pair: HealthyPair, source: Source, lane: str, rng: np.random.Generator, count: int
 ) -> tuple[Step, ...] | Discarded:
     """Return the faults put in one after another.

@@ -18,11 +18,12 @@ LIMIT = 600
 """Seconds one conversion may take."""
 
 EXACT = (
-    "onnxsim", "ort-basic", "ort-extended", "onnxscript", "opset-up", "renamed",
+    "onnxsim", "ort-basic", "ort-extended", "onnxscript", "onnxslim", "opset-up",
+    "renamed",
 )  # fmt: skip
 LOSSY = ("fp16", "int8-static", "int8-dynamic")
 CONVERSIONS = (*EXACT, *LOSSY)
-ELSEWHERE = ("onnxsim", "renamed")
+ELSEWHERE = ("onnxsim", "onnxslim", "renamed")
 """What spellings other than a source's first are put through."""
 
 

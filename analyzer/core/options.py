@@ -10,6 +10,21 @@ from analyzer.core.types import Fault, Finding
 EVERY_OUTPUT = ""
 """The key of a tolerance that is meant for every output."""
 
+EVIDENCE = frozenset(
+    {
+        "weights",
+        "fingerprint",
+        "structure before",
+        "structure after",
+        "neighbours",
+        "names",
+        "position",
+        "values",
+        "isolation",
+    }
+)
+"""Every kind of evidence by which operators and tensors of two models are paired."""
+
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done, in [0, 1]."""
 
@@ -35,6 +50,7 @@ class Options:
         max_memory: Bytes the run may hold, 0 for no bound.
         trust_code: Whether code that comes with a model may run.
         simplify: Whether both pivots go through onnxsim first.
+        evidence: Kinds of evidence that pairs may rest on.
     """
 
     samples: int = 8
@@ -48,6 +64,7 @@ class Options:
     max_memory: int = 0
     trust_code: bool = False
     simplify: bool = False
+    evidence: frozenset[str] = EVIDENCE
 
 
 class Judge(Protocol):

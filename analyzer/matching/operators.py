@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from analyzer.core.options import EVIDENCE
 from analyzer.matching.labels import directed_labels, unique
 from analyzer.matching.propagate import propagate, substitutes
 from analyzer.matching.weights import fingerprints, kernels, likeness, weight_key
@@ -60,6 +61,7 @@ def operator_pairs(
     target: View,
     inputs: Mapping[str, str],
     given: Sequence[tuple[int, int]] = (),
+    evidence: frozenset[str] = EVIDENCE,
 ) -> tuple[OperatorPair, ...]:
     """Return the operators that belong together by everything that needs no run.
 
@@ -68,6 +70,7 @@ def operator_pairs(
         target: The target's macro graph.
         inputs: Target input name by source input name.
         given: Operators that the user has paired, by index.
+        evidence: Kinds of evidence to use; what the user states always counts.
     """
     votes: dict[tuple[int, int], set[str]] = defaultdict(set)
     for reason, found in (
@@ -79,13 +82,15 @@ def operator_pairs(
         ("names", _by_name(source, target)),
         ("position", _by_place(source, target)),
     ):
-        for one, other in found:
+        for one, other in found if reason in {"user", *evidence} else ():
             votes[one, other].add(reason)
     for ours, theirs in inputs.items():
         votes[source.owner[ours].index, target.owner[theirs].index].add("values")
     seeds = _consistent(source, target, votes)
-    grown = propagate(source, target, seeds, fits)
-    grown |= dict(substitutes(source, target, grown))
+    grown = seeds
+    if "neighbours" in evidence:
+        grown = propagate(source, target, seeds, fits)
+        grown |= dict(substitutes(source, target, grown))
     return tuple(
         OperatorPair(one, other, _reasons(source, target, grown, votes, one, other))
         for one, other in sorted(grown.items())

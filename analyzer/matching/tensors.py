@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analyzer.core.options import EVIDENCE
 from analyzer.core.types import Array, Feeds, Permutation, TensorPair
 from analyzer.matching.inherited import keeps_order
 from analyzer.matching.layouts import (
@@ -71,6 +72,8 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
     operators: Sequence[OperatorPair],
     known: Links,
     banned: frozenset[tuple[str, str]] = frozenset(),
+    *,
+    evidence: frozenset[str] = EVIDENCE,
 ) -> dict[str, Link]:
     """Return a link for each target tensor that has a counterpart.
 
@@ -85,6 +88,7 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
         operators: Operator pairs, the best known so far.
         known: Links that stay.
         banned: Pairs that a run has refuted.
+        evidence: Kinds of evidence to use: without ``values``, proposals are all there is.
     """
     scene = Scene(source, target, given, seen, banned)
     proposed = [
@@ -92,6 +96,8 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
         for one in proposals(source, target, operators)
         if one.target not in known and one.target in seen
     ]
+    if "values" not in evidence:
+        return {**known, **_guessed(scene, known, proposed)}
     agreed = _agreed(scene, proposed, known)
     links = {**known, **{name: link for name, (link, _) in agreed.items()}}
     loose = {name: error for name, (_, error) in agreed.items() if error > SURELY_SAME}
