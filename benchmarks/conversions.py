@@ -162,13 +162,23 @@ def reads(node: onnx.NodeProto) -> set[str]:
 
 def reorder(graph: onnx.GraphProto, rng: np.random.Generator) -> None:
     """Put the nodes in another topological order, and the initializers in any."""
-    made = {name for node in graph.node for name in node.output}
-    waiting, ordered, ready = list(graph.node), [], set()
-    while waiting:
-        able = [k for k, node in enumerate(waiting) if not (reads(node) & made) - ready]
-        node = waiting.pop(able[int(rng.integers(len(able)))])
-        ready |= {*node.output}
-        ordered.append(node)
+    makers = {name: k for k, node in enumerate(graph.node) for name in node.output if name}
+    after: list[list[int]] = [[] for _ in graph.node]
+    missing = []
+    for place, node in enumerate(graph.node):
+        before = {makers[name] for name in reads(node) if name in makers}
+        missing.append(len(before))
+        for maker in before:
+            after[maker].append(place)
+    able, order = [k for k, count in enumerate(missing) if not count], []
+    while able:
+        chosen = int(rng.integers(len(able)))
+        able[chosen], able[-1] = able[-1], able[chosen]
+        order.append(able.pop())
+        for place in after[order[-1]]:
+            missing[place] -= 1
+        able += [place for place in after[order[-1]] if not missing[place]]
+    ordered = [graph.node[place] for place in order]
     shuffled = [graph.initializer[k] for k in rng.permutation(len(graph.initializer))]
     kept = [onnx.TensorProto.FromString(one.SerializeToString()) for one in shuffled]
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in ordered]

@@ -15,9 +15,6 @@ BLOCK = 10
 """Nodes of one residual block."""
 
 CHANNELS = 4
-PALETTE = 64
-"""Different weights of each kind; the blocks share them, as repeated blocks share shapes."""
-
 WIDTH, HEIGHT, MARGIN = 480, 320, 56
 """Of the plot, in pixels."""
 
@@ -76,14 +73,15 @@ def network(blocks: int, rng: np.random.Generator) -> onnx.ModelProto:
     square = (CHANNELS, CHANNELS, 3, 3)
     channel = (CHANNELS, 1, 1)
     weights = {
-        f"{kind}{k}": rng.normal(size=shape).astype(np.float32)
+        f"{kind}{place}": values[place]
         for kind, shape in (("w", square), ("v", square), ("s", channel), ("b", channel))
-        for k in range(PALETTE)
+        for values in [rng.normal(size=(blocks, *shape)).astype(np.float32)]
+        for place in range(blocks)
     }
     nodes: list[onnx.NodeProto] = []
     before = "x"
     for place in range(blocks):
-        nodes += block(place, before, [int(k) for k in rng.integers(PALETTE, size=4)])
+        nodes += block(place, before)
         before = f"{place}.y"
     nodes.append(helper.make_node("GlobalAveragePool", [before], ["y"], "head"))
     shape = [1, CHANNELS, 4, 4]
@@ -96,15 +94,14 @@ def network(blocks: int, rng: np.random.Generator) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
 
 
-def block(place: int, given: str, drawn: Sequence[int]) -> list[onnx.NodeProto]:
+def block(place: int, given: str) -> list[onnx.NodeProto]:
     """Return the nodes of one residual block."""
-    w, v, s, b = drawn
     body = (
-        ("Conv", (given, f"w{w}"), "c", {"pads": [1, 1, 1, 1]}),
-        ("Mul", ("c", f"s{s}"), "m", {}), ("Add", ("m", f"b{b}"), "a", {}),
+        ("Conv", (given, f"w{place}"), "c", {"pads": [1, 1, 1, 1]}),
+        ("Mul", ("c", f"s{place}"), "m", {}), ("Add", ("m", f"b{place}"), "a", {}),
         ("Relu", ("a",), "r", {}),
-        ("Conv", ("r", f"v{v}"), "d", {"pads": [1, 1, 1, 1]}),
-        ("Mul", ("d", f"s{b}"), "n", {}), ("Add", ("n", f"b{s}"), "e", {}),
+        ("Conv", ("r", f"v{place}"), "d", {"pads": [1, 1, 1, 1]}),
+        ("Mul", ("d", f"s{place}"), "n", {}), ("Add", ("n", f"b{place}"), "e", {}),
         ("Sigmoid", ("r",), "g", {}), ("Add", ("e", "g"), "z", {}),
         ("Add", ("z", given), "y", {}),
     )  # fmt: skip

@@ -139,11 +139,11 @@ def producers(protos: Iterable[onnx.NodeProto]) -> dict[str, onnx.NodeProto]:
 def captured(node: onnx.NodeProto) -> Iterator[str]:
     """Yield the outer tensors that a node's subgraphs read without being given them."""
     for attribute in node.attribute:
-        for graph in (
-            *attribute.graphs,
-            *((attribute.g,) if attribute.HasField("g") else ()),
-        ):
-            yield from _free_names(graph)
+        if attribute.type == AttributeProto.GRAPH:
+            yield from _free_names(attribute.g)
+        elif attribute.type == AttributeProto.GRAPHS:
+            for graph in attribute.graphs:
+                yield from _free_names(graph)
 
 
 def _free_names(graph: onnx.GraphProto) -> Iterator[str]:
@@ -158,13 +158,12 @@ def _free_names(graph: onnx.GraphProto) -> Iterator[str]:
 
 def reads(node: onnx.NodeProto) -> tuple[str, ...]:
     """Return every tensor a node reads, captured ones included, in order."""
-    return (*(name for name in node.input if name), *captured(node))
+    own = tuple(filter(None, node.input))
+    return (*own, *captured(node)) if node.attribute else own
 
 
 def node_reads(node: Node) -> tuple[str, ...]:
     """Return every tensor a `Node` reads, its subgraphs' captures included, in order."""
-    graphs = (
-        value for value in node.attributes.values() if isinstance(value, onnx.GraphProto)
-    )
-    outer = (name for graph in graphs for name in _free_names(graph))
-    return (*(name for name in node.inputs if name), *outer)
+    own = tuple(filter(None, node.inputs))
+    graphs = [one for one in node.attributes.values() if isinstance(one, onnx.GraphProto)]
+    return (*own, *(name for graph in graphs for name in _free_names(graph)))

@@ -1,13 +1,14 @@
 """Operator pairs from weights, structure and names, before anything is run."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analyzer.core.options import EVIDENCE
 from analyzer.matching.labels import directed_labels, unique
+from analyzer.matching.likeness import likely_pairs
 from analyzer.matching.propagate import propagate, substitutes
-from analyzer.matching.weights import fingerprints, kernels, likeness, weight_key
+from analyzer.matching.weights import kernel_size, weight_keys
 from analyzer.view import INPUT, Operator, View
 
 TRUST = {
@@ -25,11 +26,6 @@ TRUST = {
 independent witnesses. Values are as good as proof. A weight that occurs once on either side
 errs only where two layers' weights were exchanged; structure errs among sibling branches;
 names mean nothing once a converter has renamed."""
-
-
-SMALLEST_SHARE = 0.5
-"""Share of channels a kernel must have in common with its counterpart: damage to fewer than
-half of them leaves it recognisable."""
 
 
 STRONG = frozenset({"user", "values", "weights", "fingerprint"})
@@ -73,10 +69,11 @@ def operator_pairs(
         evidence: Kinds of evidence to use; what the user states always counts.
     """
     votes: dict[tuple[int, int], set[str]] = defaultdict(set)
+    exact = tuple(_by_weight(source, target)) if "weights" in evidence else ()
     for reason, found in (
         ("user", iter(given)),
-        ("weights", _by_key(source, target, weight_key)),
-        ("fingerprint", _by_likeness(source, target)),
+        ("weights", iter(exact)),
+        ("fingerprint", _by_likeness(source, target, exact)),
         ("structure before", _by_label(source, target, forward=True)),
         ("structure after", _by_label(source, target, forward=False)),
         ("names", _by_name(source, target)),
@@ -101,9 +98,7 @@ def fits(one: Operator, other: Operator) -> bool:
     """Return whether two operators can be the same: one name, and weights of one size."""
     if one.op != other.op or one.op == INPUT:
         return False
-    left = max((value.size for value in kernels(one) if value.ndim > 1), default=0)
-    right = max((value.size for value in kernels(other) if value.ndim > 1), default=0)
-    return left == right
+    return kernel_size(one) == kernel_size(other)
 
 
 def _consistent(source: View, target: View, votes: Votes) -> dict[int, int]:
@@ -165,18 +160,27 @@ def _reasons(
     return (*sorted(votes.get((one, other), ())), *["neighbours"] * min(near, 2))
 
 
-def _by_key(
-    source: View, target: View, key: Callable[[Operator], Hashable]
-) -> Iterator[tuple[int, int]]:
-    left = {op.index: key(op) for op in source.operators}
-    right = {op.index: key(op) for op in target.operators}
-    once = Counter(left.values())
+def _by_weight(source: View, target: View) -> Iterator[tuple[int, int]]:
+    """Yield the operators whose largest weight stands once on either side."""
+    left, right = weight_keys(source.operators), weight_keys(target.operators)
+    once, counts = Counter(left.values()), Counter(right.values())
     others = {mark: index for index, mark in right.items()}
-    counts = Counter(right.values())
     yield from (
         (index, others[mark])
         for index, mark in left.items()
-        if mark and once[mark] == counts[mark] == 1
+        if once[mark] == counts[mark] == 1
+    )
+
+
+def _by_likeness(
+    source: View, target: View, exact: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """Yield pairs of kernels that are each other's only likeness; equal ones need no look."""
+    yield from exact
+    ours, theirs = {one for one, _ in exact}, {other for _, other in exact}
+    yield from likely_pairs(
+        (op for op in source.operators if op.index not in ours),
+        (op for op in target.operators if op.index not in theirs),
     )
 
 
@@ -199,27 +203,3 @@ def _by_place(source: View, target: View) -> Iterator[tuple[int, int]]:
     left, right = source.operators, target.operators
     if [op.op for op in left] == [op.op for op in right]:
         yield from ((op.index, op.index) for op in left)
-
-
-def _by_likeness(source: View, target: View) -> Iterator[tuple[int, int]]:
-    """Yield pairs of kernels that are each other's only likeness."""
-    groups: dict[tuple[str, int], list[int]] = defaultdict(list)
-    marks = {op.index: fingerprints(op) for op in target.operators}
-    for op in target.operators:
-        if marks[op.index]:
-            groups[op.op, marks[op.index][0].size].append(op.index)
-    for op in source.operators:
-        own = fingerprints(op)
-        rivals = groups.get((op.op, own[0].size), ()) if own else ()
-        shares = sorted(
-            ((likeness(own, marks[index]), index) for index in rivals), reverse=True
-        )
-        yield from ((op.index, index) for index in _only(shares))
-
-
-def _only(shares: Sequence[tuple[float, int]]) -> Iterator[int]:
-    """Yield the best candidate if it is like enough and no other is half as like."""
-    if not shares or shares[0][0] < SMALLEST_SHARE:
-        return
-    if len(shares) == 1 or shares[1][0] < shares[0][0] / 2:
-        yield shares[0][1]

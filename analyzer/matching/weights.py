@@ -1,6 +1,7 @@
 """Evidence from weights: the same in any order, or the same up to a scale a channel."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from analyzer.view import Operator
 
 SMALLEST_WEIGHT = 8
 """Elements below which a constant (an axis, a scalar) says nothing about its node."""
+
+AT_ONCE = 1 << 20
+"""Elements that are hashed together: small weights in bulk, large ones one by one."""
 
 SAME_CHANNEL = 1e-3
 """Deviation up to which a channel's shape statistics are the same; folding a batch norm in
@@ -38,56 +42,102 @@ def bits_hash(array: Array) -> int:
         Sum of mixed words, as in incremental multiset hashing (Clarke et al., ASIACRYPT
         2003); splitmix64's finaliser mixes each word.
     """
-    flat = np.ascontiguousarray(array).reshape(-1)
-    width = flat.dtype.itemsize
-    words = flat.view(f"u{width}").astype(np.uint64) if width in (1, 2, 4, 8) else None
-    if words is None:
-        return hash(flat.tobytes())
+    return bits_hashes([array])[0]
+
+
+def bits_hashes(arrays: Sequence[Array]) -> tuple[int, ...]:
+    """Return the `bits_hash` of each array; many small ones cost little more than one."""
+    alike: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, array in enumerate(arrays):
+        alike[array.size, array.dtype.itemsize].append(place)
+    found: dict[int, int] = {}
+    for (size, width), places in alike.items():
+        step = max(1, AT_ONCE // max(1, size))
+        for start in range(0, len(places), step):
+            part = places[start : start + step]
+            found |= zip(part, _hashes([arrays[k] for k in part], width), strict=True)
+    return tuple(found[place] for place in range(len(arrays)))
+
+
+def _hashes(arrays: Sequence[Array], width: int) -> Sequence[int]:
+    """Return the hashes of arrays of one size, whose elements are `width` bytes wide."""
+    if width not in {1, 2, 4, 8}:
+        return [hash(np.ascontiguousarray(array).tobytes()) for array in arrays]
+    rows = [np.ascontiguousarray(array).reshape(-1).view(f"u{width}") for array in arrays]
+    words = np.stack(rows).astype(np.uint64)
     with np.errstate(over="ignore"):
-        words = (words + np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)
+        words += np.uint64(0x9E3779B97F4A7C15)
+        words *= np.uint64(0xBF58476D1CE4E5B9)
         words ^= words >> np.uint64(27)
         words *= np.uint64(0x94D049BB133111EB)
-        return int(np.sum(words, dtype=np.uint64)) ^ flat.size
+        sums = np.sum(words, axis=1, dtype=np.uint64) ^ np.uint64(words.shape[1])
+    return [int(one) for one in sums]
 
 
-def kernels(operator: Operator) -> Iterator[Array]:
-    """Yield the weights of an operator and of what is folded into it, largest first."""
+def kernels(operator: Operator) -> tuple[Array, ...]:
+    """Return the weights of an operator and of what is folded into it, largest first."""
     found = [
         value
         for node in operator.nodes
         for value in node.constants.values()
         if value.size >= SMALLEST_WEIGHT and value.dtype.kind in "fiu"
     ]
-    yield from sorted(found, key=lambda value: -value.size)
+    return tuple(sorted(found, key=lambda value: -value.size))
 
 
-def weight_key(operator: Operator) -> tuple[int, ...]:
-    """Return the hash of the operator's largest weight; empty where it has none."""
-    return tuple(bits_hash(value) for value in list(kernels(operator))[:1])
+def kernel_size(operator: Operator) -> int:
+    """Return the elements of an operator's largest weight of rank two or more, 0 for none."""
+    sizes = [
+        value.size
+        for node in operator.nodes
+        for value in node.constants.values()
+        if value.ndim > 1 and value.size >= SMALLEST_WEIGHT and value.dtype.kind in "fiu"
+    ]
+    return max(sizes, default=0)
 
 
-def fingerprints(operator: Operator) -> tuple[Fingerprint, ...]:
-    """Return one fingerprint for each axis of the operator's largest kernel (rank >= 2).
+def weight_keys(operators: Iterable[Operator]) -> dict[int, int]:
+    """Return the hash of each operator's largest weight, by index; of none that has none."""
+    largest = {op.index: found[0] for op in operators if (found := kernels(op))}
+    return dict(zip(largest, bits_hashes(tuple(largest.values())), strict=True))
+
+
+def fingerprints(operators: Iterable[Operator]) -> dict[int, tuple[Fingerprint, ...]]:
+    """Return a fingerprint for each axis of each operator's largest kernel, by index.
 
     Which axis holds the output channels differs between frameworks (OIHW, HWIO, OHWI), so
-    each is a candidate.
+    each is a candidate. An operator without a kernel of rank two or more has none.
     """
-    kernel = next((value for value in kernels(operator) if value.ndim > 1), None)
-    if kernel is None or kernel.dtype.kind != "f":
-        return ()
-    return tuple(
-        _fingerprint(np.moveaxis(kernel, axis, 0))
-        for axis in range(kernel.ndim)
-        if kernel.shape[axis] > 1
-    )
+    alike: dict[tuple[int, ...], list[tuple[int, Array]]] = defaultdict(list)
+    for operator in operators:
+        kernel = next((value for value in kernels(operator) if value.ndim > 1), None)
+        if kernel is not None and kernel.dtype.kind == "f":
+            alike[kernel.shape].append((operator.index, kernel))
+    found: dict[int, tuple[Fingerprint, ...]] = {}
+    for shape, group in alike.items():
+        step = max(1, AT_ONCE // int(np.prod(shape)))
+        for start in range(0, len(group), step):
+            indexes, part = zip(*group[start : start + step], strict=True)
+            found |= zip(indexes, _fingerprints(part), strict=True)
+    return found
 
 
-def _fingerprint(kernel: Array) -> Fingerprint:
-    rows = kernel.reshape(len(kernel), -1).astype(np.float32)
+def _fingerprints(group: Sequence[Array]) -> Iterator[tuple[Fingerprint, ...]]:
+    """Yield the fingerprints of kernels of one shape, all computed at once."""
+    stack = np.stack([kernel.astype(np.float32) for kernel in group])
+    axes = [axis for axis in range(1, stack.ndim) if stack.shape[axis] > 1]
+    size = stack[0].size
+    shapes = [_channel_shapes(np.moveaxis(stack, axis, 1)) for axis in axes]
+    for place in range(len(group)):
+        yield tuple(Fingerprint(rows.shape[1], size, rows[place]) for rows in shapes)
+
+
+def _channel_shapes(stack: Array) -> Array:
+    """Return the statistics [kernels, channels] of kernels [kernels, channels, ...]."""
+    rows = stack.reshape(*stack.shape[:2], -1)
     with np.errstate(all="ignore"):
-        rms = np.sqrt(np.einsum("ij,ij->i", rows, rows) / rows.shape[1])
-        shape = np.abs(rows).mean(axis=1) / rms
-    return Fingerprint(len(kernel), kernel.size, np.nan_to_num(shape))
+        rms = np.sqrt(np.einsum("kij,kij->ki", rows, rows) / rows.shape[2])
+        return np.nan_to_num(np.abs(rows).mean(axis=2) / rms)
 
 
 def likeness(source: Sequence[Fingerprint], target: Sequence[Fingerprint]) -> float:

@@ -1,6 +1,6 @@
 """The order in which nodes can be computed, whatever order a file has them in."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import onnx
 
@@ -16,11 +16,22 @@ def forward_order(nodes: Sequence[onnx.NodeProto]) -> tuple[int, ...]:
     Returns:
         Places in `nodes`; those on a cycle and behind one are missing. A tensor that no
         node gives is taken as given.
+    """
+    return topological(_sources(nodes))
+
+
+def topological(before: Sequence[Collection[int]]) -> tuple[int, ...]:
+    """Return places so that each stands behind those it waits for.
+
+    Args:
+        before: For each place, the places it waits for.
+
+    Returns:
+        All places but those on a cycle and behind one.
 
     Source: A. B. Kahn, Topological sorting of large networks, 1962.
     """
-    before = _sources(nodes)
-    after: list[list[int]] = [[] for _ in nodes]
+    after: list[list[int]] = [[] for _ in before]
     for place, sources in enumerate(before):
         for source in sources:
             after[source].append(place)
@@ -53,7 +64,17 @@ def cycle_place(nodes: Sequence[onnx.NodeProto]) -> int | None:
 
 def _sources(nodes: Sequence[onnx.NodeProto]) -> list[set[int]]:
     """Return, for each node, the places of the nodes that it reads from."""
-    givers = {
-        name: place for place, node in enumerate(nodes) for name in node.output if name
-    }
-    return [{givers[name] for name in reads(node) if name in givers} for node in nodes]
+    return sources([reads(node) for node in nodes], [node.output for node in nodes])
+
+
+def sources(
+    read: Sequence[Collection[str]], given: Sequence[Collection[str]]
+) -> list[set[int]]:
+    """Return, for each place, the places that give what it reads.
+
+    Args:
+        read: Tensors that each place reads.
+        given: Tensors that each place gives.
+    """
+    givers = {name: place for place, names in enumerate(given) for name in names if name}
+    return [{givers[name] for name in names if name in givers} for names in read]

@@ -1,9 +1,10 @@
 """The macro graph over a pivot: a view, never a rewrite."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from analyzer.view.classes import (
     rounded_tensors,
     sorted_nodes,
     static_names,
+    steps_of,
     without_type_casts,
 )
 from analyzer.view.sizes import with_fixed_sizes
@@ -152,16 +154,19 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
         model: The proto; its weights may be external references.
         folder: The folder external weights are relative to.
     """
-    dynamic = dynamic_tensors(model)
+    steps = steps_of(model)
+    dynamic = dynamic_tensors(model, steps)
     sized = with_fixed_sizes(model, dynamic)
-    static = _static_values(sized, folder, static_names(sized, dynamic))
+    known = steps if sized is model else steps_of(sized)
+    static = _static_values(sized, folder, static_names(sized, dynamic, known))
     nodes = dynamic_nodes(model, folder, dynamic, static)
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = tuple(v.name for v in model.graph.input if v.name not in weights)
     outputs = tuple(value.name for value in model.graph.output)
     ordered = sorted_nodes(nodes, frozenset(inputs))
     operators = _operators(ordered, dynamic, inputs, frozenset(outputs))
-    return View(ordered, operators, dynamic, inputs, outputs, rounded_tensors(model))
+    rounded = rounded_tensors(model, steps)
+    return View(ordered, operators, dynamic, inputs, outputs, rounded)
 
 
 def _static_values(
@@ -183,20 +188,21 @@ def _operators(
     outputs: frozenset[str],
 ) -> tuple[Operator, ...]:
     """Return the macro nodes: each absorbed node joins the group of the tensor it reads."""
-    readers = Counter(name for node in nodes for name in set(node_reads(node)))
+    read = {id(node): dict.fromkeys(node_reads(node)) for node in nodes}
+    readers = Counter(chain.from_iterable(read.values()))
     group_of: dict[str, int] = {name: place for place, name in enumerate(inputs)}
     groups: list[list[Node]] = [[] for _ in inputs]
     for node in nodes:
-        moving = [name for name in node_reads(node) if name in group_of]
-        if moving and is_absorbed(node, dynamic, readers):
-            place = group_of[moving[0]]
+        first = next((name for name in read[id(node)] if name in group_of), None)
+        if first is not None and is_absorbed(node, dynamic, readers):
+            place = group_of[first]
         else:
             place = len(groups)
             groups.append([])
         groups[place].append(node)
-        group_of |= dict.fromkeys((name for name in node.outputs if name), place)
+        group_of |= dict.fromkeys(filter(None, node.outputs), place)
     return tuple(
-        _operator(place, group, inputs, dynamic, outputs, readers)
+        _operator(place, group, [read[id(node)] for node in group], inputs, dynamic, outputs, readers)
         for place, group in enumerate(groups)
     )
 
@@ -204,6 +210,7 @@ def _operators(
 def _operator(
     place: int,
     group: list[Node],
+    reads: Sequence[Mapping[str, None]],
     inputs: tuple[str, ...],
     dynamic: frozenset[str],
     outputs: frozenset[str],
@@ -212,13 +219,9 @@ def _operator(
     own = [name for node in group for name in node.outputs if name in dynamic]
     if place < len(inputs):
         own = [inputs[place], *own]
-    inside = Counter(name for node in group for name in set(node_reads(node)))
+    inside = Counter(chain.from_iterable(reads))
     leaving = [n for n in own if n in outputs or readers.get(n, 0) > inside.get(n, 0)]
-    read = dict.fromkeys(
-        name
-        for node in group
-        for name in node_reads(node)
-        if name in dynamic and name not in own
-    )
+    mine = set(own)
+    read = tuple(name for name in inside if name in dynamic and name not in mine)
     op = INPUT if place < len(inputs) else label(group[0])
-    return Operator(place, op, tuple(group), tuple(read), tuple(leaving), tuple(own))
+    return Operator(place, op, tuple(group), read, tuple(leaving), tuple(own))

@@ -1,13 +1,14 @@
 """Which tensors carry the model's values, and which only its shapes or its constants."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import onnx
 
 from analyzer.core.graph import as_node, constants, node_reads, opsets, reads
 from analyzer.core.types import Array, Node
-from analyzer.runtime.order import forward_order
+from analyzer.runtime.order import sources, topological
 from analyzer.view.absorb import SAME_VALUES_OPS
 
 SHAPE_OPS = frozenset({"Shape", "Size"})
@@ -26,43 +27,74 @@ RANDOM_OPS = frozenset(
 """Two runs of these never agree, so nothing they give can be compared."""
 
 
-def dynamic_tensors(model: onnx.ModelProto) -> frozenset[str]:
+class Step(NamedTuple):
+    """A node of the main graph, and what it reads and gives: protos are slow to ask."""
+
+    proto: onnx.NodeProto
+    op: str
+    reads: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def valued(self) -> tuple[str, ...]:
+        """The tensors whose values it reads; of CastLike's second only the type counts."""
+        return self.reads[:1] if self.op == "CastLike" else self.reads
+
+
+Steps = tuple[Step, ...]
+
+
+def steps_of(model: onnx.ModelProto) -> Steps:
+    """Return the main graph's nodes so that each tensor is given before it is read.
+
+    Files do not always list them so: a converter that adds casts puts them last.
+    """
+    every = [
+        Step(proto, proto.op_type, reads(proto), tuple(proto.output))
+        for proto in model.graph.node
+    ]
+    before = sources([step.reads for step in every], [step.outputs for step in every])
+    return tuple(every[place] for place in topological(before))
+
+
+def dynamic_tensors(model: onnx.ModelProto, steps: Steps = ()) -> frozenset[str]:
     """Return the tensors whose values depend on the values of the model's inputs.
 
     A tensor that depends on constants and shapes alone (shape arithmetic, folded weights,
     the zero state of a recurrent layer) is not one of them. A tensor that nobody gives is:
     what should have given it did compute.
+
+    Args:
+        model: The pivot's proto.
+        steps: See `steps_of`; walked anew where they are not given.
     """
     known = {tensor.name for tensor in model.graph.initializer}
     dynamic = {value.name for value in model.graph.input if value.name not in known}
     dynamic |= dangling_tensors(model)
-    for node in in_order(model):
-        if node.op_type in SHAPE_OPS and not node.domain:
+    for step in steps or steps_of(model):
+        if step.op in SHAPE_OPS and not step.proto.domain:
             continue
-        if node.op_type in RANDOM_OPS or any(name in dynamic for name in _valued(node)):
-            dynamic.update(name for name in node.output if name)
+        if step.op in RANDOM_OPS or not dynamic.isdisjoint(step.valued):
+            dynamic.update(filter(None, step.outputs))
     return frozenset(dynamic)
 
 
-def in_order(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    """Yield the main graph's nodes so that each tensor is given before it is read.
+def rounded_tensors(model: onnx.ModelProto, steps: Steps = ()) -> frozenset[str]:
+    """Return the constants that stand on an integer grid behind a DequantizeLinear.
 
-    Files do not always list them so: a converter that adds casts puts them last.
+    Args:
+        model: The pivot's proto.
+        steps: See `steps_of`; walked anew where they are not given.
     """
-    nodes = model.graph.node
-    yield from (nodes[place] for place in forward_order(nodes))
-
-
-def rounded_tensors(model: onnx.ModelProto) -> frozenset[str]:
-    """Return the constants that stand on an integer grid behind a DequantizeLinear."""
     rounded: set[str] = set()
     fixed = {tensor.name for tensor in model.graph.initializer}
-    for node in in_order(model):
-        first = node.input[0] if node.input else ""
-        unpacked = node.op_type == "DequantizeLinear" and first in fixed
-        same = node.op_type in {*SAME_VALUES_OPS, "DequantizeLinear"} and first in rounded
-        if unpacked or same:
-            rounded.update(node.output)
+    for step in steps or steps_of(model):
+        if step.op != "DequantizeLinear" and step.op not in SAME_VALUES_OPS:
+            continue
+        first = step.proto.input[0] if step.proto.input else ""
+        unpacked = step.op == "DequantizeLinear" and first in fixed
+        if unpacked or first in rounded:
+            rounded.update(step.outputs)
     return frozenset(rounded)
 
 
@@ -74,11 +106,6 @@ def dangling_tensors(model: onnx.ModelProto) -> frozenset[str]:
     given.update(tensor.values.name for tensor in model.graph.sparse_initializer)
     wanted = {name for node in model.graph.node for name in reads(node)}
     return frozenset(wanted - given)
-
-
-def _valued(node: onnx.NodeProto) -> tuple[str, ...]:
-    """Return the tensors whose values a node reads; of CastLike's second only the type."""
-    return tuple(node.input[:1]) if node.op_type == "CastLike" else reads(node)
 
 
 def without_type_casts(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -98,24 +125,32 @@ def without_type_casts(model: onnx.ModelProto) -> onnx.ModelProto:
     return plain
 
 
-def static_names(model: onnx.ModelProto, dynamic: frozenset[str]) -> tuple[str, ...]:
+def static_names(
+    model: onnx.ModelProto, dynamic: frozenset[str], steps: Steps = ()
+) -> tuple[str, ...]:
     """Return what arithmetic over initializers alone gives and dynamic nodes read, by name.
 
     Tensors that also depend on a shape are left out: they have no value before a run.
+
+    Args:
+        model: The pivot's proto.
+        dynamic: See `dynamic_tensors`.
+        steps: See `steps_of`; walked anew where they are not given.
     """
+    steps = steps or steps_of(model)
     initializers = {tensor.name for tensor in model.graph.initializer}
     fixed, computed = set(initializers), set()
-    for node in in_order(model):
-        if node.op_type in RANDOM_OPS or not all(name in fixed for name in _valued(node)):
+    for step in steps:
+        if step.op in RANDOM_OPS or not fixed.issuperset(step.valued):
             continue
-        fixed.update(node.output)
-        if node.op_type != "Constant":
-            computed.update(node.output)
+        fixed.update(step.outputs)
+        if step.op != "Constant":
+            computed.update(step.outputs)
     wanted = {
         name
-        for node in model.graph.node
-        if any(output in dynamic for output in node.output)
-        for name in reads(node)
+        for step in steps
+        if not dynamic.isdisjoint(step.outputs)
+        for name in step.reads
     }
     return tuple(sorted(wanted & computed))
 
@@ -145,17 +180,13 @@ def dynamic_nodes(
 
 def sorted_nodes(nodes: Iterable[Node], given: frozenset[str]) -> tuple[Node, ...]:
     """Return the nodes in an order in which every tensor is given before it is read."""
-    waiting, done = list(nodes), set(given)
-    ordered: list[Node] = []
-    own = {name for node in waiting for name in node.outputs}
-    while waiting:
-        ready = [
-            n for n in waiting if all(i in done or i not in own for i in node_reads(n))
-        ]
-        if not ready:
-            return (*ordered, *waiting)
-        ordered += ready
-        done.update(name for node in ready for name in node.outputs)
-        chosen = {id(node) for node in ready}
-        waiting = [node for node in waiting if id(node) not in chosen]
-    return tuple(ordered)
+    waiting = list(nodes)
+    given_by = [[name for name in node.outputs if name not in given] for node in waiting]
+    before = sources([node_reads(node) for node in waiting], given_by)
+    order = topological(before)
+    wave: dict[int, int] = {}
+    for place in order:
+        wave[place] = 1 + max((wave[earlier] for earlier in before[place]), default=0)
+    stuck = (place for place in range(len(waiting)) if place not in wave)
+    flowing = sorted(order, key=lambda place: (wave[place], place))
+    return tuple(waiting[place] for place in (*flowing, *stuck))

@@ -12,10 +12,10 @@ from analyzer.view.classes import (
     dangling_tensors,
     dynamic_nodes,
     dynamic_tensors,
-    in_order,
     rounded_tensors,
     sorted_nodes,
     static_names,
+    steps_of,
     without_type_casts,
 )
 
@@ -62,7 +62,7 @@ def test_file_may_list_its_nodes_in_any_order(net: Net) -> None:
     """A reader that stands before its giver depends on the input all the same."""
     model = net("(float[4] x) => (y) { y = Relu(a) a = Abs(x) }")
 
-    assert [node.op_type for node in in_order(model)] == ["Abs", "Relu"]
+    assert [step.op for step in steps_of(model)] == ["Abs", "Relu"]
     assert dynamic_tensors(model) == {"x", "a", "y"}
 
 
