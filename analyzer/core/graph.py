@@ -72,21 +72,17 @@ def as_node(
         values: Value of each constant tensor by name.
         versions: Opset version by domain.
     """
-    domain = "" if proto.domain == "ai.onnx" else proto.domain
+    op, domain = proto.op_type, proto.domain
+    domain = "" if domain == "ai.onnx" else domain
     opset = versions.get(domain, 1)
-    attributes = dict(schema_defaults(proto.op_type, opset, domain))
-    attributes |= {attr.name: attribute_value(attr) for attr in proto.attribute}
-    slots = {slot: values[name] for slot, name in enumerate(proto.input) if name in values}
-    return Node(
-        node_name(proto),
-        proto.op_type,
-        domain,
-        opset,
-        tuple(proto.input),
-        tuple(proto.output),
-        attributes,
-        slots,
-    )
+    attributes = schema_defaults(op, opset, domain)
+    if proto.attribute:
+        own = {attr.name: attribute_value(attr) for attr in proto.attribute}
+        attributes = {**attributes, **own}
+    inputs, outputs = tuple(proto.input), tuple(proto.output)
+    slots = {slot: values[name] for slot, name in enumerate(inputs) if name in values}
+    name = proto.name or next(filter(None, outputs), "")
+    return Node(name, op, domain, opset, inputs, outputs, attributes, slots)
 
 
 @lru_cache(maxsize=4096)

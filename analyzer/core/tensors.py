@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -57,6 +58,12 @@ def dtype_name(elem_type: int) -> str:
         return "unknown"
 
 
+@lru_cache(maxsize=64)
+def np_dtype(elem_type: int) -> np.dtype[Any]:
+    """Return the NumPy dtype of an ONNX element type."""
+    return onnx.helper.tensor_dtype_to_np_dtype(elem_type)
+
+
 def tensor_value(tensor: onnx.TensorProto, folder: Path) -> Array:
     """Return the values of an initializer, memory-mapped where possible.
 
@@ -70,12 +77,15 @@ def tensor_value(tensor: onnx.TensorProto, folder: Path) -> Array:
     Raises:
         LoadError: The external file is missing or too short.
     """
-    if not is_external(tensor):
-        return np.asarray(numpy_helper.to_array(tensor))
-    if tensor.data_type not in RAW_DTYPES:
-        return np.asarray(numpy_helper.to_array(tensor, base_dir=str(folder)))
+    external = is_external(tensor)
+    if tensor.data_type not in RAW_DTYPES or not (external or tensor.HasField("raw_data")):
+        base = str(folder) if external else ""
+        return np.asarray(numpy_helper.to_array(tensor, base_dir=base))
+    if not external:
+        dtype = np_dtype(tensor.data_type)
+        return np.frombuffer(tensor.raw_data, dtype).reshape(tuple(tensor.dims))
     location, offset, _ = external_location(tensor)
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    dtype = np_dtype(tensor.data_type)
     shape = tuple(tensor.dims)
     count = int(np.prod(shape, dtype=np.int64))
     whole = _current(folder / location)

@@ -3,7 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
 
+from analyzer.core.collector import uncollected
 from analyzer.core.options import EVIDENCE
 from analyzer.matching.labels import directed_labels, unique
 from analyzer.matching.likeness import likely_pairs
@@ -46,10 +49,13 @@ class OperatorPair:
     @property
     def score(self) -> float:
         """Confidence in [0, 1]: one minus the chance that every witness errs."""
-        doubt = 1.0
-        for reason in self.reasons:
-            doubt *= 1.0 - TRUST[reason]
-        return 1.0 - doubt
+        return confidence(self.reasons)
+
+
+@lru_cache(maxsize=4096)
+def confidence(reasons: tuple[str, ...]) -> float:
+    """Return one minus the chance that every witness errs, in [0, 1]."""
+    return 1.0 - prod(1.0 - TRUST[reason] for reason in reasons)
 
 
 def operator_pairs(
@@ -68,8 +74,29 @@ def operator_pairs(
         given: Operators that the user has paired, by index.
         evidence: Kinds of evidence to use; what the user states always counts.
     """
-    votes: dict[tuple[int, int], set[str]] = defaultdict(set)
+    with uncollected():
+        votes = _votes(source, target, given, evidence)
+        for ours, theirs in inputs.items():
+            votes[source.owner[ours].index, target.owner[theirs].index].add("values")
+        grown = _consistent(source, target, votes)
+        if "neighbours" in evidence:
+            grown = propagate(source, target, grown, fits)
+            grown |= dict(substitutes(source, target, grown))
+        return tuple(
+            OperatorPair(one, other, _reasons(source, target, grown, votes, one, other))
+            for one, other in sorted(grown.items())
+        )
+
+
+def _votes(
+    source: View,
+    target: View,
+    given: Sequence[tuple[int, int]],
+    evidence: frozenset[str],
+) -> defaultdict[tuple[int, int], set[str]]:
+    """Return the kinds of evidence that speak for each pair of operators."""
     exact = tuple(_by_weight(source, target)) if "weights" in evidence else ()
+    votes: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
     for reason, found in (
         ("user", iter(given)),
         ("weights", iter(exact)),
@@ -79,19 +106,9 @@ def operator_pairs(
         ("names", _by_name(source, target)),
         ("position", _by_place(source, target)),
     ):
-        for one, other in found if reason in {"user", *evidence} else ():
-            votes[one, other].add(reason)
-    for ours, theirs in inputs.items():
-        votes[source.owner[ours].index, target.owner[theirs].index].add("values")
-    seeds = _consistent(source, target, votes)
-    grown = seeds
-    if "neighbours" in evidence:
-        grown = propagate(source, target, seeds, fits)
-        grown |= dict(substitutes(source, target, grown))
-    return tuple(
-        OperatorPair(one, other, _reasons(source, target, grown, votes, one, other))
-        for one, other in sorted(grown.items())
-    )
+        for ends in found if reason in {"user", *evidence} else ():
+            votes[ends].add(reason)
+    return votes
 
 
 def fits(one: Operator, other: Operator) -> bool:
@@ -109,7 +126,7 @@ def _consistent(source: View, target: View, votes: Votes) -> dict[int, int]:
     """
     ranked = sorted(
         (
-            (OperatorPair(*ends, tuple(sorted(reasons))).score, ends, reasons)
+            (confidence(tuple(sorted(reasons))), ends, reasons)
             for ends, reasons in votes.items()
         ),
         key=lambda row: (-row[0], row[1]),

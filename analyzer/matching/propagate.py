@@ -32,6 +32,8 @@ def propagate(source: View, target: View, seeds: Pairs, fits: Fits) -> dict[int,
     waiting = list(pairs.items())
     while waiting:
         one, other = waiting.pop()
+        if all(index in pairs for index in _neighbours(source, one)):
+            continue
         found = _beside(source, target, source.operators[one], target.operators[other])
         for left, right in found:
             if left.index in pairs or right.index in taken or not fits(left, right):
@@ -40,6 +42,11 @@ def propagate(source: View, target: View, seeds: Pairs, fits: Fits) -> dict[int,
             taken.add(right.index)
             waiting.append((left.index, right.index))
     return pairs
+
+
+def _neighbours(view: View, index: int) -> Iterator[int]:
+    yield from view.graph.predecessors(index)
+    yield from view.graph.successors(index)
 
 
 def _beside(

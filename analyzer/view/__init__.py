@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import onnx
 
+from analyzer.core.collector import uncollected
 from analyzer.core.errors import RunError
 from analyzer.core.graph import node_reads
 from analyzer.core.types import Array, Node
@@ -25,9 +26,9 @@ from analyzer.view.classes import (
     dynamic_nodes,
     dynamic_tensors,
     rounded_tensors,
-    sorted_nodes,
     static_names,
     steps_of,
+    waves,
     without_type_casts,
 )
 from analyzer.view.sizes import with_fixed_sizes
@@ -154,19 +155,21 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
         model: The proto; its weights may be external references.
         folder: The folder external weights are relative to.
     """
-    steps = steps_of(model)
-    dynamic = dynamic_tensors(model, steps)
-    sized = with_fixed_sizes(model, dynamic)
-    known = steps if sized is model else steps_of(sized)
-    static = _static_values(sized, folder, static_names(sized, dynamic, known))
-    nodes = dynamic_nodes(model, folder, dynamic, static)
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = tuple(v.name for v in model.graph.input if v.name not in weights)
-    outputs = tuple(value.name for value in model.graph.output)
-    ordered = sorted_nodes(nodes, frozenset(inputs))
-    operators = _operators(ordered, dynamic, inputs, frozenset(outputs))
-    rounded = rounded_tensors(model, steps)
-    return View(ordered, operators, dynamic, inputs, outputs, rounded)
+    with uncollected():
+        steps = steps_of(model)
+        dynamic = dynamic_tensors(model, steps)
+        sized = with_fixed_sizes(model, dynamic)
+        known = steps if sized is model else steps_of(sized)
+        static = _static_values(sized, folder, static_names(sized, dynamic, known))
+        flowing = waves(steps, dynamic)
+        nodes = dynamic_nodes(model, folder, flowing, static)
+        weights = {tensor.name for tensor in model.graph.initializer}
+        inputs = tuple(v.name for v in model.graph.input if v.name not in weights)
+        outputs = tuple(value.name for value in model.graph.output)
+        read = [tuple(dict.fromkeys(step.reads)) for step in flowing]
+        operators = _operators(nodes, read, dynamic, inputs, frozenset(outputs))
+        rounded = rounded_tensors(model, steps)
+    return View(nodes, operators, dynamic, inputs, outputs, rounded)
 
 
 def _static_values(
@@ -183,26 +186,29 @@ def _static_values(
 
 def _operators(
     nodes: tuple[Node, ...],
+    read: Sequence[tuple[str, ...]],
     dynamic: frozenset[str],
     inputs: tuple[str, ...],
     outputs: frozenset[str],
 ) -> tuple[Operator, ...]:
     """Return the macro nodes: each absorbed node joins the group of the tensor it reads."""
-    read = {id(node): dict.fromkeys(node_reads(node)) for node in nodes}
-    readers = Counter(chain.from_iterable(read.values()))
+    readers = Counter(chain.from_iterable(read))
     group_of: dict[str, int] = {name: place for place, name in enumerate(inputs)}
     groups: list[list[Node]] = [[] for _ in inputs]
-    for node in nodes:
-        first = next((name for name in read[id(node)] if name in group_of), None)
-        if first is not None and is_absorbed(node, dynamic, readers):
-            place = group_of[first]
-        else:
-            place = len(groups)
+    inside: list[list[str]] = [[] for _ in inputs]
+    for node, names in zip(nodes, read, strict=True):
+        place = len(groups)
+        if is_absorbed(node, dynamic, readers):
+            place = next((group_of[name] for name in names if name in group_of), place)
+        if place == len(groups):
             groups.append([])
+            inside.append([])
         groups[place].append(node)
-        group_of |= dict.fromkeys(filter(None, node.outputs), place)
+        inside[place] += names
+        for name in filter(None, node.outputs):
+            group_of[name] = place
     return tuple(
-        _operator(place, group, [read[id(node)] for node in group], inputs, dynamic, outputs, readers)
+        _operator(place, group, inside[place], inputs, dynamic, outputs, readers)
         for place, group in enumerate(groups)
     )
 
@@ -210,7 +216,7 @@ def _operators(
 def _operator(
     place: int,
     group: list[Node],
-    reads: Sequence[Mapping[str, None]],
+    inside: Sequence[str],
     inputs: tuple[str, ...],
     dynamic: frozenset[str],
     outputs: frozenset[str],
@@ -219,9 +225,8 @@ def _operator(
     own = [name for node in group for name in node.outputs if name in dynamic]
     if place < len(inputs):
         own = [inputs[place], *own]
-    inside = Counter(chain.from_iterable(reads))
-    leaving = [n for n in own if n in outputs or readers.get(n, 0) > inside.get(n, 0)]
+    leaving = [n for n in own if n in outputs or readers.get(n, 0) > inside.count(n)]
     mine = set(own)
-    read = tuple(name for name in inside if name in dynamic and name not in mine)
+    read = dict.fromkeys(n for n in inside if n in dynamic and n not in mine)
     op = INPUT if place < len(inputs) else label(group[0])
-    return Operator(place, op, tuple(group), read, tuple(leaving), tuple(own))
+    return Operator(place, op, tuple(group), tuple(read), tuple(leaving), tuple(own))

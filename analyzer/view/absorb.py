@@ -110,6 +110,9 @@ AFFINE_OPS = frozenset({"Add", "Sub", "Mul", "Div", "BatchNormalization"})
 PAD_OPS = frozenset({"Pad"})
 """One side pads in a node of its own, the other in its convolution."""
 
+ABSORBED_OPS = LAYOUT_OPS | PAD_OPS | AFFINE_OPS
+"""What may fold into the operator before it."""
+
 SAME_OP = {
     "Gemm": "MatMul",
     "FusedMatMul": "MatMul",
@@ -143,6 +146,8 @@ def is_absorbed(node: Node, dynamic: frozenset[str], readers: Mapping[str, int])
         dynamic: Tensors that depend on the model's inputs.
         readers: Number of nodes that read each tensor.
     """
+    if node.op not in ABSORBED_OPS:
+        return False
     moving = [name for name in node.inputs if name in dynamic]
     if len(moving) != 1:
         return False

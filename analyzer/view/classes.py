@@ -1,12 +1,13 @@
 """Which tensors carry the model's values, and which only its shapes or its constants."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import onnx
 
-from analyzer.core.graph import as_node, constants, node_reads, opsets, reads
+from analyzer.core.graph import as_node, constants, opsets, reads
 from analyzer.core.types import Array, Node
 from analyzer.runtime.order import sources, topological
 from analyzer.view.absorb import SAME_VALUES_OPS
@@ -30,6 +31,7 @@ RANDOM_OPS = frozenset(
 class Step(NamedTuple):
     """A node of the main graph, and what it reads and gives: protos are slow to ask."""
 
+    place: int
     proto: onnx.NodeProto
     op: str
     reads: tuple[str, ...]
@@ -50,8 +52,8 @@ def steps_of(model: onnx.ModelProto) -> Steps:
     Files do not always list them so: a converter that adds casts puts them last.
     """
     every = [
-        Step(proto, proto.op_type, reads(proto), tuple(proto.output))
-        for proto in model.graph.node
+        Step(place, proto, proto.op_type, reads(proto), tuple(proto.output))
+        for place, proto in enumerate(model.graph.node)
     ]
     before = sources([step.reads for step in every], [step.outputs for step in every])
     return tuple(every[place] for place in topological(before))
@@ -70,8 +72,9 @@ def dynamic_tensors(model: onnx.ModelProto, steps: Steps = ()) -> frozenset[str]
     """
     known = {tensor.name for tensor in model.graph.initializer}
     dynamic = {value.name for value in model.graph.input if value.name not in known}
-    dynamic |= dangling_tensors(model)
-    for step in steps or steps_of(model):
+    steps = steps or steps_of(model)
+    dynamic |= dangling_tensors(model, steps)
+    for step in steps:
         if step.op in SHAPE_OPS and not step.proto.domain:
             continue
         if step.op in RANDOM_OPS or not dynamic.isdisjoint(step.valued):
@@ -98,13 +101,19 @@ def rounded_tensors(model: onnx.ModelProto, steps: Steps = ()) -> frozenset[str]
     return frozenset(rounded)
 
 
-def dangling_tensors(model: onnx.ModelProto) -> frozenset[str]:
-    """Return the tensors that nodes read and nobody gives."""
-    given = {name for node in model.graph.node for name in node.output}
+def dangling_tensors(model: onnx.ModelProto, steps: Steps = ()) -> frozenset[str]:
+    """Return the tensors that nodes read and nobody gives.
+
+    Args:
+        model: The pivot's proto.
+        steps: See `steps_of`; walked anew where they are not given.
+    """
+    steps = steps or steps_of(model)
+    given = set(chain.from_iterable(step.outputs for step in steps))
     given.update(value.name for value in model.graph.input)
     given.update(tensor.name for tensor in model.graph.initializer)
     given.update(tensor.values.name for tensor in model.graph.sparse_initializer)
-    wanted = {name for node in model.graph.node for name in reads(node)}
+    wanted = set(chain.from_iterable(step.reads for step in steps))
     return frozenset(wanted - given)
 
 
@@ -156,37 +165,36 @@ def static_names(
 
 
 def dynamic_nodes(
-    model: onnx.ModelProto,
-    folder: Path,
-    dynamic: frozenset[str],
-    static: Mapping[str, Array],
+    model: onnx.ModelProto, folder: Path, flowing: Steps, static: Mapping[str, Array]
 ) -> tuple[Node, ...]:
-    """Return the nodes that compute with the model's inputs, in the file's order.
+    """Return the nodes of steps.
 
     Args:
         model: The pivot's proto.
         folder: The folder external weights are relative to.
-        dynamic: See `dynamic_tensors`.
+        flowing: See `waves`.
         static: Values of constants that the file computes from its initializers, by name.
     """
     values = constants(model, folder) | dict(static)
     versions = opsets(model)
-    return tuple(
-        as_node(proto, values, versions)
-        for proto in model.graph.node
-        if any(name in dynamic for name in proto.output)
-    )
+    return tuple(as_node(step.proto, values, versions) for step in flowing)
 
 
-def sorted_nodes(nodes: Iterable[Node], given: frozenset[str]) -> tuple[Node, ...]:
-    """Return the nodes in an order in which every tensor is given before it is read."""
-    waiting = list(nodes)
-    given_by = [[name for name in node.outputs if name not in given] for node in waiting]
-    before = sources([node_reads(node) for node in waiting], given_by)
-    order = topological(before)
-    wave: dict[int, int] = {}
-    for place in order:
-        wave[place] = 1 + max((wave[earlier] for earlier in before[place]), default=0)
-    stuck = (place for place in range(len(waiting)) if place not in wave)
-    flowing = sorted(order, key=lambda place: (wave[place], place))
-    return tuple(waiting[place] for place in (*flowing, *stuck))
+def waves(steps: Steps, dynamic: frozenset[str]) -> Steps:
+    """Return the steps that compute with the model's inputs, wave by wave.
+
+    A wave holds, in the file's order, what can run once the waves before it have.
+
+    Args:
+        steps: See `steps_of`.
+        dynamic: See `dynamic_tensors`.
+    """
+    wave: dict[str, int] = {}
+    ranked: list[tuple[int, int, Step]] = []
+    for step in steps:
+        if dynamic.isdisjoint(step.outputs):
+            continue
+        number = 1 + max((wave[name] for name in step.reads if name in wave), default=0)
+        wave |= dict.fromkeys(step.outputs, number)
+        ranked.append((number, step.place, step))
+    return tuple(step for _, _, step in sorted(ranked))
