@@ -79,10 +79,13 @@ def kernels(operator: Operator) -> tuple[Array, ...]:
     found = [
         value
         for node in operator.nodes
+        if node.constants
         for value in node.constants.values()
         if value.size >= SMALLEST_WEIGHT and value.dtype.kind in "fiu"
     ]
-    return tuple(sorted(found, key=lambda value: -value.size))
+    if len(found) > 1:
+        found.sort(key=lambda value: -value.size)
+    return tuple(found)
 
 
 def kernel_size(operator: Operator) -> int:

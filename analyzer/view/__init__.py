@@ -220,13 +220,13 @@ def _operator(
     inputs: tuple[str, ...],
     dynamic: frozenset[str],
     outputs: frozenset[str],
-    readers: Mapping[str, int],
+    readers: Counter[str],
 ) -> Operator:
     own = [name for node in group for name in node.outputs if name in dynamic]
     if place < len(inputs):
         own = [inputs[place], *own]
-    leaving = [n for n in own if n in outputs or readers.get(n, 0) > inside.count(n)]
-    mine = set(own)
-    read = dict.fromkeys(n for n in inside if n in dynamic and n not in mine)
+    mine, held = set(own), Counter(inside)
+    leaving = [n for n in own if n in outputs or readers[n] > held[n]]
+    read = [n for n in held if n in dynamic and n not in mine]
     op = INPUT if place < len(inputs) else label(group[0])
     return Operator(place, op, tuple(group), tuple(read), tuple(leaving), tuple(own))

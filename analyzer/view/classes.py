@@ -194,7 +194,8 @@ def waves(steps: Steps, dynamic: frozenset[str]) -> Steps:
     for step in steps:
         if dynamic.isdisjoint(step.outputs):
             continue
-        number = 1 + max((wave[name] for name in step.reads if name in wave), default=0)
-        wave |= dict.fromkeys(step.outputs, number)
+        number = 1 + max([wave.get(name, 0) for name in step.reads], default=0)
+        for name in step.outputs:
+            wave[name] = number
         ranked.append((number, step.place, step))
     return tuple(step for _, _, step in sorted(ranked))
