@@ -15,7 +15,8 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python; do \
 	$$name -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$name && break; done)
 
-.PHONY: help demo test test-all lint format benchmark clean
+.PHONY: help demo test test-all lint format benchmark \
+	benchmark-matching clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -41,6 +42,9 @@ format: $(VENV)/.all  ## Lay the code out as `make test` wants it.
 benchmark: $(VENV)/.all $(VENV)/.polygraphy  ## Measure against peers; prints tables, writes JSON.
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/polygraphy_ratio.py
+
+benchmark-matching: $(VENV)/.all  ## Measure how truly, how widely and how fast models are paired.
+	$(BIN)/python benchmarks/matching.py
 
 clean:  ## Remove the environments and everything that was built.
 	rm -rf $(VENV) benchmarks/.venv-polygraphy benchmarks/.cache build *.egg-info

@@ -73,7 +73,12 @@ def _pair(command: argparse.ArgumentParser) -> None:
         default=[],
         help="shape of an input that leaves sizes open",
     )
-    add("--pairs", metavar="FILE.json", type=Path, help="nodes that belong together")
+    add(
+        "--pairs",
+        metavar="FILE.json",
+        type=Path,
+        help="what belongs together, by name",
+    )
 
 
 def _read(kind: str) -> Callable[[str], object]:
@@ -90,7 +95,12 @@ def _read(kind: str) -> Callable[[str], object]:
 def _reporting(command: argparse.ArgumentParser) -> None:
     """Add what is shown and written, and what counts as failure."""
     add = command.add_argument
-    add("--report", metavar="DIR", type=Path, help="write report.json into DIR")
+    add(
+        "--report",
+        metavar="DIR",
+        type=Path,
+        help="write report and pairs into DIR",
+    )
     add(
         "--format",
         choices=("terminal", "json"),

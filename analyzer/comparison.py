@@ -20,8 +20,8 @@ from analyzer.localize import Probe, faults, local_errors
 from analyzer.matching.ends import output_names, target_feeds
 from analyzer.matching.layouts import Layout, pair
 from analyzer.matching.operators import OperatorPair, operator_pairs
-from analyzer.matching.overrides import stated
-from analyzer.matching.tensors import Link, Links, agrees, linked
+from analyzer.matching.overrides import Named, stated
+from analyzer.matching.tensors import Link, Links, agrees, linked, stated_links
 from analyzer.outputs import output_layouts
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import Session, open_session
@@ -122,7 +122,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         target,
         probes,
     )
-    fixed, links = _first_links(bench, source, operators, options.evidence)
+    fixed, links = _first_links(bench, source, operators, names, options.evidence)
     ordinary, gaps = [], []
     for place in range(len(probes)):
         progress("comparing samples", place / len(probes))
@@ -164,11 +164,13 @@ def _first_links(
     bench: _Bench,
     source: Pivot,
     operators: Sequence[OperatorPair],
+    named: Named,
     evidence: frozenset[str],
 ) -> tuple[Links, Links]:
     """Return the links that hold by definition, and all that the first sample shows."""
     given, seen = bench.given(0), bench.seen(0)
     ends = _end_links(source, bench.pivot, bench.inputs, given, seen)
+    ends |= stated_links(bench.target.view, named, given, seen)
     views = bench.source.view, bench.target.view
     return ends, linked(*views, given, seen, operators, ends, evidence=evidence)
 

@@ -19,6 +19,7 @@ from analyzer.core.report import (
     ModelSummary,
     NotCompared,
     OutputPair,
+    PairSummary,
     ProbeSummary,
     Report,
     Verdict,
@@ -27,7 +28,6 @@ from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.naming import coverage_in_file, in_file, pairs_in_parts
-from analyzer.matching.tensors import Link
 from analyzer.outputs import (
     NativeRuns,
     native_runs,
@@ -65,7 +65,7 @@ class Analysis:
         target: The target's pivot.
         probes: The samples used, by source input name.
         inputs: Which target input takes which source input.
-        pairs: Tensor pairs that stood the isolation runs, with reasons and confidence.
+        tensors: Tensor pairs that stood the isolation runs.
     """
 
     report: Report
@@ -73,12 +73,7 @@ class Analysis:
     target: Pivot
     probes: tuple[Feeds, ...]
     inputs: tuple[InputPair, ...]
-    pairs: tuple[Link, ...]
-
-    @property
-    def tensors(self) -> tuple[TensorPair, ...]:
-        """The tensor pairs alone."""
-        return tuple(link.tensors for link in self.pairs)
+    tensors: tuple[TensorPair, ...]
 
 
 def diff(
@@ -213,9 +208,21 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         compared.propagated,
         clock.seconds,
         versions(),
+        _pairs(compared),
     )
-    pairs = tuple(compared.links.values())
-    return Analysis(report, source, target, samples, inputs, pairs)
+    tensors = tuple(link.tensors for link in compared.links.values())
+    return Analysis(report, source, target, samples, inputs, tensors)
+
+
+def _pairs(compared: Compared) -> tuple[PairSummary, ...]:
+    """Return the tensor pairs with their evidence, as the target's values flow."""
+    order = compared.target.order
+    ranked = sorted(compared.links, key=lambda name: order.get(name, -1))
+    links = ((compared.links[name], compared.links[name].tensors) for name in ranked)
+    return tuple(
+        PairSummary(one.source, one.target, one.permutation, link.score, link.reasons)
+        for link, one in links
+    )
 
 
 def _leftovers(

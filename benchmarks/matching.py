@@ -13,10 +13,11 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
-from matching_rows import Row, Task, perform
+from matching_rows import Row, Task, described, perform
 from matching_tables import show
 from pairs import derive
 from scaling import SIZES, scaled
@@ -64,11 +65,37 @@ def _of_pairs(source: Source, seeds: Sequence[int]) -> Iterator[Task]:
                     yield Task(source.name, origin, right, told, faults, seed, "")
 
 
-def performed(waiting: Iterable[Task], jobs: int) -> list[Row]:
-    """Return the row of each task, done side by side."""
+def performed(waiting: Sequence[Task], jobs: int) -> list[Row]:
+    """Return the row of each task, done side by side.
+
+    A broken model may take the runtime's whole process with it: what was running then is
+    run again, each task alone, and what ends its process once more is a row that says so.
+    """
+    rows: list[Row] = []
+    while waiting:
+        done = _until_broken(waiting, jobs)
+        rows += done
+        suspects = waiting[len(done) : len(done) + jobs]
+        waiting = waiting[len(done) + jobs :]
+        rows += [row for task in suspects for row in _alone(task)]
+    return rows
+
+
+def _until_broken(waiting: Sequence[Task], jobs: int) -> list[Row]:
+    """Return the rows of the first tasks, up to one whose process died."""
     context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=200) as pool:
-        return list(pool.map(perform, waiting, chunksize=4))
+    rows: list[Row] = []
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        for future in [pool.submit(perform, task) for task in waiting]:
+            try:
+                rows.append(future.result())
+            except BrokenProcessPool:
+                break
+    return rows
+
+
+def _alone(task: Task) -> list[Row]:
+    return _until_broken([task], 1) or [{**described(task), "crash": "its process died"}]
 
 
 def prepared(names: Iterable[str]) -> tuple[Source, ...]:
@@ -95,7 +122,7 @@ def main(words: Sequence[str]) -> int:
             sizes = [int(size) for size in asked.sizes.split(",")]
             tables[part] = scaled(sizes, asked.results / f"{asked.name}-scaling.svg")
         else:
-            rows = performed(tasks(sources, seeds, part), asked.jobs)
+            rows = performed(tuple(tasks(sources, seeds, part)), asked.jobs)
             tables[part] = show(part, rows)
     asked.results.mkdir(parents=True, exist_ok=True)
     told = json.dumps(tables, indent=1)

@@ -54,11 +54,12 @@ class Task:
 def perform(task: Task) -> Row:
     """Return the row of a task: true, false and unknown pairs, and what is unpaired."""
     source = SOURCES[task.source]
-    about = asdict(task) | {"left": task.left.stem, "right": task.right.stem}
+    about = described(task)
     rng = rng_of("matching", task.source, task.right.name, task.faults, task.seed)
-    model = _made(task, source, rng)
-    if model is None:
+    made = _made(task, source, rng)
+    if made is None:
         return about | {"left out": "no place for the faults"}
+    model, guilty = made
     original = onnx.load(task.left)
     target, log = disguised(model, rng)
     start = time.perf_counter()
@@ -68,24 +69,34 @@ def perform(task: Task) -> Row:
         return about | {"crash": f"{type(crash).__name__}: {crash}"[:300]}
     seconds = time.perf_counter() - start
     counted = _counted(original, target, log, pairs)
-    alone = _alone(original, target, log, unpaired)
+    alone = _alone(original, target, log, unpaired, guilty)
     return about | counted | alone | {"macro pairs": count, "seconds": seconds}
+
+
+def described(task: Task) -> Row:
+    """Return what a row is about."""
+    return asdict(task) | {"left": task.left.stem, "right": task.right.stem}
 
 
 def _made(
     task: Task, source: Source, rng: np.random.Generator
-) -> onnx.ModelProto | None:
-    """Return the right side with its faults in, None where they find no place."""
+) -> tuple[onnx.ModelProto, frozenset[str]] | None:
+    """Return the right side with its faults in, and what the guilty nodes give.
+
+    None where the faults find no place.
+    """
     model = onnx.load(task.right)
     if task.faults == FIRST:
-        return first_layer_broken(model, source, rng)
+        broken = first_layer_broken(model, source, rng)
+        return None if broken is None else (broken, frozenset())
     if not task.faults:
-        return model
+        return model, frozenset()
     pair = HealthyPair(task.source, task.left, task.right, lossy=False)
     for _ in range(TRIES):
         made = steps(pair, source, "blind", rng, task.faults)
         if not isinstance(made, Discarded) and len(made) == task.faults:
-            return made[-1].model
+            guilty = frozenset().union(*(step.site.guilty for step in made))
+            return made[-1].model, guilty
     return None
 
 
@@ -139,7 +150,7 @@ def analysed(
         options = Options(inputs=inputs, evidence=EVIDENCE - {task.without})
         analysis = analyse(str(task.left), str(path), options=options, rules=())
     coverage = analysis.report.coverage
-    pairs = {pair.target: pair.source for pair in analysis.tensors}
+    pairs = {pair.target: pair.source for pair in analysis.report.pairs}
     return pairs, coverage.unpaired_target, coverage.pairs
 
 
@@ -167,13 +178,18 @@ def _alone(
     target: onnx.ModelProto,
     log: dict[str, str],
     unpaired: Sequence[str],
+    guilty: frozenset[str],
 ) -> Row:
-    """Return how many unpaired macro nodes have a true counterpart, and all of them."""
+    """Return the unpaired macro nodes with a true counterpart, and how many have none.
+
+    A node that was itself replaced or rewired has no counterpart that it must find.
+    """
     known, theirs = truth(source, target, log), roots(target)
     nodes = {node.name: node for node in target.graph.node}
     missed = [
         [nodes[name].op_type, log[nodes[name].output[0]]]
         for name in unpaired
         if any(theirs[given] in known for given in nodes[name].output if given)
+        and guilty.isdisjoint(log[given] for given in nodes[name].output if given)
     ]
     return {"missed": missed, "alone": len(unpaired)}

@@ -18,6 +18,11 @@ CHANNELS = 4
 WIDTH, HEIGHT, MARGIN = 480, 320, 56
 """Of the plot, in pixels."""
 
+SVG = (
+    f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"'
+    ' font-family="sans-serif" font-size="12">'
+)
+
 
 def scaled(sizes: Sequence[int], plot: Path) -> list[dict[str, float]]:
     """Print and return seconds of view and match by number of nodes, and draw them.
@@ -120,7 +125,8 @@ def block(place: int, given: str) -> list[onnx.NodeProto]:
 
 def drawn(points: Sequence[tuple[float, float]]) -> str:
     """Return a plot of seconds against nodes, both axes logarithmic, as SVG."""
-    xs, ys = ([math.log10(max(value, 1e-3)) for value in row] for row in zip(*points, strict=True))
+    xs = [math.log10(nodes) for nodes, _ in points]
+    ys = [math.log10(max(seconds, 1e-3)) for _, seconds in points]
     low, high = math.floor(min(ys)), math.ceil(max(ys))
     first, last = math.floor(min(xs)), math.ceil(max(xs))
 
@@ -133,17 +139,16 @@ def drawn(points: Sequence[tuple[float, float]]) -> str:
     levels = [(place(first, y), f"{10.0**y:g} s") for y in range(low, high + 1)]
     dots = [place(x, y) for x, y in zip(xs, ys, strict=True)]
     text = '<text x="{}" y="{}" text-anchor="{}">{}</text>'
+    rule = f'<line x1="{{}}" y1="{{}}" x2="{WIDTH - MARGIN}" y2="{{}}" stroke="#ccc"/>'
+    path = " ".join(f"{x},{y}" for x, y in dots)
     return "\n".join((
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"'
-        ' font-family="sans-serif" font-size="12">',
+        SVG,
         '<rect width="100%" height="100%" fill="white"/>',
         text.format(WIDTH / 2, MARGIN / 2, "middle", "view and match: seconds by nodes"),
         *(text.format(x, y + 18, "middle", name) for (x, y), name in marks),
         *(text.format(x - 8, y + 4, "end", name) for (x, y), name in levels),
-        *(f'<line x1="{x}" y1="{y}" x2="{WIDTH - MARGIN}" y2="{y}" stroke="#ccc"/>'
-          for (x, y), _ in levels),
-        f'<polyline points="{" ".join(f"{x},{y}" for x, y in dots)}" fill="none"'
-        ' stroke="#06c" stroke-width="2"/>',
+        *(rule.format(x, y, y) for (x, y), _ in levels),
+        f'<polyline points="{path}" fill="none" stroke="#06c" stroke-width="2"/>',
         *(f'<circle cx="{x}" cy="{y}" r="4" fill="#06c"/>' for x, y in dots),
         "</svg>\n",
     ))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Python's own collector, kept from walking again and again over what is only being built."""
+"""Python's own collector, kept from walking over what is only being built."""
 
 import gc
 from collections.abc import Iterator

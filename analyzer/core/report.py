@@ -85,6 +85,25 @@ class OutputPair:
 
 
 @dataclass(frozen=True, slots=True)
+class PairSummary:
+    """Two tensors that were taken for the same one.
+
+    Attributes:
+        source: Tensor name in the source's pivot.
+        target: Tensor name in the target's pivot.
+        permutation: How the source's axes come to lie in the target's; None: same order.
+        confidence: How far the pair is believed, in [0, 1].
+        reasons: The evidence.
+    """
+
+    source: str
+    target: str
+    permutation: Permutation | None
+    confidence: float
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NotCompared:
     """Something the run could not judge, and the reason."""
 
@@ -119,6 +138,7 @@ class Report:
         propagated: Tensors that merely inherit an error.
         timings: Seconds per stage.
         versions: Version of each package that took part.
+        pairs: Tensors taken for the same one, as the target's values flow.
     """
 
     command: str
@@ -133,3 +153,4 @@ class Report:
     propagated: int
     timings: Mapping[str, float]
     versions: Mapping[str, str]
+    pairs: tuple[PairSummary, ...] = ()

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from analyzer.core.types import Array
-from analyzer.matching.weights import SAME_CHANNEL, Fingerprint, fingerprints
+from analyzer.matching.weights import SAME_CHANNEL, fingerprints
 from analyzer.view import Operator
 
 SMALLEST_SHARE = 0.5
@@ -93,8 +93,8 @@ def likely_pairs(
         target: Operators of the target.
 
     Source:
-        Sketches as in locality-sensitive hashing (Indyk and Motwani, STOC 1998): near-linear
-        in the kernels, with the channels compared only where a sketch is shared.
+        Locality-sensitive hashing (Indyk and Motwani, STOC 1998): near-linear in the
+        kernels, with the channels compared only where a sketch is shared.
     """
     ours, theirs = _by_kind(source), _by_kind(target)
     best: dict[int, dict[int, float]] = defaultdict(dict)

@@ -78,7 +78,7 @@ def operator_pairs(
         votes = _votes(source, target, given, evidence)
         for ours, theirs in inputs.items():
             votes[source.owner[ours].index, target.owner[theirs].index].add("values")
-        grown = _consistent(source, target, votes)
+        grown = _consistent(source, target, votes, given)
         if "neighbours" in evidence:
             grown = propagate(source, target, grown, fits)
             grown |= dict(substitutes(source, target, grown))
@@ -118,8 +118,10 @@ def fits(one: Operator, other: Operator) -> bool:
     return kernel_size(one) == kernel_size(other)
 
 
-def _consistent(source: View, target: View, votes: Votes) -> dict[int, int]:
-    """Return one-to-one seeds: the best supported pairs first.
+def _consistent(
+    source: View, target: View, votes: Votes, given: Sequence[tuple[int, int]]
+) -> dict[int, int]:
+    """Return one-to-one seeds: what the user states, then the best supported pairs first.
 
     Position and names never seed alone. Structure does, unless a neighbour's weights speak
     against it: one operator missing from a chain shifts every label behind it by one.
@@ -133,6 +135,10 @@ def _consistent(source: View, target: View, votes: Votes) -> dict[int, int]:
     )
     seeds: dict[int, int] = {}
     taken: set[int] = set()
+    for one, other in given:
+        if one not in seeds and other not in taken:
+            seeds[one] = other
+            taken.add(other)
     for _, (one, other), reasons in ranked:
         if reasons <= {"names", "position"} or one in seeds or other in taken:
             continue
@@ -192,7 +198,7 @@ def _by_weight(source: View, target: View) -> Iterator[tuple[int, int]]:
 def _by_likeness(
     source: View, target: View, exact: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, int]]:
-    """Yield pairs of kernels that are each other's only likeness; equal ones need no look."""
+    """Yield kernels that are each other's only likeness; equal ones need no look."""
     yield from exact
     ours, theirs = {one for one, _ in exact}, {other for _, other in exact}
     yield from likely_pairs(

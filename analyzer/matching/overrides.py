@@ -9,12 +9,16 @@ from analyzer.view import Operator, View
 
 SHAPE = '[["source node or tensor", "target node or tensor"], …]'
 
+Named = tuple[tuple[str, str], ...]
+"""Names that the user pairs, source first."""
 
-def read_pairs(path: Path | None) -> tuple[tuple[str, str], ...]:
+
+def read_pairs(path: Path | None) -> Named:
     """Return the pairs of names in a JSON file, source first; none without a file.
 
     Args:
-        path: A file that holds a list of two-element lists of node or tensor names.
+        path: A file that holds a list of two-element lists of node or tensor names, or of
+            objects with ``source`` and ``target``, as ``pairs.json`` of a report has them.
 
     Raises:
         UsageError: The file is missing, is no JSON, or holds anything else.
@@ -28,16 +32,22 @@ def read_pairs(path: Path | None) -> tuple[tuple[str, str], ...]:
             f"the pairs file {path} cannot be read ({surprise})",
             hint=f"give a JSON file of the form {SHAPE}",
         ) from surprise
-    if not isinstance(rows, list) or not all(_is_pair(row) for row in rows):
+    pairs = [_names(row) for row in rows] if isinstance(rows, list) else [()]
+    if not all(pairs):
         raise UsageError(
             f"the pairs file {path} is JSON, but not a list of pairs of names",
             hint=f"write it as {SHAPE}",
         )
-    return tuple((row[0], row[1]) for row in rows)
+    return tuple((pair[0], pair[1]) for pair in pairs)
 
 
-def _is_pair(row: object) -> bool:
-    return isinstance(row, list) and [type(name) for name in row] == [str, str]
+def _names(row: object) -> tuple[str, ...]:
+    """Return the two names of a row; nothing where it is of any other form."""
+    match row:
+        case [str(source), str(target)] | {"source": str(source), "target": str(target)}:
+            return source, target
+        case _:
+            return ()
 
 
 def stated(

@@ -71,7 +71,7 @@ def _hashes(arrays: Sequence[Array], width: int) -> Sequence[int]:
         words ^= words >> np.uint64(27)
         words *= np.uint64(0x94D049BB133111EB)
         sums = np.sum(words, axis=1, dtype=np.uint64) ^ np.uint64(words.shape[1])
-    return [int(one) for one in sums]
+    return [int(one) for one in np.atleast_1d(sums)]
 
 
 def kernels(operator: Operator) -> tuple[Array, ...]:
@@ -89,7 +89,7 @@ def kernels(operator: Operator) -> tuple[Array, ...]:
 
 
 def kernel_size(operator: Operator) -> int:
-    """Return the elements of an operator's largest weight of rank two or more, 0 for none."""
+    """Return the size of an operator's largest weight of rank two or more, 0 for none."""
     sizes = [
         value.size
         for node in operator.nodes
@@ -100,7 +100,7 @@ def kernel_size(operator: Operator) -> int:
 
 
 def weight_keys(operators: Iterable[Operator]) -> dict[int, int]:
-    """Return the hash of each operator's largest weight, by index; of none that has none."""
+    """Return the hash of the largest weight of each operator that has one, by index."""
     largest = {op.index: found[0] for op in operators if (found := kernels(op))}
     return dict(zip(largest, bits_hashes(tuple(largest.values())), strict=True))
 
@@ -140,7 +140,7 @@ def _channel_shapes(stack: Array) -> Array:
     rows = stack.reshape(*stack.shape[:2], -1)
     with np.errstate(all="ignore"):
         rms = np.sqrt(np.einsum("kij,kij->ki", rows, rows) / rows.shape[2])
-        return np.nan_to_num(np.abs(rows).mean(axis=2) / rms)
+        return np.asarray(np.nan_to_num(np.abs(rows).mean(axis=2) / rms))
 
 
 def likeness(source: Sequence[Fingerprint], target: Sequence[Fingerprint]) -> float:

@@ -9,14 +9,14 @@ import numpy as np
 from analyzer.core.errors import UsageError
 from analyzer.core.report import Report
 from analyzer.reports.edits import edit_arrays
-from analyzer.reports.json_report import to_json
+from analyzer.reports.json_report import pairs_json, to_json
 
 READABLE = 0o644
 """A temporary file is its owner's alone; a report is for everyone."""
 
 
 def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
-    """Return the files written: ``report.json``, and ``edits.npz`` if a fix holds arrays.
+    """Return the files written: ``report.json``, ``pairs.json``, ``edits.npz`` for arrays.
 
     Args:
         report: What a run found.
@@ -25,7 +25,10 @@ def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
     Raises:
         UsageError: The folder cannot be created or written.
     """
-    contents = {"report.json": to_json(report).encode("utf-8")}
+    contents = {
+        "report.json": to_json(report).encode("utf-8"),
+        "pairs.json": pairs_json(report).encode("utf-8"),
+    }
     arrays = edit_arrays(report)
     if arrays:
         packed = BytesIO()

@@ -17,6 +17,7 @@ from analyzer.core.types import Finding, Fix, Outcome, Permutation
 from analyzer.reports.edits import edit_object
 
 SCHEMA = "pivotfix/report/1"
+CONFIDENCE_DIGITS = 6
 
 
 def to_json(report: Report) -> str:
@@ -26,6 +27,26 @@ def to_json(report: Report) -> str:
         report: What a run found.
     """
     return json.dumps(_strict(as_object(report)), indent=2, allow_nan=False) + "\n"
+
+
+def pairs_json(report: Report) -> str:
+    """Return every tensor pair with its evidence as JSON that ``--pairs`` reads again.
+
+    Args:
+        report: What a run found.
+    """
+    rows = [
+        {
+            "source": pair.source,
+            "target": pair.target,
+            "permutation": _axes(pair.permutation),
+            "confidence": round(pair.confidence, CONFIDENCE_DIGITS),
+            "reasons": list(pair.reasons),
+        }
+        for pair in report.pairs
+    ]
+    lines = ",\n ".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    return f"[{lines}]\n"
 
 
 def as_object(report: Report) -> dict[str, object]:

@@ -213,7 +213,7 @@ def _operators(
     )
 
 
-def _operator(
+def _operator(  # noqa: PLR0913 - a group, and all that tells what of it others see
     place: int,
     group: list[Node],
     inside: Sequence[str],

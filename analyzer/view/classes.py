@@ -148,7 +148,7 @@ def static_names(
     """
     steps = steps or steps_of(model)
     initializers = {tensor.name for tensor in model.graph.initializer}
-    fixed, computed = set(initializers), set()
+    fixed, computed = set(initializers), set[str]()
     for step in steps:
         if step.op in RANDOM_OPS or not fixed.issuperset(step.valued):
             continue

@@ -106,7 +106,7 @@ def test_only_stored_integers_stand_on_a_grid(
 
 
 def test_nodes_are_sorted_as_their_values_flow(net: Net) -> None:
-    """Every tensor is given before it is read; what can run at once stays as the file says."""
+    """Every tensor is given before it is read; else the file's order stays."""
     model = net("(float[4] x) => (y) { y = Add(a, c) b = Relu(a) c = Neg(b) a = Abs(x) }")
     ordered = waves(steps_of(model), dynamic_tensors(model))
 
