@@ -24,14 +24,15 @@ def coverage(
         missed: What a stage already knows it could not compare.
     """
     ours = frozenset(link.tensors.source for link in links.values())
-    pairs = sum(_is_linked(op, links.keys()) for op in target.operators if op.op != INPUT)
+    theirs = frozenset(links)
+    pairs = sum(_is_linked(op, theirs) for op in target.operators if op.op != INPUT)
     unseen = tuple(
         NotCompared(name_of(op), _why(op)) for op in _uncompared(target, links.keys())
     )
     return Coverage(
         pairs,
         _left_over(source, ours),
-        _left_over(target, links.keys()),
+        _left_over(target, theirs),
         (*missed, *unseen),
     )
 
@@ -48,16 +49,13 @@ def name_of(operator: Operator) -> str:
     return operator.nodes[0].name if operator.nodes else operator.tensors[0]
 
 
-def _is_linked(operator: Operator, linked: Iterable[str]) -> bool:
-    known = linked if isinstance(linked, (frozenset, set)) else frozenset(linked)
-    return any(name in known for name in operator.tensors)
+def _is_linked(operator: Operator, linked: frozenset[str]) -> bool:
+    return not linked.isdisjoint(operator.tensors)
 
 
-def _left_over(view: View, linked: Iterable[str]) -> tuple[str, ...]:
-    known = frozenset(linked)
-    return tuple(
-        name_of(op) for op in view.operators if op.op != INPUT and not _is_linked(op, known)
-    )
+def _left_over(view: View, linked: frozenset[str]) -> tuple[str, ...]:
+    alone = (op for op in view.operators if not _is_linked(op, linked))
+    return tuple(name_of(op) for op in alone if op.op != INPUT)
 
 
 def _uncompared(view: View, linked: Iterable[str]) -> tuple[Operator, ...]:

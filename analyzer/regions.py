@@ -37,12 +37,15 @@ def region(
                 edges[name] = None
             else:
                 waiting.append(view.giver[name])
-    ordered = tuple(node for node in view.nodes if id(node) in inside)
     return Region(
-        ordered,
+        tuple(sorted(inside.values(), key=lambda node: _place(view, node))),
         tuple(sorted(edges, key=lambda name: view.order.get(name, -1))),
         tuple(results),
     )
+
+
+def _place(view: View, node: Node) -> int:
+    return next(view.order[name] for name in node.outputs if name)
 
 
 def reached(view: View, cuts: Collection[str]) -> Mapping[str, frozenset[str]]:
