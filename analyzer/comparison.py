@@ -93,7 +93,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     native: tuple[Sequence[Feeds], Sequence[Feeds]],
     options: Options,
     progress: Progress,
-    names: Sequence[tuple[str, str]] = (),
+    names: Named = (),
 ) -> Compared:
     """Return the tensor pairs of two pivots and the regions where the target is wrong.
 
