@@ -27,7 +27,7 @@ from analyzer.core.report import (
 from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
-from analyzer.naming import coverage_in_file, in_file, pairs_in_parts
+from analyzer.naming import coverage_in_file, in_file, one_a_node, pairs_in_parts
 from analyzer.outputs import (
     NativeRuns,
     native_runs,
@@ -322,7 +322,7 @@ def _findings(
         with_layers(finding, source, target, compared.source, compared.target)
         for finding in findings
     )
-    return tuple(in_file(finding, *sides) for finding in named), broken
+    return one_a_node(in_file(finding, *sides) for finding in named), broken
 
 
 def _summary(pivot: Pivot, gap: float | None) -> ModelSummary:

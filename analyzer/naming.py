@@ -1,6 +1,6 @@
 """Findings and coverage in the names of the user's own files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +32,34 @@ def in_file(finding: Finding, source: Opened, target: Opened) -> Finding:
         message=finding.message + _inside(finding, target),
         fix=None if fix is None else _fix_in_file(fix, target),
         alternatives=tuple(_fix_in_file(one, target) for one in finding.alternatives),
+    )
+
+
+def one_a_node(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings in which what one rule says of one node's parts is said once.
+
+    A wrong weight that is opened into three products is one wrong weight, and one fix.
+
+    Args:
+        findings: By the names of the user's files, the most damaging first.
+    """
+    found: dict[tuple[object, ...], list[Finding]] = {}
+    for place, one in enumerate(findings):
+        named = (one.rule, one.status, one.where, one.target_nodes, one.target_tensors)
+        found.setdefault(named if one.target_nodes else (place,), []).append(one)
+    return tuple(_joined(group) for group in found.values())
+
+
+def _joined(group: Sequence[Finding]) -> Finding:
+    """Return the first of some findings on one node, the others' edits in its fix."""
+    first, *others = group
+    fixes = [one.fix for one in group if one.fix is not None]
+    if not others or len(fixes) < len(group):
+        return first
+    return replace(
+        first,
+        message=f"{first.message}; {len(others)} more of its parts likewise",
+        fix=replace(fixes[0], edits=tuple(edit for fix in fixes for edit in fix.edits)),
     )
 
 

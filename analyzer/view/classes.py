@@ -15,6 +15,9 @@ from analyzer.view.absorb import SAME_VALUES_OPS
 SHAPE_OPS = frozenset({"Shape", "Size"})
 """What they give depends on their input's shape alone."""
 
+MOVING_OPS = SAME_VALUES_OPS | {"Concat", "Slice", "Split", "Gather"}
+"""Every element of what they give is one of those they read."""
+
 RANDOM_OPS = frozenset(
     {
         "RandomNormal",
@@ -85,18 +88,22 @@ def dynamic_tensors(model: onnx.ModelProto, steps: Steps = ()) -> frozenset[str]
 def rounded_tensors(model: onnx.ModelProto, steps: Steps = ()) -> frozenset[str]:
     """Return the constants that stand on an integer grid behind a DequantizeLinear.
 
+    Whatever is laid out of them, as a recurrent layer's weights are, stands on it too.
+
     Args:
         model: The pivot's proto.
         steps: See `steps_of`; walked anew where they are not given.
     """
+    steps = steps or steps_of(model)
+    if all(step.op != "DequantizeLinear" for step in steps):
+        return frozenset()
     rounded: set[str] = set()
-    fixed = {tensor.name for tensor in model.graph.initializer}
-    for step in steps or steps_of(model):
-        if step.op != "DequantizeLinear" and step.op not in SAME_VALUES_OPS:
-            continue
-        first = step.proto.input[0] if step.proto.input else ""
-        unpacked = step.op == "DequantizeLinear" and first in fixed
-        if unpacked or first in rounded:
+    dynamic = dynamic_tensors(model, steps)
+    for step in steps:
+        grid = step.op == "DequantizeLinear" or (
+            step.op in MOVING_OPS and not rounded.isdisjoint(step.reads)
+        )
+        if grid and dynamic.isdisjoint(step.outputs):
             rounded.update(step.outputs)
     return frozenset(rounded)
 

@@ -92,6 +92,10 @@ def test_computed_constant_stands_in_its_reader(net: Net) -> None:
         ("w = DequantizeLinear(q, scale) y = Mul(x, w)", {"w"}),
         ("a = DequantizeLinear(q, scale) w = Identity(a) y = Mul(x, w)", {"a", "w"}),
         ("a = QuantizeLinear(x, scale) y = DequantizeLinear(a, scale)", set()),
+        (
+            "a = DequantizeLinear(q, scale) w = Concat<axis=0>(a, a) y = Gather(w, x)",
+            {"a", "w"},
+        ),
     ],
 )
 def test_only_stored_integers_stand_on_a_grid(
