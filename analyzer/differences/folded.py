@@ -50,8 +50,14 @@ def compare_folded(ours: Effective, theirs: Effective) -> Iterator[Difference]:
 
 
 def _kernel_in_layout(ours: Effective, theirs: Effective) -> Array | None:
-    """Return the source's effective kernel in the shape of the target's."""
+    """Return the source's effective kernel in the shape of the target's, None for none.
+
+    Layers merged into one have more channels than one of them.
+    """
     wanted, found = ours.kernel, theirs.kernel
+    channels = {ours.bias.size, theirs.bias.size}
+    if len(channels - {1}) > 1:
+        return None
     if wanted.shape == found.shape:
         return _flattened_otherwise(wanted, found)
     if theirs.main is None:

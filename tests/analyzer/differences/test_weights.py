@@ -107,3 +107,12 @@ def test_a_table_is_compared_as_it_stands() -> None:
 
     assert found(lookup(table), lookup(table)) == []
     assert [d.slot for d in found(lookup(table), lookup(table.T.copy()))] == [0]
+
+
+def test_layers_of_other_widths_are_not_subtracted() -> None:
+    """Several layers merged into one have more channels than any of them."""
+    wide, narrow = np.ones(12, np.float32), np.zeros(4, np.float32)
+
+    (difference,) = found(one("Add", wide), one("Add", narrow))
+
+    assert (difference.source, difference.target) == ((12,), (4,))
