@@ -13,6 +13,7 @@ from analyzer.core.types import (
     SetAttribute,
     SetConstant,
 )
+from analyzer.view.classes import RANDOM_OPS
 from rewriter.graft import Graft
 from rewriter.names import fresh
 from rewriter.wires import (
@@ -55,6 +56,9 @@ def set_constant(theatre: Theatre, edit: SetConstant) -> None:
         put(theatre, node, edit.slot, _constant(theatre, suggestion, value))
         return
     giver = old.inputs[0] if old.inputs else None
+    if giver is not None and giver.inputs and _is_static(theatre, old):
+        put(theatre, node, edit.slot, _constant(theatre, old.name, value))
+        return
     is_initializer = theatre.make.is_constant(old)
     if not is_initializer and (giver is None or giver.op != "Constant"):
         raise RepairError(
@@ -67,6 +71,15 @@ def set_constant(theatre: Theatre, edit: SetConstant) -> None:
         old.values = value
     else:
         giver.attrs = {"value": Value(value)}
+
+
+def _is_static(theatre: Theatre, tensor: GsTensor) -> bool:
+    """Return whether a tensor follows from constants alone, as part of a weight does."""
+    if theatre.make.is_constant(tensor):
+        return True
+    givers = [giver for giver in tensor.inputs if giver.op not in RANDOM_OPS]
+    reads = [one for giver in givers for one in giver.inputs if one.name]
+    return bool(givers) and all(_is_static(theatre, one) for one in reads)
 
 
 def _constant(

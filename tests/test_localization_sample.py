@@ -22,9 +22,6 @@ SEEDS = "0-2"
 
 KNOWN_OPEN: dict[str, str] = {
     "blind:2:5": "a branch's condition that has no shape is told with the tensor beside it",
-    "rules-many:0:1": "ONNX Runtime's FusedGemm hides the activation it holds",
-    "blind-many:0:2": "ONNX Runtime's FusedGemm hides the activation it holds",
-    "blind-many:1:0": "ONNX Runtime's FusedGemm hides the activation it holds",
 }
 """Rows that may be judged wrong so far, and why."""
 

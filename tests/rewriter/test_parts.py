@@ -10,6 +10,7 @@ from onnx import numpy_helper, parser
 from analyzer.core.options import Options
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Edit, RemoveNode, SetAttribute, SetConstant
+from analyzer.runtime.session import open_session
 from rewriter.repair import repair
 from rewriter.surgeon import apply
 from rules.discovery import ours
@@ -133,3 +134,29 @@ def test_a_fault_in_a_function_is_mended_in_each_call_of_it(tmp_path: Path) -> N
     assert report.verdict is Verdict.REPAIRED
     assert {node for one in report.findings for node in one.target_nodes} == {"f1", "f2"}
     assert operators(out) == ["Gemm", "LeakyRelu", "Gemm", "LeakyRelu", "Tanh"]
+
+
+def test_a_part_of_joined_weights_is_set_by_itself() -> None:
+    """Attention joins three weights; one of them is replaced, the others stay cut out."""
+    text = """{head} tiny (float[1,3,4] x) => (float[1,3,4] y) {{
+      [mix] y = com.microsoft.Attention<num_heads=2>(x, w, b) }}"""
+    model = parser.parse_model(text.format(head=HEAD))
+    random = np.random.default_rng(0)
+    joined = {"w": random.normal(size=(4, 12)), "b": random.normal(size=12)}
+    for name, array in joined.items():
+        model.graph.initializer.append(
+            numpy_helper.from_array(array.astype(np.float32), name)
+        )
+    keys = random.normal(size=(4, 4)).astype(np.float32)
+    expected = joined["w"].astype(np.float32)
+    expected[:, 4:8] = keys
+    right = onnx.ModelProto()
+    right.CopyFrom(model)
+    right.graph.initializer[0].CopyFrom(numpy_helper.from_array(expected, "w"))
+    edited = apply(model, Path(), [SetConstant("mix/MatMul_2", 1, keys)])
+    feeds = {"x": random.normal(size=(1, 3, 4)).astype(np.float32)}
+    given, wanted = (
+        open_session(one, Path()).run(feeds, ["y"])["y"] for one in (edited, right)
+    )
+
+    np.testing.assert_allclose(given, wanted, rtol=1e-5, atol=1e-6)

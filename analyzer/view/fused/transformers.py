@@ -22,10 +22,10 @@ from analyzer.view.fused.steps import (
     whole,
 )
 
-SPLIT_FROM_TENSOR = 13
-"""The opset from which Split reads its sizes from a tensor and Softmax takes one axis.
+SOFTMAX_OF_ONE_AXIS = 13
+"""The opset from which Softmax normalises one axis.
 
-Source: https://onnx.ai/onnx/operators/onnx__Split.html"""
+Source: https://onnx.ai/onnx/operators/onnx__Softmax.html"""
 
 MASKED = -10000.0
 """Default of `mask_filter_value`. Source: ONNX Runtime's docs/ContribOperators.md."""
@@ -52,7 +52,7 @@ def attention(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     """
     sizes, heads = _hidden_sizes(node, tensors), count(node, "num_heads", 0)
     dtype = common_type(node.inputs[:3], tensors)
-    if sizes is None or dtype is None or heads < 1 or opset < SPLIT_FROM_TENSOR:
+    if sizes is None or dtype is None or heads < 1 or opset < SOFTMAX_OF_ONE_AXIS:
         return None
     if not _is_plain(node, tensors):
         return None
@@ -99,17 +99,34 @@ def _hidden_sizes(node: Node, tensors: Tensors) -> tuple[int, ...] | None:
 
 
 def _projected(node: Node, sizes: tuple[int, ...]) -> Steps:
-    """Return query, key and value, side by side in one product and then apart."""
+    """Return query, key and value, each of its own part of the weights that were joined."""
+    steps: Steps = ()
+    start = 0
+    for name, size in zip(("query", "key", "value"), sizes, strict=True):
+        steps += _projection(node, name, start, start + size)
+        start += size
+    return steps
+
+
+def _projection(node: Node, name: str, start: int, end: int) -> Steps:
+    """Return what some columns of the weights, and of the bias, make of the input."""
     x, weight, bias = node.inputs[0], node.inputs[1], slot(node, 2)
-    product, projected = inner("product"), inner("projected")
-    together = projected if bias else product
-    added = (step("Add", (product, bias), projected),) if bias else ()
-    names = [inner(name) for name in ("query", "key", "value")]
+    first, last = inner(f"{name}_start"), inner(f"{name}_end")
+    axis, own, shift = (inner(f"{name}_{part}") for part in ("axis", "weight", "bias"))
+    product = inner(f"{name}_product") if bias else inner(name)
+    steps = (
+        whole(first, start),
+        whole(last, end),
+        whole(axis, -1),
+        step("Slice", (weight, first, last, axis), own),
+        step("MatMul", (x, own), product),
+    )
+    if not bias:
+        return steps
     return (
-        step("MatMul", (x, weight), product),
-        *added,
-        whole(inner("sizes"), *sizes),
-        step("Split", (together, inner("sizes")), names, axis=-1),
+        *steps,
+        step("Slice", (bias, first, last, axis), shift),
+        step("Add", (product, shift), inner(name)),
     )
 
 
