@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 
 import numpy as np
 
@@ -208,9 +208,10 @@ def _bound(fault: Fault) -> float:
     return ROUNDING * fault.noise_floor
 
 
-def _is_broad(fix: Fix) -> bool:
-    """Return whether a fix replaces several nodes: where less mends too, less is kept."""
-    return any(isinstance(one, ReplaceRegion) and len(one.nodes) > 1 for one in fix.edits)
+def _breadth(fix: Fix) -> int:
+    """Return how many nodes a fix replaces, at most two: where less mends, less is kept."""
+    replaced = (one.nodes for one in fix.edits if isinstance(one, ReplaceRegion))
+    return min(2, max(map(len, replaced), default=0))
 
 
 def _mend(
@@ -224,7 +225,7 @@ def _mend(
         return (), _told(group, (), Outcome(TryVerdict.UNTRIED, reason, before, before))
     choices = sorted(
         ((finding.id, fix) for finding in group for fix in fixes(finding)),
-        key=lambda choice: _is_broad(choice[1]),
+        key=lambda choice: _breadth(choice[1]),
     )
     if not choices:
         reason = "no rule knows a cure"
@@ -300,24 +301,23 @@ class _Tried:
     def best(self, choices: Sequence[Choice]) -> tuple[list[Choice], float, str]:
         """Return the fixes that mend the region, the error left, and what is in the way.
 
-        The first that removes the error alone wins; then one of each cause together; then
-        the best one, and what helps on top of it. Fixes that do not clearly help are none,
-        nor are those that cannot be written.
+        The first that removes the error alone wins, those that replace no node before those
+        that do; then one of each cause together; then the best one, and what helps on top
+        of it. Fixes that do not clearly help are none, nor those that cannot be written.
         """
-        errors: list[float] = []
-        unsaid = ""
-        for choice in choices:
-            errors.append(self.left([choice]))
-            if errors[-1] <= _bound(self.fault):
+        errors = [self.left([choice]) for choice in choices]
+        bound, unsaid = _bound(self.fault), ""
+        for breadth, group in groupby(
+            zip(choices, errors, strict=True), key=lambda pair: _breadth(pair[0][1])
+        ):
+            tried = tuple(group)
+            inside = [pair for pair in tried if pair[1] <= bound]
+            outside = () if breadth else self._beside(*zip(*tried, strict=True))
+            beside = ((one, 0.0) for one in outside if self.relocalised(one) <= bound)
+            for choice, error in chain(inside, beside):
                 unsaid = self.unsaid([choice])
                 if not unsaid:
-                    return [choice], errors[-1], ""
-        for choice in self._beside(choices, errors):
-            if self.relocalised(choice) > _bound(self.fault):
-                continue
-            unsaid = self.unsaid([choice])
-            if not unsaid:
-                return [choice], 0.0, ""
+                    return [choice], error, ""
         together = list({name: (name, fix) for name, fix in reversed(choices)}.values())
         error = self.left(together) if len(together) > 1 else np.inf
         if error <= _bound(self.fault) and not self.unsaid(together):

@@ -90,7 +90,7 @@ def test_smaller_fix_is_tried_first() -> None:
     whole = Fix("replace", (ReplaceRegion(("node", "other"), graph, 18),))
     small = Fix("set", (SetAttribute("node", "a", 1),))
 
-    assert sorted([whole, small], key=attempts._is_broad) == [small, whole]
+    assert sorted([whole, small], key=attempts._breadth) == [small, whole]
 
 
 @pytest.fixture
