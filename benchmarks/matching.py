@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from matching_rows import Row, Task, described, perform
-from matching_tables import show
+from matching_tables import show, told
 from pairs import derive
 from scaling import SIZES, scaled
 from zoo import NARROW, SOURCES, Source, build
@@ -57,12 +57,12 @@ def tasks(sources: Sequence[Source], seeds: Sequence[int], part: str) -> Iterato
 def _of_pairs(source: Source, seeds: Sequence[int]) -> Iterator[Task]:
     for spelling in source.spellings:
         origin = source.folder / f"{spelling}.onnx"
-        for told in TOLD if origin.exists() else ():
-            right = origin.with_name(f"{spelling}+{told}.onnx")
-            right = origin if told == TOLD[0] else right
+        for kept in TOLD if origin.exists() else ():
+            right = origin.with_name(f"{spelling}+{kept}.onnx")
+            right = origin if kept == TOLD[0] else right
             for faults in FAULTS if right.exists() else ():
                 for seed in seeds if faults else seeds[:1]:
-                    yield Task(source.name, origin, right, told, faults, seed, "")
+                    yield Task(source.name, origin, right, kept, faults, seed, "")
 
 
 def performed(waiting: Sequence[Task], jobs: int) -> list[Row]:
@@ -89,6 +89,7 @@ def _until_broken(waiting: Sequence[Task], jobs: int) -> list[Row]:
         for future in [pool.submit(perform, task) for task in waiting]:
             try:
                 rows.append(future.result())
+                told(rows[-1])
             except BrokenProcessPool:
                 break
     return rows
@@ -125,8 +126,8 @@ def main(words: Sequence[str]) -> int:
             rows = performed(tuple(tasks(sources, seeds, part)), asked.jobs)
             tables[part] = show(part, rows)
     asked.results.mkdir(parents=True, exist_ok=True)
-    told = json.dumps(tables, indent=1)
-    (asked.results / f"{asked.name}.json").write_text(told + "\n", encoding="utf-8")
+    text = json.dumps(tables, indent=1)
+    (asked.results / f"{asked.name}.json").write_text(text + "\n", encoding="utf-8")
     return 0
 
 

@@ -31,8 +31,6 @@ def show(part: str, rows: Sequence[Row]) -> Row:
     crashed = [row for row in rows if "crash" in row]
     print(f"left out for want of a place: {len(out)}; crashed: {len(crashed)}")
     misses = [row for row in rows if row.get("false") or row.get("missed")]
-    for row in misses if part == "pairs" else ():
-        print(f"  {_told(row)}")
     return {"table": table, "misses": misses, "left out": len(out), "crashed": crashed}
 
 
@@ -41,9 +39,13 @@ def _label(row: Row) -> str:
     return f"no {row['without']}, {faults}" if row["without"] else faults
 
 
-def _told(row: Row) -> str:
-    where = f"{row['source']} {row['right']} {row['faults']} faults, seed {row['seed']}"
-    return f"{where}: false {row['wrong']}, missed {row['missed']}"
+def told(row: Row) -> None:
+    """Print a row that is not as it should be, as soon as it is known."""
+    where = f"{row['source']} {row['right']}, {_label(row)}, seed {row['seed']}"
+    if row.get("false") or row.get("missed"):
+        print(f"{where}: false {row['wrong']}, missed {row['missed']}", flush=True)
+    if "crash" in row:
+        print(f"{where}: {row['crash']}", flush=True)
 
 
 def summary(rows: Sequence[Row]) -> Row:
