@@ -77,7 +77,7 @@ def performed(waiting: Sequence[Task], jobs: int) -> list[Row]:
         rows += done
         suspects = waiting[len(done) : len(done) + jobs]
         waiting = waiting[len(done) + jobs :]
-        rows += [row for task in suspects for row in _alone(task)]
+        rows += [_alone(task) for task in suspects]
     return rows
 
 
@@ -95,8 +95,13 @@ def _until_broken(waiting: Sequence[Task], jobs: int) -> list[Row]:
     return rows
 
 
-def _alone(task: Task) -> list[Row]:
-    return _until_broken([task], 1) or [{**described(task), "crash": "its process died"}]
+def _alone(task: Task) -> Row:
+    rows = _until_broken([task], 1)
+    if rows:
+        return rows[0]
+    died: Row = {**described(task), "crash": "its process died"}
+    told(died)
+    return died
 
 
 def prepared(names: Iterable[str]) -> tuple[Source, ...]:
