@@ -41,26 +41,30 @@ KINDS = (
 PARTS = ("pairs", "evidence", "scaling")
 
 
-def tasks(sources: Sequence[Source], seeds: Sequence[int], part: str) -> Iterator[Task]:
+def tasks(
+    sources: Sequence[Source], seeds: Sequence[int], part: str, counts: Sequence[int]
+) -> Iterator[Task]:
     """Yield what is to be analysed, source by source."""
     if part == "pairs":
         for source in sources:
-            yield from _of_pairs(source, seeds)
+            yield from _of_pairs(source, seeds, counts)
     if part == "evidence":
         for source in sources:
             first = source.folder / f"{source.spellings[0]}.onnx"
-            for kind in KINDS:
+            for kind in ("", *KINDS):
                 for faults in SPOT:
                     yield Task(source.name, first, first, "renamed", faults, seeds[0], kind)
 
 
-def _of_pairs(source: Source, seeds: Sequence[int]) -> Iterator[Task]:
+def _of_pairs(
+    source: Source, seeds: Sequence[int], counts: Sequence[int]
+) -> Iterator[Task]:
     for spelling in source.spellings:
         origin = source.folder / f"{spelling}.onnx"
         for kept in TOLD if origin.exists() else ():
             right = origin.with_name(f"{spelling}+{kept}.onnx")
             right = origin if kept == TOLD[0] else right
-            for faults in FAULTS if right.exists() else ():
+            for faults in counts if right.exists() else ():
                 for seed in seeds if faults else seeds[:1]:
                     yield Task(source.name, origin, right, kept, faults, seed, "")
 
@@ -128,7 +132,9 @@ def main(words: Sequence[str]) -> int:
             sizes = [int(size) for size in asked.sizes.split(",")]
             tables[part] = scaled(sizes, asked.results / f"{asked.name}-scaling.svg")
         else:
-            rows = performed(tuple(tasks(sources, seeds, part)), asked.jobs)
+            counts = [int(count) for count in asked.faults.split(",")]
+            wanted = tuple(tasks(sources, seeds, part, counts))
+            rows = performed(wanted, asked.jobs)
             tables[part] = show(part, rows)
     asked.results.mkdir(parents=True, exist_ok=True)
     text = json.dumps(tables, indent=1)
@@ -142,6 +148,8 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", default="0", help="first-last")
     parser.add_argument("--parts", default=",".join(PARTS), help="comma-separated")
     parser.add_argument("--sources", default="", help="comma-separated")
+    faults = ",".join(map(str, FAULTS))
+    parser.add_argument("--faults", default=faults, help="how many; -1: in the first layer")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="of graphs")
     parser.add_argument("--name", default="matching", help="of the JSON file")
     parser.add_argument("--results", type=Path, default=RESULTS, help="its folder")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 Row = dict[str, object]
 NAMES = {0: "healthy", -1: "first layer"}
-HEAD = f"{'':26}{'pairs':>7}{'true':>8}{'false':>7}{'precision':>11}{'coverage':>10}"
+HEAD = f"{'':32}{'pairs':>7}{'true':>8}{'false':>7}{'precision':>11}{'coverage':>10}"
 
 
 def show(part: str, rows: Sequence[Row]) -> Row:
@@ -24,7 +24,7 @@ def show(part: str, rows: Sequence[Row]) -> Row:
     table = {name: summary(group) for name, group in groups.items()}
     for name, one in table.items():
         print(
-            f"{name:26}{one['pairs']:>7}{one['true']:>8}{one['false']:>7}"
+            f"{name:32}{one['pairs']:>7}{one['true']:>8}{one['false']:>7}"
             f"{one['precision']:>11.4f}{one['coverage']:>10.4f}"
         )
     out = [row for row in rows if "left out" in row]

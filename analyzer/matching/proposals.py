@@ -45,6 +45,27 @@ def proposals(
             yield Proposal(name, options, both)
 
 
+def operands(
+    source: View, target: View, operators: Iterable[OperatorPair]
+) -> Iterator[Proposal]:
+    """Yield the tensors that paired operators read where each reads a single one.
+
+    One side may fold into the giver what is an operator of its own on the other: what it
+    hands on is then no tensor of the paired giver, but the paired reader reads it.
+
+    Args:
+        source: The source's macro graph.
+        target: The target's macro graph.
+        operators: See `analyzer.matching.operators.operator_pairs`.
+    """
+    for both in operators:
+        ours = source.operators[both.source].inputs
+        theirs = target.operators[both.target].inputs
+        if len(ours) == len(theirs) == 1:
+            reader = OperatorPair(both.source, both.target, ("neighbours",))
+            yield Proposal(theirs[0], ours, reader)
+
+
 def _before_pads(view: View, operator: Operator) -> tuple[str, ...]:
     """Return an operator's tensors, padded ones first: they are the last resort."""
     padded = [

@@ -1,7 +1,7 @@
 """Tensor pairs: what operator pairs propose, and what values confirm, correct and add."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from analyzer.matching.layouts import (
     spread,
 )
 from analyzer.matching.operators import TRUST, OperatorPair
-from analyzer.matching.proposals import Proposal, proposals
+from analyzer.matching.proposals import Proposal, operands, proposals
 from analyzer.matching.scene import Scene, operator_of
 from analyzer.matching.values import SAME_VALUES, ValueMatch, is_telling, value_matches
 from analyzer.view import View
@@ -103,7 +103,17 @@ def linked(  # noqa: PLR0913 - both views, both dumps, what is proposed and what
     loose = {name: error for name, (_, error) in agreed.items() if error > SURELY_SAME}
     links |= _found(scene, links, loose, proposed)
     links = {name: link for name, link in links.items() if link is not OUTDONE}
-    return links | _guessed(scene, links, proposed)
+    links |= _guessed(scene, links, proposed)
+    read = operands(source, target, operators)
+    return links | _guessed(scene, links, _free(scene, links, read))
+
+
+def _free(scene: Scene, links: Links, read: Iterable[Proposal]) -> Iterator[Proposal]:
+    """Yield proposals of tensors that no link holds on either side."""
+    taken = {link.tensors.source for link in links.values()}
+    for one in read:
+        if one.target in scene.seen and not taken.intersection(one.options):
+            yield one
 
 
 def _agreed(

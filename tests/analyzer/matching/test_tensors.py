@@ -54,6 +54,19 @@ def test_same_model_is_paired_exactly(side: Make) -> None:
     assert all(link.tensors.exact and link.score > 0.9 for link in found.values())
 
 
+def test_operand_of_a_paired_reader_is_paired(side: Make) -> None:
+    """One side folds a sum into its giver; behind a fault only the reader knows it."""
+    source = side("(float[2,4] x) => (y) { a = Abs(x) s = Add(a, x) y = Tanh(s) }")
+    target = side(
+        "(float[2,4] x) => (y) { a = Exp(x) s = Add(a, c) y = Tanh(s) }", c=ROW["x"]
+    )
+    found = links(source, target, banned=frozenset({("a", "s"), ("x", "s")}))
+
+    assert ends(found) == {"x": "x", "s": "s", "y": "y"}
+    assert found["s"].reasons == ("neighbours",)
+    assert not found["s"].tensors.exact
+
+
 def test_layout_is_part_of_the_pair(side: Make) -> None:
     """A target that works on the transposed input is paired through the transpose."""
     turned = side(
