@@ -9,7 +9,7 @@ from analyzer.view import Operator, View
 
 SHAPE = '[["source node or tensor", "target node or tensor"], …]'
 
-Named = tuple[tuple[str, str], ...]
+Named = Sequence[tuple[str, str]]
 """Names that the user pairs, source first."""
 
 
