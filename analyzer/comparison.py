@@ -20,8 +20,8 @@ from analyzer.localize import Probe, faults, local_errors
 from analyzer.matching.ends import output_names, target_feeds
 from analyzer.matching.layouts import Layout, pair
 from analyzer.matching.operators import OperatorPair, operator_pairs
-from analyzer.matching.overrides import Named, stated
-from analyzer.matching.tensors import Link, Links, agrees, linked, stated_links
+from analyzer.matching.overrides import Named, stated, stated_links
+from analyzer.matching.tensors import Link, Links, agrees, linked
 from analyzer.outputs import output_layouts
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import Session, open_session

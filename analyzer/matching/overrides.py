@@ -5,6 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from analyzer.core.errors import UsageError
+from analyzer.core.types import Feeds
+from analyzer.matching.layouts import pair
+from analyzer.matching.operators import TRUST
+from analyzer.matching.tensors import Link, agrees, likeliest_layout
 from analyzer.view import Operator, View
 
 SHAPE = '[["source node or tensor", "target node or tensor"], …]'
@@ -78,3 +82,22 @@ def _named(view: View, name: str, side: str) -> Operator:
         f"the pairs file names {name}, which is no node or tensor of the {side}",
         hint="`python cli.py inspect MODEL` lists the names pivotfix sees",
     )
+
+
+def stated_links(target: View, named: Named, given: Feeds, seen: Feeds) -> dict[str, Link]:
+    """Return links for the tensors that the user pairs; they hold whatever a run says.
+
+    Args:
+        target: The target's macro graph; its inputs are fed, never paired here.
+        named: Names, source first; those of nodes pair operators and no tensors.
+        given: The source's values of one sample.
+        seen: The target's values of the same sample.
+    """
+    found: dict[str, Link] = {}
+    for left, right in named:
+        if left in given and right in seen and right in target.giver:
+            layout = likeliest_layout(given[left], seen[right])
+            exact = agrees(given[left], seen[right], pair(left, right, layout, exact=False))
+            tensors = pair(left, right, layout, exact=exact)
+            found[right] = Link(tensors, TRUST["user"], ("user",))
+    return found

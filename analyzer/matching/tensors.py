@@ -315,26 +315,6 @@ def _best_matches(
     return tuple(match for _, match in best.values())
 
 
-def stated_links(
-    target: View, named: Iterable[tuple[str, str]], given: Feeds, seen: Feeds
-) -> dict[str, Link]:
-    """Return links for the tensors that the user pairs; they hold whatever a run says.
-
-    Args:
-        target: The target's macro graph; its inputs are fed, never paired here.
-        named: Names, source first; those of nodes pair operators and no tensors.
-        given: The source's values of one sample.
-        seen: The target's values of the same sample.
-    """
-    found: dict[str, Link] = {}
-    for left, right in named:
-        if left in given and right in seen and right in target.giver:
-            layout = likeliest_layout(given[left], seen[right])
-            exact = agrees(given[left], seen[right], pair(left, right, layout, exact=False))
-            found[right] = _link(left, right, layout, ("user",), exact=exact)
-    return found
-
-
 def preferred_orders(links: Iterable[Link]) -> tuple[Permutation, ...]:
     """Return the permutations that links carry, the most frequent first."""
     counts = Counter(
