@@ -65,6 +65,7 @@ class _Bench:
     inputs: tuple[InputPair, ...]
     pivot: Pivot
     probes: tuple[Feeds, ...]
+    outputs: tuple[tuple[str, str], ...]
 
     def given(self, place: int) -> dict[str, Array]:
         """Return the source's values of one sample."""
@@ -94,6 +95,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     options: Options,
     progress: Progress,
     names: Named = (),
+    outputs: tuple[tuple[str, str], ...] | None = None,
 ) -> Compared:
     """Return the tensor pairs of two pivots and the regions where the target is wrong.
 
@@ -107,6 +109,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         options: Seed and tolerances.
         progress: Told what is being done.
         names: Nodes or tensors that the user states to be pairs, source first.
+        outputs: The outputs that belong together; None: by name, sizes and place.
     """
     progress("matching operators", 0.0)
     left, right = view_of(source.model, source.folder), view_of(target.model, target.folder)
@@ -121,8 +124,9 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         inputs,
         target,
         probes,
+        output_names(source, target) if outputs is None else outputs,
     )
-    fixed, links = _first_links(bench, source, operators, names, options.evidence)
+    fixed, links = _first_links(bench, operators, names, options.evidence)
     ordinary, gaps = [], []
     for place in range(len(probes)):
         progress("comparing samples", place / len(probes))
@@ -162,14 +166,13 @@ def _session(model: onnx.ModelProto, folder: Path) -> Session | None:
 
 def _first_links(
     bench: _Bench,
-    source: Pivot,
     operators: Sequence[OperatorPair],
     named: Named,
     evidence: frozenset[str],
 ) -> tuple[Links, Links]:
     """Return the links that hold by definition, and all that the first sample shows."""
     given, seen = bench.given(0), bench.seen(0)
-    ends = _end_links(source, bench.pivot, bench.inputs, given, seen)
+    ends = _end_links(bench.inputs, bench.outputs, given, seen)
     ends |= stated_links(bench.target.view, named, given, seen)
     views = bench.source.view, bench.target.view
     return ends, linked(*views, given, seen, operators, ends, evidence=evidence)
@@ -201,7 +204,10 @@ def _is_clean(
 
 
 def _end_links(
-    source: Pivot, target: Pivot, inputs: Sequence[InputPair], given: Feeds, seen: Feeds
+    inputs: Sequence[InputPair],
+    names: tuple[tuple[str, str], ...],
+    given: Feeds,
+    seen: Feeds,
 ) -> dict[str, Link]:
     """Return the links that hold by definition: inputs, outputs where sizes allow."""
     links = {
@@ -212,7 +218,6 @@ def _end_links(
         )
         for both in inputs
     }
-    names = output_names(source, target)
     for (one, other), layout in output_layouts(names, given, seen, inputs).items():
         exact = agrees(given[one], seen[other], pair(one, other, layout, exact=False))
         links[other] = Link(pair(one, other, layout, exact=exact), 1.0, ("output",))

@@ -54,7 +54,7 @@ def noticed(
     latent = (
         replace(fault, status=Status.LATENT) if n in masked else fault
         for n, fault in enumerate(faults)
-        if n not in masked or _has_cause(fault)
+        if n not in masked or has_cause(fault)
     )
     return tuple(latent)
 
@@ -75,7 +75,7 @@ def beyond_spelling(
     """
     if any(errors.get(name, np.inf) > NEGLIGIBLE for name in view.outputs):
         return tuple(faults)
-    return tuple(fault for fault in faults if _has_cause(fault) or fault.fault_class)
+    return tuple(fault for fault in faults if has_cause(fault) or fault.fault_class)
 
 
 def computed_from(view: View, names: Iterable[str]) -> frozenset[str]:
@@ -103,8 +103,12 @@ def _is_masked(
     )
 
 
-def _has_cause(fault: Fault) -> bool:
-    """Return whether the cause test found what would undo the deviation."""
+def has_cause(fault: Fault) -> bool:
+    """Return whether the cause test found what would undo the deviation.
+
+    Args:
+        fault: A root fault.
+    """
     return any(
         diff.cure is not None and diff.cure <= fault.noise_floor
         for diff in fault.differences

@@ -140,6 +140,23 @@ class Sample:
     observed: Feeds
 
 
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A control-flow node of the target that a fault lies inside of.
+
+    Attributes:
+        op: ``If``, ``Loop`` or ``Scan``.
+        node: Its name.
+        body: The attribute that holds the graph with the fault.
+        iteration: The first turn on which the fault shows, from 0; None: it takes none.
+    """
+
+    op: str
+    node: str
+    body: str
+    iteration: int | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Fault:
     """A region that deviates even when it is fed the source's own values.
@@ -166,6 +183,9 @@ class Fault:
         guilty: Target tensors already known to be guilty, most guilty first.
         entries: Target tensors among the region's inputs that hold an input of the model,
             in whatever layout.
+        inside: The control-flow nodes it lies inside of, the outermost first; its tensors
+            and nodes are then those of the innermost's graph.
+        outer: The fault of the main graph that it is the inside of.
     """
 
     source: Region
@@ -188,3 +208,10 @@ class Fault:
     problem: str = ""
     guilty: tuple[str, ...] = ()
     entries: tuple[str, ...] = ()
+    inside: tuple[Inside, ...] = ()
+    outer: "Fault | None" = None
+
+    @property
+    def whole(self) -> "Fault":
+        """The fault of the main graph that this one is, or is the inside of."""
+        return self if self.outer is None else self.outer
