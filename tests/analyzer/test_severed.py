@@ -1,0 +1,116 @@
+"""Random and custom operators are left out by name; what is around them is compared."""
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper, parser
+
+from analyzer.core.options import Options
+from analyzer.core.report import Report, Verdict
+from analyzer.core.types import Array
+from analyzer.diff import analyse
+from rules.discovery import ours
+
+Save = Callable[[onnx.ModelProto, str], str]
+Told = Callable[..., Report]
+
+NOISY = """(float[2,4] x) => (float[2,4] y) {
+  m = MatMul(x, w)  [dice] n = RandomNormalLike(m)  a = Add(m, n)
+  b = MatMul(a, v)  y = Relu(b) }"""
+CUSTOM = """(float[2,4] x) => (float[2,4] y) {
+  m = MatMul(x, w)  t = Tanh(m)  [odd] a = mine.Odd(t)
+  b = MatMul(a, v)  y = Relu(b) }"""
+
+
+def model(text: str, **weights: Array) -> onnx.ModelProto:
+    """Return a model that may use operators of the domain ``mine``."""
+    head = '<ir_version: 8, opset_import: ["": 17, "mine": 1]>'
+    made = parser.parse_model(f"{head} g {text}")
+    made.graph.initializer.extend(
+        numpy_helper.from_array(array, name) for name, array in weights.items()
+    )
+    return made
+
+
+@pytest.fixture
+def weights(rng: np.random.Generator) -> dict[str, Array]:
+    """Weights before and behind the node that is left out."""
+    return {name: rng.normal(size=(4, 4)).astype(np.float32) for name in "wv"}
+
+
+@pytest.fixture
+def told(saved: Save) -> Told:
+    """The report on two models, by all rules."""
+
+    def run(source: onnx.ModelProto, target: onnx.ModelProto) -> Report:
+        paths = saved(source, "source"), saved(target, "target")
+        return analyse(*paths, options=Options(samples=3), rules=ours).report
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "why"),
+    [
+        (NOISY, "dice", "it draws random numbers"),
+        (CUSTOM, "odd", "operator mine:Odd is unknown to ONNX Runtime"),
+    ],
+)
+def test_healthy_pair_is_equivalent_but_for_the_node(
+    told: Told, weights: dict[str, Array], text: str, name: str, why: str
+) -> None:
+    """The node is named, with the reason; nothing else is said."""
+    respelt = text.replace("y = Relu(b)", "z = Identity(b)  y = Relu(z)")
+    report = told(model(text, **weights), model(respelt, **weights))
+
+    assert report.verdict is Verdict.EQUIVALENT
+    assert report.findings == ()
+    assert [one.what for one in report.coverage.not_compared] == [name]
+    assert report.coverage.not_compared[0].why.startswith(why)
+
+
+@pytest.mark.parametrize("text", [NOISY, CUSTOM])
+@pytest.mark.parametrize(("weight", "tensor"), [("w", "m"), ("v", "b")])
+def test_fault_before_and_behind_the_node_is_found(
+    told: Told, weights: dict[str, Array], text: str, weight: str, tensor: str
+) -> None:
+    """Both models get the same values in the node's place."""
+    wrong = {**weights, weight: 2 * weights[weight]}
+    report = told(model(text, **weights), model(text, **wrong))
+
+    assert report.verdict is Verdict.DIVERGENT
+    assert [one.target_tensors for one in report.findings] == [(tensor,)]
+
+
+def test_two_nodes_in_a_row_are_both_left_out(
+    told: Told, weights: dict[str, Array]
+) -> None:
+    """The second reads what stands in the place of the first."""
+    text = CUSTOM.replace("b = MatMul(a, v)", "c = mine.Even(a)  b = MatMul(c, v)")
+    report = told(model(text, **weights), model(text, **weights))
+
+    assert [one.what for one in report.coverage.not_compared] == ["odd", "c"]
+    assert report.verdict is Verdict.EQUIVALENT
+
+
+def test_custom_operator_of_the_target_alone_is_a_finding(
+    told: Told, weights: dict[str, Array]
+) -> None:
+    """The source has an operator there that runs."""
+    source = CUSTOM.replace("mine.Odd", "Softplus")
+    (finding,) = told(model(source, **weights), model(CUSTOM, **weights)).findings
+
+    assert finding.target_nodes == ("odd",)
+
+
+def test_custom_operator_of_the_source_alone_is_inconclusive(
+    told: Told, weights: dict[str, Array]
+) -> None:
+    """The source does not run, and says why."""
+    target = CUSTOM.replace("mine.Odd", "Softplus")
+    report = told(model(CUSTOM, **weights), model(target, **weights))
+
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "mine:Odd" in report.coverage.not_compared[0].why
