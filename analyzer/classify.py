@@ -7,6 +7,7 @@ from dataclasses import replace
 from analyzer.core.options import Judge
 from analyzer.core.report import NotCompared
 from analyzer.core.types import Fault, FaultClass, Finding, NativeLayer, Node, Pivot, Status
+from analyzer.origins import begins
 from analyzer.view import View
 from analyzer.view.provenance import nearest_layer
 
@@ -33,9 +34,57 @@ def classify(
         finding
         for fault in faults
         if fault.status is not Status.DRIFT
-        for finding in _explained(fault, rules, broken)
+        for finding in _inside(fault, rules, broken)
     ]
     return (*found, *((_drift(drifting),) if drifting else ())), tuple(broken.values())
+
+
+def _inside(
+    fault: Fault, rules: Sequence[Judge], broken: dict[str, NotCompared]
+) -> tuple[Finding, ...]:
+    """Return a fault's findings; of one inside a body they say where, and mend the whole.
+
+    Edits speak of the main graph's nodes: only what cures the whole node can be offered.
+    """
+    found = _with_origin(fault, _explained(fault, rules, broken))
+    if not fault.inside:
+        return found
+    whole = _explained(fault.whole, rules, broken)
+    fixes = [fix for one in whole for fix in (one.fix, *one.alternatives) if fix]
+    place = tuple(f"{one.node}.{one.body}" for one in fault.inside)
+    return tuple(
+        replace(
+            finding,
+            id=finding_id(finding.rule, (*place, *finding.target_tensors)),
+            message=f"{finding.message}; this is {where(fault)}",
+            fix=next(iter(fixes), None),
+            alternatives=tuple(fixes[1:]),
+        )
+        for finding in found
+    )
+
+
+def _with_origin(fault: Fault, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings, told that the model's NaN or infinity begins with this fault."""
+    what = begins(fault)
+    if not what:
+        return tuple(findings)
+    return tuple(
+        replace(one, message=f"{one.message}; {what} begins here") for one in findings
+    )
+
+
+def where(fault: Fault) -> str:
+    """Return the control-flow nodes that a fault lies inside of, innermost first.
+
+    Args:
+        fault: A fault inside a body.
+    """
+    return ", ".join(
+        f"inside {one.body} of {one.op} {one.node}"
+        + ("" if one.iteration is None else f", first seen at iteration {one.iteration}")
+        for one in reversed(fault.inside)
+    )
 
 
 def _drift(faults: Sequence[Fault]) -> Finding:
@@ -177,8 +226,12 @@ def with_layers(
         left: The source's macro graph.
         right: The target's macro graph.
     """
-    ours = _layer(finding.source_tensors, source, left)
-    theirs = _layer(finding.target_tensors, target, right)
+    fault = finding.fault
+    known = finding.source_tensors, finding.target_tensors
+    if fault.inside:  # the layer is that of the node they lie inside of
+        known = fault.whole.source.outputs, fault.whole.target.outputs
+    ours = _layer(known[0], source, left)
+    theirs = _layer(known[1], target, right)
     return replace(
         finding,
         native_source=ours.name if ours else None,

@@ -4,9 +4,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
+from analyzer.bodies.looked_into import looked_into
 from analyzer.breakage import Runnable, runnable, whole
 from analyzer.classify import classify, with_layers
 from analyzer.comparison import Compared, compare_values
@@ -28,6 +29,7 @@ from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.naming import coverage_in_file, in_file, one_a_node, pairs_in_parts
+from analyzer.origins import hidden_behind, is_hidden
 from analyzer.outputs import (
     NativeRuns,
     native_runs,
@@ -44,6 +46,7 @@ from analyzer.outside import (
 )
 from analyzer.pivot import load
 from analyzer.probes import draw
+from analyzer.severed import Severed, severed
 from analyzer.simplify import simplify
 from analyzer.verdict import verdict_of
 from analyzer.view.inline import Opened, opened_alike
@@ -167,24 +170,23 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     inputs = input_pairs(source, target)
     drawn_for = source if options.inputs else narrowed(source, target, inputs)
     samples, summary = probes or draw(drawn_for, options)
+    sides = opened_alike(source.model, target.model)
+    cut = severed(*_apart((source, target), sides), samples, inputs, options.seed)
+    both = (cut.source, cut.target) if cut.missed else (source, target)
     with clock("run natively"):
         progress("running natively", 0.0)
         try:
-            runs = native_runs(source, target, samples, inputs)
+            runs = native_runs(*both, cut.samples, cut.inputs)
         except RunError as refusal:
             return _without_source(source, target, summary, refusal, clock)
     with clock("compare"):
-        fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
-        sides = opened_alike(source.model, target.model)
-        both = source, target
-        working, compared = _compared(
-            both, sides, samples, inputs, runs, fed, options, progress
-        )
+        fed = tuple(target_feeds(one, cut.inputs, cut.target) for one in cut.samples)
+        names = pairs_in_parts(options.pairs, *sides)
+        working, compared = _compared(cut, runs, fed, names, options, progress)
     with clock("classify"):
         findings, broken = _findings(compared, source, target, sides, rules)
-    outputs = _judged_outputs(
-        source, target, (samples, fed), inputs, runs, options, compared
-    )
+    feeds = cut.samples, fed
+    outputs = _judged_outputs(both, feeds, cut.inputs, runs, options, compared)
     share = compared_share(compared.target, compared.links)
     explained = working.refusal or any(one.status is Status.FAULT for one in findings)
     findings = (
@@ -192,19 +194,19 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         *findings,
         *constant_findings(target, outputs, compared.target.dynamic),
         *refusal_findings(target, None if explained else runs.refusal),
-        *fidelity_findings((source, target), compared.gaps, (samples, fed), options.seed),
+        *fidelity_findings(both, compared.gaps, feeds, options.seed),
     )
     findings = (*findings, *_leftovers(findings, outputs, compared, share, options))
     report = Report(
         "diff",
-        verdict_of(findings, outputs, share),
+        _verdict(findings, outputs, share, runs),
         _summary(source, compared.gaps[0]),
         _summary(target, compared.gaps[1]),
         summary,
         inputs,
         outputs,
         findings,
-        coverage_in_file(_coverage(compared, broken), *sides),
+        coverage_in_file(_coverage(compared, cut, runs, broken), *sides),
         compared.propagated,
         clock.seconds,
         versions(),
@@ -223,6 +225,12 @@ def _pairs(compared: Compared) -> tuple[PairSummary, ...]:
         PairSummary(one.source, one.target, one.permutation, link.score, link.reasons)
         for link, one in links
     )
+
+
+def _apart(pair: tuple[Pivot, Pivot], sides: tuple[Opened, Opened]) -> tuple[Pivot, Pivot]:
+    """Return both pivots with their fused operators and functions opened."""
+    left, right = pair
+    return replace(left, model=sides[0].model), replace(right, model=sides[1].model)
 
 
 def _leftovers(
@@ -244,35 +252,29 @@ def _leftovers(
     )
 
 
-def _compared(  # noqa: PLR0913 - the pair, what it runs on, and how it is judged
-    both: tuple[Pivot, Pivot],
-    sides: tuple[Opened, Opened],
-    samples: tuple[Feeds, ...],
-    inputs: tuple[InputPair, ...],
+def _compared(
+    cut: Severed,
     runs: NativeRuns,
     fed: Sequence[Feeds],
+    names: Sequence[tuple[str, str]],
     options: Options,
     progress: Progress,
 ) -> tuple[Runnable, Compared]:
-    """Return the comparison, of as much of the target as runs, by the names of parts."""
-    names = pairs_in_parts(options.pairs, *sides)
-    ours, theirs = (
-        replace(pivot, model=side.model) for pivot, side in zip(both, sides, strict=True)
-    )
+    """Return the comparison, of as much of the target as runs, its bodies looked into."""
+    pivots, on = (cut.source, cut.target), (cut.samples, cut.inputs)
     native = runs.source, runs.target
+
+    def compare(working: Runnable) -> tuple[Runnable, Compared]:
+        found = compare_values(
+            *pivots, working, *on, native, options, progress, names, cut.outputs
+        )
+        return working, looked_into(found, pivots, *on, options, progress)
+
     if runs.refusal is None:
-        try:
-            working = whole(theirs)
-            return working, compare_values(
-                ours, theirs, working, samples, inputs, native, options, progress, names
-            )
-        except RunError:  # its native runtime takes more than ours does
-            pass
-    tried = (runnable(theirs, feeds) for feeds in fed)  # it may stop at any sample
-    working = next((one for one in tried if one.refusal), whole(theirs))
-    return working, compare_values(
-        ours, theirs, working, samples, inputs, native, options, progress, names
-    )
+        with suppress(RunError):  # its native runtime may take more than ours does
+            return compare(whole(cut.target))
+    tried = (runnable(cut.target, feeds) for feeds in fed)  # it may stop at any sample
+    return compare(next((one for one in tried if one.refusal), whole(cut.target)))
 
 
 def _resolved(rules: RuleBook) -> Sequence[Judge]:
@@ -302,8 +304,23 @@ def versions() -> dict[str, str]:
     }
 
 
-def _coverage(compared: Compared, broken: Sequence[NotCompared]) -> Coverage:
-    missed = (*compared.missed, *broken)
+def _verdict(
+    findings: Sequence[Finding],
+    outputs: Sequence[OutputPair],
+    share: float,
+    runs: NativeRuns,
+) -> Verdict:
+    """Return the verdict; outputs without a single number say nothing."""
+    if is_hidden(runs.source):
+        return verdict_of(findings, (), 0.0)
+    return verdict_of(findings, outputs, share)
+
+
+def _coverage(
+    compared: Compared, cut: Severed, runs: NativeRuns, broken: Sequence[NotCompared]
+) -> Coverage:
+    hidden = hidden_behind(cut.source, compared.source, cut.samples, runs.source)
+    missed = (*cut.missed, *hidden, *compared.missed, *broken)
     return coverage(compared.source, compared.target, compared.links, missed)
 
 
@@ -331,9 +348,8 @@ def _summary(pivot: Pivot, gap: float | None) -> ModelSummary:
     return ModelSummary(str(pivot.path), pivot.framework, pivot.sha256, opset, nodes, gap)
 
 
-def _judged_outputs(  # noqa: PLR0913 - the pair, what it was run on, what came of it
-    source: Pivot,
-    target: Pivot,
+def _judged_outputs(
+    both: tuple[Pivot, Pivot],
     feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
     inputs: Sequence[InputPair],
     runs: NativeRuns,
@@ -341,11 +357,11 @@ def _judged_outputs(  # noqa: PLR0913 - the pair, what it was run on, what came 
     compared: Compared,
 ) -> tuple[OutputPair, ...]:
     """Return the outputs compared; noise is measured only where they deviate at all."""
-    plain = output_pairs(source, target, runs, {}, options, inputs)
+    plain = output_pairs(*both, runs, {}, options, inputs)
     if all(pair.within for pair in plain) or compared.faults:
         return plain
-    floors = output_floors(source, target, *feeds, options.seed)
-    return output_pairs(source, target, runs, floors, options, inputs)
+    floors = output_floors(*both, *feeds, options.seed)
+    return output_pairs(*both, runs, floors, options, inputs)
 
 
 def _without_source(

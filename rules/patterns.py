@@ -41,10 +41,14 @@ def damage(right: Array, wrong: Array) -> Damage:
         wrong: The target's weight, of the same shape.
     """
     one, other = (np.asarray(a, dtype=np.float64) for a in (right, wrong))
-    scale = float(np.max(np.abs(one), initial=0.0)) or 1.0
-    gaps = np.abs(one - other) > EXACT * scale
+    scale = float(np.max(np.abs(one), initial=0.0, where=np.isfinite(one))) or 1.0
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(one - other)
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    apart = np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart))
+    gaps = apart > EXACT * scale
     rows = gaps.reshape(gaps.shape[0], -1).any(axis=1) if gaps.ndim else gaps.reshape(1)
-    worst = float(np.max(np.abs(one - other), initial=0.0)) / scale
+    worst = float(np.max(apart, initial=0.0)) / scale
     return Damage(
         int(gaps.sum()), gaps.size, tuple(np.flatnonzero(rows).tolist()), rows.size, worst
     )
@@ -56,7 +60,8 @@ def same(one: Array, other: Array) -> bool:
         return False
     first, second = (np.asarray(a, dtype=np.float64) for a in (one, other))
     scale = float(np.max(np.abs(first), initial=0.0)) or 1.0
-    return bool(np.max(np.abs(first - second), initial=0.0) <= EXACT * scale)
+    with np.errstate(invalid="ignore"):  # infinity less itself is no number
+        return bool(np.max(np.abs(first - second), initial=0.0) <= EXACT * scale)
 
 
 def uniform_factor(right: Array, wrong: Array) -> float | None:

@@ -23,6 +23,8 @@ numbers that nearly cancel."""
 def is_same(ours: Effective, theirs: Effective) -> bool:
     """Return whether two macro operators have one effective kernel and bias."""
     kernel = _kernel_in_layout(ours, theirs)
+    if np.isfinite(ours.kernel).all() != np.isfinite(theirs.kernel).all():
+        return False
     return kernel is not None and not (
         _changed(kernel, theirs.kernel, theirs).any() or _bias_gap(ours, theirs).any()
     )
