@@ -14,8 +14,8 @@ from analyzer.view.inline import Opened
 def in_file(finding: Finding, source: Opened, target: Opened) -> Finding:
     """Return a finding whose nodes, tensors and edits are those of the user's files.
 
-    A part of a fused operator or of a function is called by the node that holds it; the
-    message keeps the part's own name.
+    A part of a fused operator is called by the node that holds it, a node of a function by
+    the call and the name it has there; the message keeps the part's own name.
 
     Args:
         finding: By the names of the opened models.
@@ -25,8 +25,8 @@ def in_file(finding: Finding, source: Opened, target: Opened) -> Finding:
     fix = finding.fix
     return replace(
         finding,
-        source_nodes=_each(map(source.node, finding.source_nodes)),
-        target_nodes=_each(map(target.node, finding.target_nodes)),
+        source_nodes=_each(map(source.called, finding.source_nodes)),
+        target_nodes=_each(map(target.called, finding.target_nodes)),
         source_tensors=_each(map(source.tensor, finding.source_tensors)),
         target_tensors=_each(map(target.tensor, finding.target_tensors)),
         message=finding.message + _inside(finding, target),

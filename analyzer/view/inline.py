@@ -54,6 +54,12 @@ class Opened:
         part = self.parts.get(name)
         return name if part is None else node_name(part.outer)
 
+    def called(self, name: str) -> str:
+        """Return what a node is called: a function's keep the call and their own name."""
+        part = self.parts.get(name)
+        own = part is not None and (part.outer.domain, part.outer.op_type)
+        return name if own in self.room.functions else self.node(name)
+
     def result(self, name: str) -> str:
         """Return the tensor that a node of the user's file gives, if it was opened."""
         outer = (part.outer for part in self.parts.values())

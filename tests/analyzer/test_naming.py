@@ -13,6 +13,7 @@ from analyzer.core.report import Coverage, NotCompared, Report, Verdict
 from analyzer.diff import analyse
 from analyzer.naming import coverage_in_file, pairs_in_parts
 from analyzer.view.inline import Opened, opened
+from rules.discovery import ours
 
 HEAD = '<ir_version: 9, opset_import: ["": 18, "com.microsoft": 1]>'
 FUSED = f"""{HEAD} tiny (float[3,8] x) => (float[3,4] y) {{
@@ -104,3 +105,82 @@ def test_a_fused_node_may_be_stated_as_a_pair(side: Opened, tmp_path: Path) -> N
 
     assert pairs_in_parts(path, side, side) == (("h", "h"), ("last", "x"))
     assert pairs_in_parts(None, side, side) == ()
+
+
+LAYER = """<ir_version: 8, opset_import: ["": 17, "mine": 1]>
+g (float[2,4] x) => (float[2,4] y) {
+  [one] h = mine.layer(x, w, b)  [two] k = mine.layer(h, v, b)  y = Tanh(k) }
+<domain: "mine", opset_import: ["": 17]>
+layer (a, ww, bb) => (o) {
+  [product] m = MatMul(a, ww)  [sum] n = Add(m, bb)  [bend] o = LeakyRelu<alpha = 0.2>(n) }
+"""
+FLAT = """<ir_version: 8, opset_import: ["": 17]>
+g (float[2,4] x) => (float[2,4] y) {
+  q1 = Gemm(x, w, b)  q2 = LeakyRelu<alpha = 0.2>(q1)
+  r1 = Gemm(q2, v, b)  r2 = LeakyRelu<alpha = 0.2>(r1)  y = Tanh(r2) }
+"""
+Told = Callable[..., Report]
+
+
+@pytest.fixture
+def told(saved: Callable[[onnx.ModelProto, str], str], rng: np.random.Generator) -> Told:
+    """The report on two texts; the target's constants may be changed by factors."""
+    sizes = {"w": (4, 4), "v": (4, 4), "b": (4,)}
+    right = {name: rng.normal(size=size).astype(np.float32) for name, size in sizes.items()}
+
+    def run(source: str, target: str, **factors: float) -> Report:
+        models = parser.parse_model(source), parser.parse_model(target)
+        for model, scale in zip(models, ({}, factors), strict=True):
+            model.graph.initializer.extend(
+                numpy_helper.from_array(value * np.float32(scale.get(name, 1.0)), name)
+                for name, value in right.items()
+            )
+        paths = saved(models[0], "source"), saved(models[1], "target")
+        return analyse(*paths, options=Options(samples=3), rules=ours).report
+
+    return run
+
+
+def test_function_against_its_body_is_the_same(told: Told) -> None:
+    """Either side may have it."""
+    assert told(LAYER, FLAT).findings == ()
+    assert told(FLAT, LAYER).findings == ()
+
+
+def test_weight_inside_a_function_is_named_by_its_inner_node(told: Told) -> None:
+    """By the call and the name that the node has there, and by what the call gives."""
+    (finding,) = told(FLAT, LAYER, v=2.0).findings
+
+    assert (finding.target_nodes, finding.target_tensors) == (("two/product",), ("k",))
+
+
+def test_weight_on_the_flat_side_names_the_function_of_the_other(told: Told) -> None:
+    """The source's node is the one inside."""
+    (finding,) = told(LAYER, FLAT, v=2.0).findings
+
+    assert finding.target_tensors == ("r1",)
+    assert finding.source_nodes[0] == "two/product"
+
+
+def test_attribute_inside_a_function_is_named_at_each_call(told: Told) -> None:
+    """One node of the file, two of the model."""
+    found = told(FLAT, LAYER.replace("0.2", "0.6")).findings
+
+    assert {one.target_nodes for one in found} == {("one/bend",), ("two/bend",)}
+
+
+def test_operator_missing_in_a_function_is_named_by_its_edge(told: Told) -> None:
+    """There is no node to name."""
+    found = told(FLAT, LAYER.replace("LeakyRelu<alpha = 0.2>", "Identity")).findings
+
+    assert {one.rule for one in found} == {"operator-missing"}
+    assert {one.target_tensors[0] for one in found} == {"h", "k"}
+
+
+def test_constant_inside_a_function_is_named(told: Told) -> None:
+    """A bias that the function itself holds."""
+    held = "c = Constant<value = float {0.5}>()  [sum] n = Add(m, c)"
+    source = LAYER.replace("[sum] n = Add(m, bb)", held)
+    found = told(source, source.replace("{0.5}", "{0.75}")).findings
+
+    assert {one.target_nodes for one in found} == {("one/sum",), ("two/sum",)}

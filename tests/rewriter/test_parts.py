@@ -120,7 +120,7 @@ def test_a_call_of_a_function_is_mended_like_a_fused_node(tmp_path: Path) -> Non
     report, out = mended(source, target, tmp_path)
 
     assert report.verdict is Verdict.REPAIRED
-    assert [finding.target_nodes for finding in report.findings] == [("f2",)]
+    assert [finding.target_nodes for finding in report.findings] == [("f2/product",)]
     assert "f2/product" in report.findings[0].message
     assert operators(out) == ["dense", "dense", "Tanh"]
 
@@ -132,7 +132,10 @@ def test_a_fault_in_a_function_is_mended_in_each_call_of_it(tmp_path: Path) -> N
     report, out = mended(source, target, tmp_path)
 
     assert report.verdict is Verdict.REPAIRED
-    assert {node for one in report.findings for node in one.target_nodes} == {"f1", "f2"}
+    assert {node for one in report.findings for node in one.target_nodes} == {
+        "f1/act",
+        "f2/act",
+    }
     assert operators(out) == ["Gemm", "LeakyRelu", "Gemm", "LeakyRelu", "Tanh"]
 
 
