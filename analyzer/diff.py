@@ -28,6 +28,7 @@ from analyzer.core.report import (
 from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
+from analyzer.matching.overrides import Named
 from analyzer.naming import coverage_in_file, in_file, one_a_node, pairs_in_parts
 from analyzer.origins import hidden_behind, is_hidden
 from analyzer.outputs import (
@@ -256,7 +257,7 @@ def _compared(
     cut: Severed,
     runs: NativeRuns,
     fed: Sequence[Feeds],
-    names: Sequence[tuple[str, str]],
+    names: Named,
     options: Options,
     progress: Progress,
 ) -> tuple[Runnable, Compared]:

@@ -187,6 +187,8 @@ def attempt(trial: Trial, findings: Sequence[Finding]) -> Round:
 
 NOT_NEEDED = "without it the error does not come back"
 
+NOT_INSIDE = "no edit reaches into the body of an If, a Loop or a Scan"
+
 
 def _regions(findings: Sequence[Finding]) -> Iterator[tuple[Finding, ...]]:
     """Yield the findings of each region together, in the order of their first."""
@@ -200,7 +202,7 @@ def _regions(findings: Sequence[Finding]) -> Iterator[tuple[Finding, ...]]:
 
 def _region(finding: Finding) -> tuple[str, ...]:
     """Return what tells a finding's region from others; without tensors it is its own."""
-    target = finding.fault.target
+    target = finding.fault.whole.target
     return (*target.inputs, "->", *target.outputs) if target.outputs else (finding.id,)
 
 
@@ -218,7 +220,7 @@ def _mend(
     trial: Trial, kept: tuple[Kept, ...], group: Sequence[Finding]
 ) -> tuple[tuple[Kept, ...], dict[str, Outcome]]:
     """Return what is kept for one region, and what to say of its findings."""
-    fault = group[0].fault
+    fault = group[0].fault.whole
     before = trial.error(kept, (), fault)
     if before <= _bound(fault):
         reason = "an earlier fix mended this region too"
@@ -228,7 +230,8 @@ def _mend(
         key=lambda choice: _breadth(choice[1]),
     )
     if not choices:
-        reason = "no rule knows a cure"
+        inside = any(finding.fault.inside for finding in group)
+        reason = NOT_INSIDE if inside else "no rule knows a cure"
         return (), _told(group, (), Outcome(TryVerdict.UNTRIED, reason, before, before))
     chosen, after, unsaid = _Tried(trial, kept, fault, before).best(choices)
     if not chosen:
@@ -288,7 +291,7 @@ class _Tried:
             (
                 each.local_error
                 for each in mendable(findings)
-                if outputs.intersection(each.fault.target.outputs)
+                if outputs.intersection(each.fault.whole.target.outputs)
             ),
             default=0.0,
         )

@@ -56,14 +56,15 @@ def report(
     )
 
 
-def untouched(base: Report, verdict: Verdict) -> Report:
+def untouched(base: Report, verdict: Verdict, why: str = "") -> Report:
     """Return the report of a repair that had nothing to try.
 
     Args:
         base: The analysis of the pair.
         verdict: What to say of it.
+        why: Why nothing could be tried; empty: what each finding means says it.
     """
-    findings = tuple(replace(one, outcome=_untried(one)) for one in base.findings)
+    findings = tuple(replace(one, outcome=_untried(one, why)) for one in base.findings)
     return replace(base, command="repair", verdict=verdict, findings=findings)
 
 
@@ -107,9 +108,9 @@ def _final(outcome: Outcome, *, is_in_it: bool) -> Outcome:
     )
 
 
-def _untried(finding: Finding) -> Outcome:
+def _untried(finding: Finding, why: str = "") -> Outcome:
     """Return the outcome of a finding that was never tried."""
-    reason = UNTRIED[finding.status]
+    reason = why or UNTRIED[finding.status]
     if finding.status is Status.FAULT and finding.where not in MENDED:
         reason = "it is our importer's fault, not the target's"
     error = finding.local_error

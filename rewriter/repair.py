@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from analyzer.core.errors import ExportError, PivotfixError, RepairError, UsageError
+from analyzer.core.errors import (
+    ExportError,
+    PivotfixError,
+    RepairError,
+    RunError,
+    UsageError,
+)
 from analyzer.core.options import Judge, Options, Progress, silent
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Finding, Pivot
@@ -23,6 +29,8 @@ from rewriter.destination import ONNX, check_destination
 from rewriter.export import OWN_FORMAT, copy, export, refusal
 from rewriter.outcome import report, untouched
 from rewriter.verify import Judgement, judgement, worse_outputs
+
+UNPROVEN = "the source does not run as a whole, so that no repair can be proven"
 
 ROUNDS = 4
 """Passes over what earlier fixes unmasked: a region rarely hides another, never three."""
@@ -113,9 +121,12 @@ def repair(  # noqa: PLR0913 - a command with its options
     )
     if first.report.verdict is Verdict.INCONCLUSIVE:
         return untouched(first.report, Verdict.INCONCLUSIVE)
-    with clock("held out"):
-        seen = judgement(left, probes[0], options)
-        unseen = judgement(left, held_out(fitted, options, probes[0]), options)
+    try:
+        with clock("held out"):
+            seen = judgement(left, probes[0], options)
+            unseen = judgement(left, held_out(fitted, options, probes[0]), options)
+    except RunError:  # a custom operator: the rest was compared, but proves no repair
+        return _unproven(first.report)
     own = OWN_FORMAT.get(right.framework, ONNX)
     suffix = own if out is None else out.suffix.lower()
     case = _Case(left, right, options, book, seen, unseen, first, suffix, clock)
@@ -124,6 +135,13 @@ def repair(  # noqa: PLR0913 - a command with its options
     if case.first.report.verdict is Verdict.EQUIVALENT:
         return _copied(case, out, dry_run=dry_run)
     return _repaired(case, out, progress, dry_run=dry_run)
+
+
+def _unproven(base: Report) -> Report:
+    """Return the report on a pair whose source does not run as a whole."""
+    divergent = base.verdict is Verdict.DIVERGENT
+    verdict = Verdict.UNREPAIRED if divergent else Verdict.INCONCLUSIVE
+    return untouched(base, verdict, UNPROVEN)
 
 
 def _loaded(

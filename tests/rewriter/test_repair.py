@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper, parser
 
 from analyzer.core.errors import UsageError
 from analyzer.core.options import Options
@@ -25,8 +25,9 @@ from analyzer.core.types import (
 )
 from analyzer.frontends.child.client import WarmChildren
 from rewriter import surgeon
+from rewriter.attempts import NOT_INSIDE
 from rewriter.export import tflite_file
-from rewriter.repair import repair
+from rewriter.repair import UNPROVEN, repair
 from rules.discovery import ours
 
 FEW = Options(samples=4)
@@ -311,3 +312,38 @@ def test_repaired_flatbuffer_runs_like_keras(
     assert verdicts(report) == [TryVerdict.KEPT] * 3
     assert all(pair.within for pair in report.outputs)
     assert out.exists()
+
+
+def test_fault_inside_a_loop_is_left_with_a_reason(tmp_path: Path) -> None:
+    """No edit reaches into a body: nothing is written, and the report says why."""
+    text = """<ir_version: 8, opset_import: ["": 17]>
+    g (float[2,3] x) => (float[2,3] y) {
+      yes = Constant<value = bool {1}>()  turns = Constant<value = int64 {3}>()
+      y = Loop(turns, yes, x) <body = b (int64 i, bool c, float[2,3] s)
+        => (bool c2, float[2,3] s2) {
+          c2 = Identity(c)  m = LeakyRelu<alpha = ALPHA>(s)  s2 = Add(m, x) }> }"""
+    paths = [str(tmp_path / name) for name in ("source.onnx", "target.onnx")]
+    for path, alpha in zip(paths, ("0.2", "0.5"), strict=True):
+        onnx.save(parser.parse_model(text.replace("ALPHA", alpha)), path)
+    report = repair(*paths, tmp_path / "out.onnx", options=FEW, rules=ours())
+    (finding,) = report.findings
+
+    assert (report.verdict, finding.target_tensors) == (Verdict.UNREPAIRED, ("m",))
+    assert finding.outcome is not None
+    assert finding.outcome.reason == NOT_INSIDE
+    assert not (tmp_path / "out.onnx").exists()
+
+
+def test_source_with_a_custom_operator_proves_no_repair(tmp_path: Path) -> None:
+    """The finding stands, and nothing is written."""
+    text = """<ir_version: 8, opset_import: ["": 17, "mine": 1]>
+    g (float[2,3] x) => (float[2,3] y) {
+      a = mine.Odd(x)  y = LeakyRelu<alpha = ALPHA>(a) }"""
+    paths = [str(tmp_path / name) for name in ("source.onnx", "target.onnx")]
+    for path, alpha in zip(paths, ("0.2", "0.5"), strict=True):
+        onnx.save(parser.parse_model(text.replace("ALPHA", alpha)), path)
+    report = repair(*paths, tmp_path / "out.onnx", options=FEW, rules=ours())
+
+    assert report.verdict is Verdict.UNREPAIRED
+    assert [one.outcome.reason for one in report.findings if one.outcome] == [UNPROVEN]
+    assert not (tmp_path / "out.onnx").exists()
