@@ -47,7 +47,7 @@ from analyzer.outside import (
 )
 from analyzer.pivot import load
 from analyzer.probes import draw
-from analyzer.severed import Severed, severed
+from analyzer.severed import Severed, own_entries, severed
 from analyzer.simplify import simplify
 from analyzer.verdict import verdict_of
 from analyzer.view.inline import Opened, opened_alike
@@ -269,6 +269,8 @@ def _compared(
         found = compare_values(
             *pivots, working, *on, native, options, progress, names, cut.outputs
         )
+        faults = (own_entries(one, found.target, cut.inputs) for one in found.faults)
+        found = replace(found, faults=tuple(faults))
         return working, looked_into(found, pivots, *on, options, progress)
 
     if runs.refusal is None:

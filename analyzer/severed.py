@@ -12,7 +12,7 @@ import onnx
 
 from analyzer.core.errors import RunError
 from analyzer.core.report import InputPair, NotCompared
-from analyzer.core.types import Array, Feeds, Node, Pivot, TensorSpec
+from analyzer.core.types import Array, Fault, Feeds, Node, Pivot, TensorSpec
 from analyzer.matching.ends import output_names, target_feeds
 from analyzer.matching.layouts import SAME, Layout, best_layout, layouts
 from analyzer.matching.operators import operator_pairs
@@ -20,7 +20,7 @@ from analyzer.matching.values import SAME_VALUES
 from analyzer.runtime.region import run_region
 from analyzer.runtime.session import open_session
 from analyzer.runtime.value_types import type_of
-from analyzer.view import view_of
+from analyzer.view import View, view_of
 from analyzer.view.classes import RANDOM_OPS
 
 KNOWN_DOMAINS = frozenset(
@@ -29,6 +29,9 @@ KNOWN_DOMAINS = frozenset(
     | {"com.ms.internal.nhwc", "org.pytorch.aten"}
 )
 """Domains whose operators ONNX Runtime brings along; others need a library of their own."""
+
+GIVEN = "given in its place"
+"""Why two inputs take the same values that no model of the user's has for inputs."""
 
 DRAWS = "it draws random numbers; both models were given the same ones in its place"
 
@@ -86,6 +89,19 @@ def severed(
         return whole
 
 
+def own_entries(fault: Fault, view: View, inputs: Sequence[InputPair]) -> Fault:
+    """Return a fault for which what is given in a node's place is no input of the model.
+
+    Args:
+        fault: A fault of a pair that nodes were cut out of.
+        view: The target's macro graph.
+        inputs: Which target input takes which source input.
+    """
+    given = {pair.target for pair in inputs if pair.why == GIVEN}
+    entries = (name for name in fault.entries if view.root.get(name, name) not in given)
+    return replace(fault, entries=tuple(entries))
+
+
 def _names(model: onnx.ModelProto) -> Iterator[str]:
     """Yield the first output of each node that no run can compare."""
     own = {(one.domain, one.name) for one in model.functions}
@@ -129,7 +145,7 @@ def _cut(
     for one, other in pairs:
         for ends in zip(one.outputs, other.outputs, strict=False):
             layout = _fill(left, right, (one, other), ends, fed, seen, seed + len(added))
-            added.append(InputPair(*ends, layout.permutation, "given in its place"))
+            added.append(InputPair(*ends, layout.permutation, GIVEN))
     ours = _without(left, [one for one, _ in pairs], fed[0])
     theirs = _without(right, [other for _, other in pairs], seen[0])
     return Severed(

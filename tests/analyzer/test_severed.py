@@ -82,6 +82,19 @@ def test_fault_before_and_behind_the_node_is_found(
 
     assert report.verdict is Verdict.DIVERGENT
     assert [one.target_tensors for one in report.findings] == [(tensor,)]
+    assert report.findings[0].rule in {"weight-scaled", "input-scaled"}
+
+
+@pytest.mark.parametrize("text", [NOISY, CUSTOM])
+def test_what_stands_in_its_place_is_no_input_of_the_model(
+    told: Told, weights: dict[str, Array], text: str
+) -> None:
+    """Behind it a weight of twice the size is no preprocessing."""
+    behind = text.replace("a = Add(m, n)", "a = Identity(n)")
+    wrong = {**weights, "v": 2 * weights["v"]}
+    (finding,) = told(model(behind, **weights), model(behind, **wrong)).findings
+
+    assert (finding.rule, finding.target_tensors) == ("weight-scaled", ("b",))
 
 
 def test_two_nodes_in_a_row_are_both_left_out(
