@@ -342,7 +342,8 @@ def _judged_outputs(  # noqa: PLR0913 - the pair, what it was run on, what came 
 ) -> tuple[OutputPair, ...]:
     """Return the outputs compared; noise is measured only where they deviate at all."""
     plain = output_pairs(source, target, runs, {}, options, inputs)
-    if all(pair.within for pair in plain) or compared.faults:
+    shown = any(fault.status is not Status.LATENT for fault in compared.faults)
+    if all(pair.within for pair in plain) or shown:
         return plain
     floors = output_floors(source, target, *feeds, options.seed)
     return output_pairs(source, target, runs, floors, options, inputs)
