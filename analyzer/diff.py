@@ -44,6 +44,7 @@ from analyzer.outside import (
 )
 from analyzer.pivot import load
 from analyzer.probes import draw
+from analyzer.second_size import Asked, size_findings
 from analyzer.simplify import simplify
 from analyzer.verdict import verdict_of
 from analyzer.view.inline import Opened, opened_alike
@@ -175,16 +176,18 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
             return _without_source(source, target, summary, refusal, clock)
     with clock("compare"):
         fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
-        sides = opened_alike(source.model, target.model)
         both = source, target
+        sides = opened_alike(source.model, target.model)
         working, compared = _compared(
             both, sides, samples, inputs, runs, fed, options, progress
         )
     with clock("classify"):
         findings, broken = _findings(compared, source, target, sides, rules)
-    outputs = _judged_outputs(
-        source, target, (samples, fed), inputs, runs, options, compared
-    )
+    asked = Asked(*both, inputs, options, runs, compared)
+    with clock("second sizes"):
+        findings += _at_second_sizes(asked, sides, samples, rules, progress)
+    feeds = samples, fed
+    outputs = _judged_outputs(source, target, feeds, inputs, runs, options, compared)
     share = compared_share(compared.target, compared.links)
     explained = working.refusal or any(one.status is Status.FAULT for one in findings)
     findings = (
@@ -192,7 +195,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         *findings,
         *constant_findings(target, outputs, compared.target.dynamic),
         *refusal_findings(target, None if explained else runs.refusal),
-        *fidelity_findings((source, target), compared.gaps, (samples, fed), options.seed),
+        *fidelity_findings((source, target), compared.gaps, feeds, options.seed),
     )
     findings = (*findings, *_leftovers(findings, outputs, compared, share, options))
     report = Report(
@@ -210,8 +213,32 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         versions(),
         _pairs(compared),
     )
-    tensors = tuple(link.tensors for link in compared.links.values())
-    return Analysis(report, source, target, samples, inputs, tensors)
+    paired = tuple(link.tensors for link in compared.links.values())
+    return Analysis(report, source, target, samples, inputs, paired)
+
+
+def _at_second_sizes(
+    asked: Asked,
+    sides: tuple[Opened, Opened],
+    samples: Sequence[Feeds],
+    rules: RuleBook,
+    progress: Progress,
+) -> tuple[Finding, ...]:
+    """Return what is found only where an open size is not the one all samples have."""
+    if any(fault.status is Status.FAULT for fault in asked.compared.faults):
+        return ()
+    progress("trying a second size", 0.0)
+    both, inputs, options = (asked.source, asked.target), asked.inputs, asked.options
+
+    def found(sample: Feeds, given: NativeRuns, fed: Feeds) -> tuple[Finding, ...]:
+        one = _compared(both, sides, (sample,), inputs, given, (fed,), options, silent)[1]
+        return _findings(one, *both, sides, rules)[0]
+
+    ours, theirs = (
+        replace(pivot, model=side.model) for pivot, side in zip(both, sides, strict=True)
+    )
+    asked = replace(asked, source=ours, target=theirs)
+    return tuple(in_file(one, *sides) for one in size_findings(asked, samples, found))
 
 
 def _pairs(compared: Compared) -> tuple[PairSummary, ...]:

@@ -110,7 +110,14 @@ def _region(nodes: Sequence[Node]) -> Region:
     return Region(tuple(nodes), tuple(dict.fromkeys(reads)), outputs)
 
 
-def _finding(rule: str, fault: Fault, confidence: float = 0.95) -> Finding:
+def bare_finding(rule: str, fault: Fault, confidence: float = 0.95) -> Finding:
+    """Return the finding of a bare fault, in the words that it brings.
+
+    Args:
+        rule: The rule it goes by.
+        fault: See `bare_fault`.
+        confidence: In [0, 1].
+    """
     tensors = fault.guilty[:4]
     return Finding(
         finding_id(rule, (fault.where, *tensors)),
@@ -147,7 +154,7 @@ def interface_faults(
     lost = [spec.name for spec in source.inputs if spec.name not in taken[0]]
     added = [spec.name for spec in target.inputs if spec.name not in taken[1]]
     if lost or added:
-        yield _finding(
+        yield bare_finding(
             INTERFACE,
             bare_fault(
                 FaultClass.INPUT_DIMS,
@@ -163,7 +170,7 @@ def interface_faults(
     gone = [s.name for s in source.outputs if s.name not in {one for one, _ in names}]
     new = [s.name for s in target.outputs if s.name not in {other for _, other in names}]
     if gone or new:
-        yield _finding(
+        yield bare_finding(
             INTERFACE,
             bare_fault(
                 FaultClass.COMPUTATIONAL_GRAPH,
@@ -189,7 +196,7 @@ def _sizes(source: Pivot, target: Pivot, pair: InputPair) -> Iterator[Finding]:
         f"input {pair.target} is declared {_shown(other.shape)}, the source's "
         f"{pair.source} {_shown(moved)}: no sample fits both"
     )
-    yield _finding(
+    yield bare_finding(
         INTERFACE, bare_fault(FaultClass.INPUT_DIMS, problem, guilty=(pair.target,))
     )
 
@@ -210,7 +217,9 @@ def refusal_findings(target: Pivot, refusal: RunError | None) -> Iterator[Findin
     kind = FaultClass.LOAD_FAILURE if refusal.loading else FaultClass.RUNTIME
     problem = f"{target.path.name} {verb} in its own runtime: {refusal.problem}"
     guilty = (refusal.node,) if refusal.node else ()
-    yield _finding(REFUSED, bare_fault(kind, problem, guilty=guilty, where=Where.RUNTIME))
+    yield bare_finding(
+        REFUSED, bare_fault(kind, problem, guilty=guilty, where=Where.RUNTIME)
+    )
 
 
 def fidelity_findings(
@@ -255,7 +264,7 @@ def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> F
         f"{what}deviate by {gap:.3g} of their largest value, rounding explains {floor:.3g}"
     )
     where = Where.SOURCE_IMPORT if is_source else Where.TARGET_IMPORT
-    return _finding(
+    return bare_finding(
         OPTIMIZER if plain else UNFAITHFUL,
         bare_fault(
             FaultClass.RUNTIME,
@@ -283,7 +292,7 @@ def constant_findings(
     for pair in outputs:
         if pair.within or pair.target in dynamic:
             continue
-        yield _finding(
+        yield bare_finding(
             CONSTANT,
             bare_fault(
                 FaultClass.WEIGHTS_BIASES,
@@ -336,7 +345,7 @@ def _amplified(pair: OutputPair, regions: int) -> Finding:
         f"although each of {regions} regions, fed the source's values, computes the same "
         f"within rounding: the model amplifies rounding"
     )
-    return _finding(
+    return bare_finding(
         AMPLIFIED,
         bare_fault(
             FaultClass.DTYPE_PRECISION,
@@ -355,7 +364,7 @@ def _unaccounted(pair: OutputPair, regions: int) -> Finding:
         f"rounding explains {pair.noise_floor:.3g}, and none of {regions} regions deviates "
         f"when fed the source's values: what makes it could not be compared apart"
     )
-    return _finding(
+    return bare_finding(
         UNEXPLAINED,
         bare_fault(
             FaultClass.COMPUTATIONAL_GRAPH,
