@@ -26,6 +26,7 @@ from analyzer.core.report import (
 )
 from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
+from analyzer.fidelity import fidelity_findings
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.naming import coverage_in_file, in_file, one_a_node, pairs_in_parts
 from analyzer.outputs import (
@@ -37,7 +38,6 @@ from analyzer.outputs import (
 )
 from analyzer.outside import (
     constant_findings,
-    fidelity_findings,
     interface_faults,
     leftovers,
     refusal_findings,

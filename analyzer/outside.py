@@ -11,7 +11,6 @@ from analyzer.core.report import InputPair, OutputPair
 from analyzer.core.types import (
     Fault,
     FaultClass,
-    Feeds,
     Finding,
     Node,
     Pair,
@@ -20,17 +19,10 @@ from analyzer.core.types import (
     Status,
     Where,
 )
-from analyzer.judge import NARROW_TYPES, NEGLIGIBLE, QUANTIZING, whole_model_noise
 from analyzer.matching.ends import output_names, sizes_fit
-
-UNFAITHFUL = "unfaithful-import"
-"""The rule of a pivot whose outputs are not those of its native model."""
 
 REFUSED = "runtime-refuses"
 """The rule of a target that its own runtime does not take, though its pivot runs."""
-
-OPTIMIZER = "runtime-optimizer"
-"""The rule of an ONNX model that its own runtime's optimizer changes."""
 
 AMPLIFIED = "amplified-rounding"
 """The rule of outputs that differ although every region is right within rounding."""
@@ -219,61 +211,6 @@ def refusal_findings(target: Pivot, refusal: RunError | None) -> Iterator[Findin
     guilty = (refusal.node,) if refusal.node else ()
     yield bare_finding(
         REFUSED, bare_fault(kind, problem, guilty=guilty, where=Where.RUNTIME)
-    )
-
-
-def fidelity_findings(
-    pivots: tuple[Pivot, Pivot],
-    gaps: tuple[float, float],
-    feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
-    seed: int,
-) -> Iterator[Finding]:
-    """Yield a finding for each pivot that is not its native model.
-
-    Args:
-        pivots: Source and target.
-        gaps: Largest relative deviation of each pivot's outputs from its native runtime's.
-        feeds: Samples for each.
-        seed: Seed of the noise measurement.
-    """
-    for place, (pivot, gap) in enumerate(zip(pivots, gaps, strict=True)):
-        if gap <= NEGLIGIBLE:
-            continue
-        floor = max(
-            whole_model_noise(pivot, feeds[place], seed).values(), default=NEGLIGIBLE
-        )
-        if gap > floor:
-            yield _unfaithful(pivot, gap, floor, is_source=place == 0)
-
-
-def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> Finding:
-    graph = pivot.model.graph
-    lossy = any(node.op_type.startswith(QUANTIZING) for node in graph.node) or any(
-        tensor.data_type in NARROW_TYPES for tensor in graph.initializer
-    )
-    side = "source" if is_source else "target"
-    plain = pivot.framework == "onnx"
-    what = (
-        f"ONNX Runtime's optimizer changes the {side} {pivot.path.name}: its optimized "
-        f"outputs "
-        if plain
-        else f"the pivot of the {side} {pivot.path.name} is not the {pivot.framework} "
-        f"model: its outputs "
-    )
-    problem = (
-        f"{what}deviate by {gap:.3g} of their largest value, rounding explains {floor:.3g}"
-    )
-    where = Where.SOURCE_IMPORT if is_source else Where.TARGET_IMPORT
-    return bare_finding(
-        OPTIMIZER if plain else UNFAITHFUL,
-        bare_fault(
-            FaultClass.RUNTIME,
-            problem,
-            error=gap,
-            floor=floor,
-            where=Where.RUNTIME if plain and not is_source else where,
-            status=Status.DRIFT if lossy else Status.FAULT,
-        ),
     )
 
 
