@@ -26,6 +26,7 @@ from analyzer.core.report import (
 )
 from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
+from analyzer.effect import decided_outputs
 from analyzer.fidelity import fidelity_findings
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.naming import coverage_in_file, in_file, one_a_node, pairs_in_parts
@@ -266,7 +267,12 @@ def _leftovers(
     stated = {*options.rtol, *options.atol}
     return tuple(
         leftovers(
-            outputs, len(compared.links), whole=share == 1.0, lossy=lossy, stated=stated
+            outputs,
+            len(compared.links),
+            whole=share == 1.0,
+            lossy=lossy,
+            stated=stated,
+            decided=decided_outputs(compared.target),
         )
     )
 

@@ -250,6 +250,7 @@ def leftovers(
     whole: bool,
     lossy: bool,
     stated: Collection[str] = (),
+    decided: Collection[str] = (),
 ) -> Iterator[Finding]:
     """Yield a finding for each output that differs although no region is at fault.
 
@@ -263,6 +264,8 @@ def leftovers(
         whole: Whether every operator of the target was compared.
         lossy: Whether the target declares fewer bits, which explains any finite difference.
         stated: Outputs for which the user gave a tolerance; nothing excuses exceeding it.
+        decided: Target outputs behind an operator that decides: rounding flips it wherever
+            its operands come close, and how far the output moves then says nothing.
     """
     for pair in outputs:
         error = pair.relative_error
@@ -270,7 +273,8 @@ def leftovers(
         known = {pair.source, pair.target, EVERY_OUTPUT} & set(stated)
         if pair.within or (lossy and finite and not known):
             continue
-        if not known and whole and finite and error <= AMPLIFICATION * pair.noise_floor:
+        near = finite and error <= AMPLIFICATION * pair.noise_floor
+        if not known and whole and (near or pair.target in decided):
             yield _amplified(pair, regions)
         else:
             yield _unaccounted(pair, regions)
