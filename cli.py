@@ -233,7 +233,7 @@ def _print_mlir(pivot: Pivot) -> int:
     """Return 0 after writing a pivot as MLIR text, line by line."""
     from analyzer.reports.mlir import mlir_lines
 
-    for line in mlir_lines(pivot):
+    for line in mlir_lines(pivot.model, pivot.folder):
         print(line)
     return 0
 

@@ -115,11 +115,14 @@ def _blame(part: Changed | None) -> str:
         return ""
     spelled = " → ".join(node.op_type for node in part.nodes[-6:])
     said = f"; it changes {part.tensor} ({spelled}) by {part.error:.3g}"
-    if part.by_reference is None:
-        return f"{said}, and onnx.reference cannot compute that part"
-    written, optimized = part.by_reference
-    backed = "as it is written" if written <= optimized else "as it is optimized"
-    return f"{said}, and onnx.reference computes that part {backed}"
+    witnesses = ("onnx.reference", part.by_reference), ("IREE", part.by_compiler)
+    votes = [f"{name} computes that part {_side(v)}" for name, v in witnesses if v]
+    return f"{said}, and {' and '.join(votes)}" if votes else said
+
+
+def _side(distances: tuple[float, float]) -> str:
+    written, optimized = distances
+    return "as it is written" if written <= optimized else "as it is optimized"
 
 
 def _told(gap: float, floor: float) -> str:

@@ -12,10 +12,11 @@ from pathlib import Path
 import onnx
 from onnx import numpy_helper
 
+from analyzer.compiled import compiled_values
 from analyzer.core.errors import RunError
 from analyzer.core.graph import reads
 from analyzer.core.tensors import tensor_value
-from analyzer.core.types import Feeds
+from analyzer.core.types import Array, Feeds
 from analyzer.judge import NEGLIGIBLE, ROUNDING
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.isolate import fed_name
@@ -43,12 +44,14 @@ class Changed:
         error: How far, relative to the largest value of the run as it is written.
         by_reference: How far the run as it is written and the optimized one are from
             onnx.reference in float64, same unit; None where it cannot compute the part.
+        by_compiler: The same of what IREE compiles; None also where it is not installed.
     """
 
     nodes: tuple[onnx.NodeProto, ...]
     tensor: str
     error: float
     by_reference: tuple[float, float] | None
+    by_compiler: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,27 +171,32 @@ def _smallest(written: _Written, first: int, end: int) -> Changed | None:
     }
     nodes = tuple(node for node in written.nodes if set(node.output) & names)
     error = _changed(written, cut, [tensor]).get(tensor, errors[tensor])
-    return Changed(nodes, tensor, error, _by_reference(written, cut, tensor))
+    return Changed(nodes, tensor, error, *_votes(written, cut, tensor))
 
 
-def _by_reference(
+def _votes(
     written: _Written, cut: set[str], tensor: str
-) -> tuple[float, float] | None:
-    """Return how far both runs of a part are from onnx.reference."""
+) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """Return how far both runs of a part are from onnx.reference, and from IREE."""
     inputs = {value.name for value in written.model.graph.input} | cut
     fed = {name: value for name, value in written.values.items() if name in inputs}
     part = extract(written.model, tuple(fed), [tensor], arrays=fed)
     for weight in part.graph.initializer:
         value = tensor_value(weight, written.folder)
         weight.CopyFrom(numpy_helper.from_array(value, weight.name))
-    read = [value.name for value in part.graph.input]
     both = {**fed, **{fed_name(name): value for name, value in fed.items()}}
-    given = {name: both[name] for name in read if name in both}
-    right = reference_values(part, given)
+    given = {value.name: both[value.name] for value in part.graph.input}
+    optimized = open_session(part, written.folder, optimize=True).run(given, [tensor])
+    runs = written.values[tensor], optimized[tensor]
+    return (
+        _distances(runs, (reference_values(part, given) or {}).get(tensor)),
+        _distances(runs, (compiled_values(part, given) or {}).get(tensor)),
+    )
+
+
+def _distances(
+    runs: tuple[Array, Array], right: Array | None
+) -> tuple[float, float] | None:
     if right is None:
         return None
-    optimized = open_session(part, written.folder, optimize=True).run(given, [tensor])
-    return (
-        relative_error(written.values[tensor], right[tensor]),
-        relative_error(optimized[tensor], right[tensor]),
-    )
+    return relative_error(runs[0], right), relative_error(runs[1], right)

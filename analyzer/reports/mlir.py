@@ -7,6 +7,7 @@ thing that it leaves out: where each operator comes from.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -14,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from analyzer.core.graph import node_name, opsets
 from analyzer.core.tensors import tensor_value
-from analyzer.core.types import Array, Pivot
+from analyzer.core.types import Array
 from analyzer.runtime.order import forward_order
 
 ELEMENTS = {
@@ -69,16 +70,16 @@ class _Names:
         return self.values.get(name, "%none") if name else "%none"
 
 
-def mlir_lines(pivot: Pivot) -> Iterator[str]:
-    """Yield the lines of a pivot's MLIR module.
+def mlir_lines(model: onnx.ModelProto, folder: Path) -> Iterator[str]:
+    """Yield the lines of a model's MLIR module.
 
     Args:
-        pivot: The model, loaded; its weights are read one by one.
+        model: The proto; its weights are read one by one.
+        folder: The folder its external locations are relative to.
 
     Source: the torch-onnx form of torch-mlir, https://github.com/llvm/torch-mlir,
     docs/importers/onnx_importer.md.
     """
-    model = pivot.model
     graph = model.graph
     names = _Names({}, _types(model))
     weights = {tensor.name: tensor for tensor in graph.initializer}
@@ -92,7 +93,7 @@ def mlir_lines(pivot: Pivot) -> Iterator[str]:
     yield f"      {_meta(model)}}} {{"
     yield "    %none = torch.constant.none"
     for tensor in graph.initializer:
-        value = tensor_value(tensor, pivot.folder)
+        value = tensor_value(tensor, folder)
         yield from _constant(tensor.name, value, tensor.data_type, names)
     for place in forward_order(graph.node):  # a file may have them in any order
         yield from _operator(graph.node[place], names, "    ")

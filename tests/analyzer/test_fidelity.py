@@ -75,7 +75,7 @@ def test_part_that_the_optimizer_changes_is_named(
     assert target.target_tensors == source.source_tensors == ("m",)
     assert target.target_nodes == ("p", "m")
     assert "it changes m (Pad → MaxPool)" in target.message
-    assert target.message.endswith("onnx.reference computes that part as it is written")
+    assert "onnx.reference computes that part as it is written" in target.message
 
 
 def test_sound_optimizer_is_no_finding(
