@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
-from analyzer.breakage import Runnable, runnable, whole
 from analyzer.classify import classify, with_layers
-from analyzer.comparison import Compared, compare_values
+from analyzer.comparison import Compared
 from analyzer.core.errors import RunError
 from analyzer.core.graph import opsets
 from analyzer.core.options import Judge, Options, Progress, RuleBook, silent
@@ -29,7 +29,8 @@ from analyzer.coverage import compared_share, coverage
 from analyzer.effect import decided_outputs
 from analyzer.fidelity import fidelity_findings
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
-from analyzer.naming import coverage_in_file, in_file, one_a_node, pairs_in_parts
+from analyzer.naming import coverage_in_file, in_file, one_a_node
+from analyzer.opened import compare_opened
 from analyzer.outputs import (
     NativeRuns,
     native_runs,
@@ -45,7 +46,7 @@ from analyzer.outside import (
 )
 from analyzer.pivot import load
 from analyzer.probes import draw
-from analyzer.second_size import Asked, size_findings
+from analyzer.second_size import Asked, at_second_sizes
 from analyzer.simplify import simplify
 from analyzer.verdict import verdict_of
 from analyzer.view.inline import Opened, opened_alike
@@ -176,18 +177,16 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         except RunError as refusal:
             return _without_source(source, target, summary, refusal, clock)
     with clock("compare"):
-        fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
-        both = source, target
-        sides = opened_alike(source.model, target.model)
-        working, compared = _compared(
-            both, sides, samples, inputs, runs, fed, options, progress
-        )
+        feeds = samples, tuple(target_feeds(one, inputs, target) for one in samples)
+        both, sides = (source, target), opened_alike(source.model, target.model)
+        rest = samples, inputs, runs, feeds[1], options, progress
+        working, compared = compare_opened(both, sides, *rest)
+    explain = partial(_findings, both=both, sides=sides, rules=rules)
     with clock("classify"):
-        findings, broken = _findings(compared, source, target, sides, rules)
-    asked = Asked(*both, inputs, options, runs, compared)
+        findings, broken = explain(compared)
     with clock("second sizes"):
-        findings += _at_second_sizes(asked, sides, samples, rules, progress)
-    feeds = samples, fed
+        asked = Asked(*both, inputs, options, runs, compared)
+        findings += at_second_sizes(asked, sides, samples, explain)
     outputs = _judged_outputs(source, target, feeds, inputs, runs, options, compared)
     share = compared_share(compared.target, compared.links)
     explained = working.refusal or any(one.status is Status.FAULT for one in findings)
@@ -216,30 +215,6 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     )
     paired = tuple(link.tensors for link in compared.links.values())
     return Analysis(report, source, target, samples, inputs, paired)
-
-
-def _at_second_sizes(
-    asked: Asked,
-    sides: tuple[Opened, Opened],
-    samples: Sequence[Feeds],
-    rules: RuleBook,
-    progress: Progress,
-) -> tuple[Finding, ...]:
-    """Return what is found only where an open size is not the one all samples have."""
-    if any(fault.status is Status.FAULT for fault in asked.compared.faults):
-        return ()
-    progress("trying a second size", 0.0)
-    both, inputs, options = (asked.source, asked.target), asked.inputs, asked.options
-
-    def found(sample: Feeds, given: NativeRuns, fed: Feeds) -> tuple[Finding, ...]:
-        one = _compared(both, sides, (sample,), inputs, given, (fed,), options, silent)[1]
-        return _findings(one, *both, sides, rules)[0]
-
-    ours, theirs = (
-        replace(pivot, model=side.model) for pivot, side in zip(both, sides, strict=True)
-    )
-    asked = replace(asked, source=ours, target=theirs)
-    return tuple(in_file(one, *sides) for one in size_findings(asked, samples, found))
 
 
 def _pairs(compared: Compared) -> tuple[PairSummary, ...]:
@@ -277,37 +252,6 @@ def _leftovers(
     )
 
 
-def _compared(  # noqa: PLR0913 - the pair, what it runs on, and how it is judged
-    both: tuple[Pivot, Pivot],
-    sides: tuple[Opened, Opened],
-    samples: tuple[Feeds, ...],
-    inputs: tuple[InputPair, ...],
-    runs: NativeRuns,
-    fed: Sequence[Feeds],
-    options: Options,
-    progress: Progress,
-) -> tuple[Runnable, Compared]:
-    """Return the comparison, of as much of the target as runs, by the names of parts."""
-    names = pairs_in_parts(options.pairs, *sides)
-    ours, theirs = (
-        replace(pivot, model=side.model) for pivot, side in zip(both, sides, strict=True)
-    )
-    native = runs.source, runs.target
-    if runs.refusal is None:
-        try:
-            working = whole(theirs)
-            return working, compare_values(
-                ours, theirs, working, samples, inputs, native, options, progress, names
-            )
-        except RunError:  # its native runtime takes more than ours does
-            pass
-    tried = (runnable(theirs, feeds) for feeds in fed)  # it may stop at any sample
-    working = next((one for one in tried if one.refusal), whole(theirs))
-    return working, compare_values(
-        ours, theirs, working, samples, inputs, native, options, progress, names
-    )
-
-
 def _resolved(rules: RuleBook) -> Sequence[Judge]:
     """Return the rules, read only now that there is something to explain."""
     if rules is None:
@@ -342,8 +286,8 @@ def _coverage(compared: Compared, broken: Sequence[NotCompared]) -> Coverage:
 
 def _findings(
     compared: Compared,
-    source: Pivot,
-    target: Pivot,
+    *,
+    both: tuple[Pivot, Pivot],
     sides: tuple[Opened, Opened],
     rules: RuleBook,
 ) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
@@ -352,7 +296,7 @@ def _findings(
         return (), ()
     findings, broken = classify(compared.faults, _resolved(rules))
     named = (
-        with_layers(finding, source, target, compared.source, compared.target)
+        with_layers(finding, *both, compared.source, compared.target)
         for finding in findings
     )
     return one_a_node(in_file(finding, *sides) for finding in named), broken

@@ -5,15 +5,18 @@ from dataclasses import dataclass, replace
 
 from analyzer.comparison import Compared
 from analyzer.core.errors import RunError
-from analyzer.core.options import Options
+from analyzer.core.options import Options, silent
 from analyzer.core.report import InputPair
 from analyzer.core.types import FaultClass, Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.matching.ends import target_feeds
+from analyzer.naming import in_file
+from analyzer.opened import compare_opened
 from analyzer.outputs import NativeRuns, native_runs, output_floors, output_pairs
 from analyzer.outside import bare_fault, bare_finding
 from analyzer.probes.second import second_sizes, told
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import open_session
+from analyzer.view.inline import Opened
 
 FROZEN = "shape-frozen"
 """The rule of a size that was frozen at conversion."""
@@ -38,6 +41,35 @@ class Asked:
     options: Options
     runs: NativeRuns
     compared: Compared
+
+
+def at_second_sizes(
+    asked: Asked,
+    sides: tuple[Opened, Opened],
+    samples: Sequence[Feeds],
+    explain: Callable[[Compared], tuple[tuple[Finding, ...], object]],
+) -> tuple[Finding, ...]:
+    """Return what is found only where an open size is not the one all samples have.
+
+    Args:
+        asked: The pair; nothing is asked of one that has a fault already.
+        sides: Its models with their fused operators opened.
+        samples: The samples so far, by source input name.
+        explain: Gives the findings of a comparison, and what is not asked for here.
+    """
+    if any(fault.status is Status.FAULT for fault in asked.compared.faults):
+        return ()
+    both, inputs, options = (asked.source, asked.target), asked.inputs, asked.options
+
+    def found(sample: Feeds, given: NativeRuns, fed: Feeds) -> tuple[Finding, ...]:
+        one = (sample,), inputs, given, (fed,), options, silent
+        return explain(compare_opened(both, sides, *one)[1])[0]
+
+    ours, theirs = (
+        replace(pivot, model=side.model) for pivot, side in zip(both, sides, strict=True)
+    )
+    parts = replace(asked, source=ours, target=theirs)
+    return tuple(in_file(one, *sides) for one in size_findings(parts, samples, found))
 
 
 def size_findings(
