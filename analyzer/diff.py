@@ -195,7 +195,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         *findings,
         *constant_findings(target, outputs, compared.target.dynamic),
         *refusal_findings(target, None if explained else runs.refusal),
-        *fidelity_findings((source, target), compared.gaps, feeds, options.seed),
+        *fidelity_findings(both, compared.gaps, feeds, options.seed, outputs),
     )
     findings = (*findings, *_leftovers(findings, outputs, compared, share, options))
     report = Report(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from analyzer.core.graph import nodes
+from analyzer.core.report import OutputPair
 from analyzer.core.types import FaultClass, Feeds, Finding, Pivot, Status, Where
 from analyzer.judge import NARROW_TYPES, NEGLIGIBLE, QUANTIZING, whole_model_noise
 from analyzer.observer import Changed, changed_part
@@ -24,6 +25,7 @@ def fidelity_findings(
     gaps: tuple[float, float],
     feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
     seed: int,
+    outputs: Sequence[OutputPair] = (),
 ) -> Iterator[Finding]:
     """Yield a finding for each pivot that is not its native model.
 
@@ -32,7 +34,10 @@ def fidelity_findings(
         gaps: Largest relative deviation of each pivot's outputs from its native runtime's.
         feeds: Samples for each.
         seed: Seed of the noise measurement.
+        outputs: Native outputs, compared; where they agree, an optimizer has done the same
+            to both sides, and the conversion is no worse for it.
     """
+    agree = bool(outputs) and all(pair.within for pair in outputs)
     for place, (pivot, gap) in enumerate(zip(pivots, gaps, strict=True)):
         if gap <= NEGLIGIBLE:
             continue
@@ -43,7 +48,9 @@ def fidelity_findings(
             continue
         is_source = place == 0
         if pivot.framework == "onnx":
-            yield _optimized(pivot, gap, floor, feeds[place], is_source=is_source)
+            found = _optimized(pivot, gap, floor, feeds[place], is_source=is_source)
+            shared = agree and found.status is Status.FAULT
+            yield replace(found, status=Status.LATENT) if shared else found
         else:
             yield _unfaithful(pivot, gap, floor, is_source=is_source)
 

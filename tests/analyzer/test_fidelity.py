@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
+from analyzer.core.report import Verdict
 from analyzer.core.types import Array, Feeds, Pivot, Status, Where
 from analyzer.diff import analyse
 from analyzer.fidelity import fidelity_findings
@@ -68,14 +69,33 @@ def test_part_that_the_optimizer_changes_is_named(
 ) -> None:
     """The nodes of the wrong fusion, by name, and whom onnx.reference backs."""
     path = saved(net(PADDED, **padded(rng, 1)), "padded")
-    source, target = analyse(path, path, rules=()).report.findings
+    report = analyse(path, path, rules=()).report
+    source, target = report.findings
 
+    assert report.verdict is Verdict.EQUIVALENT
+    assert source.status is target.status is Status.LATENT
     assert (source.where, target.where) == (Where.SOURCE_IMPORT, Where.RUNTIME)
     assert target.rule == "runtime-optimizer"
     assert target.target_tensors == source.source_tensors == ("m",)
     assert target.target_nodes == ("p", "m")
     assert "it changes m (Pad → MaxPool)" in target.message
     assert "onnx.reference computes that part as it is written" in target.message
+
+
+def test_optimizer_that_changes_one_side_is_a_fault(
+    net: Callable[..., onnx.ModelProto],
+    saved: Callable[[onnx.ModelProto, str], str],
+    rng: np.random.Generator,
+) -> None:
+    """A source that is spelled so that nothing is fused gives other values."""
+    given = padded(rng, 1)
+    spelled = PADDED.replace("p = Pad(n, pads)", "q = Pad(r, pads) p = Neg(q)")
+    paths = saved(net(spelled, **given), "source"), saved(net(PADDED, **given), "target")
+    report = analyse(*paths, rules=()).report
+    (finding,) = report.findings
+
+    assert report.verdict is Verdict.DIVERGENT
+    assert (finding.rule, finding.status) == ("runtime-optimizer", Status.FAULT)
 
 
 def test_sound_optimizer_is_no_finding(
