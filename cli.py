@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from analyzer.core.options import Judge, Options
     from analyzer.core.report import Report
+    from analyzer.core.types import Pivot
     from analyzer.reports.progress import Bar
 
 NEEDED = ("networkx", "numpy", "onnx", "onnx_graphsurgeon", "onnxruntime", "rich")
@@ -146,6 +147,9 @@ def parser() -> argparse.ArgumentParser:
     )
     one = command(_inspect, "inspect", "what is seen: pivot, inputs, operators, layers")
     one.add_argument("model", metavar="MODEL", help=MODELS)
+    one.add_argument(
+        "--emit", choices=("mlir",), help="the pivot itself, as torch-onnx MLIR text"
+    )
     trust_and_loudness(one)
     page = command(_explain, "explain", "what a rule finds and how it cures")
     page.add_argument("rule", metavar="RULE", help="its name, as a report gives it")
@@ -219,7 +223,18 @@ def _inspect(given: argparse.Namespace) -> int:
     from analyzer.reports.inspection import render_pivot
 
     pivot = load(given.model, trust_code=given.trust_code)
+    if given.emit == "mlir":
+        return _print_mlir(pivot)
     print(render_pivot(pivot, verbosity=_verbosity(given)), end="")
+    return 0
+
+
+def _print_mlir(pivot: Pivot) -> int:
+    """Return 0 after writing a pivot as MLIR text, line by line."""
+    from analyzer.reports.mlir import mlir_lines
+
+    for line in mlir_lines(pivot.model, pivot.folder):
+        print(line)
     return 0
 
 

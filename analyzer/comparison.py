@@ -1,6 +1,6 @@
 """From two pivots and their probes to pairs and root faults."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from analyzer.damage import damages
 from analyzer.effect import beyond_spelling, lenient, noticed
 from analyzer.isolation import Side, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
+from analyzer.latent import latent_faults, suspects
 from analyzer.localize import Probe, faults, local_errors
 from analyzer.matching.ends import output_names, target_feeds
 from analyzer.matching.layouts import Layout, pair
@@ -136,7 +137,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     gap = (max(ours for ours, _ in gaps), max(theirs for _, theirs in gaps))
     result = Compared(left, right, links, operators, (), 0, gap, ())
     if working.refusal is None and _is_clean(links, ordinary, right):
-        return result
+        return replace(result, faults=_latent(bench, result, options))
     working, bridges = bridged(working, target, left, right, operators)
     found = _as_far_as_possible(
         bench, working, result, (fixed, bridges), ordinary, options, progress
@@ -350,6 +351,29 @@ def _localized(
     roots = damages(bench.target, settled.links, roots, probes, known)
     wrong = {name for name, error in largest(ordinary).items() if error > NEGLIGIBLE}
     inherited = wrong - deviating
-    return replace(
+    located = replace(
         result, links=settled.links, faults=roots, propagated=len(inherited) if roots else 0
+    )
+    latent = _latent(bench, located, options, deviating)
+    return replace(located, faults=(*roots, *latent))
+
+
+def _latent(
+    bench: _Bench, found: Compared, options: Options, deviating: Collection[str] = ()
+) -> tuple[Fault, ...]:
+    """Return the faults that no sample excites, where something differs on paper."""
+    links = {name: link for name, link in found.links.items() if name not in deviating}
+    suspected = suspects(bench.source, bench.target, links, found.operators, found.faults)
+    if not suspected:
+        return ()
+    given, feeds, seen = bench.given(0), bench.feeds(0), bench.seen(0)
+    return latent_faults(
+        bench.source,
+        bench.target,
+        links,
+        suspected,
+        Probe(given, feeds),
+        kinds(seen),
+        samples=len(bench.probes),
+        seed=options.seed,
     )

@@ -4,13 +4,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
-from analyzer.bodies.looked_into import looked_into
-from analyzer.breakage import Runnable, runnable, whole
 from analyzer.classify import classify, with_layers
-from analyzer.comparison import Compared, compare_values
+from analyzer.comparison import Compared
 from analyzer.core.errors import RunError
 from analyzer.core.graph import opsets
 from analyzer.core.options import Judge, Options, Progress, RuleBook, silent
@@ -27,9 +26,11 @@ from analyzer.core.report import (
 )
 from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
+from analyzer.effect import decided_outputs
+from analyzer.fidelity import fidelity_findings
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
-from analyzer.matching.overrides import Named
 from analyzer.naming import coverage_in_file, in_file, one_a_node, pairs_in_parts
+from analyzer.opened import compare_opened
 from analyzer.origins import hidden_behind, is_hidden
 from analyzer.outputs import (
     NativeRuns,
@@ -40,14 +41,14 @@ from analyzer.outputs import (
 )
 from analyzer.outside import (
     constant_findings,
-    fidelity_findings,
     interface_faults,
     leftovers,
     refusal_findings,
 )
 from analyzer.pivot import load
 from analyzer.probes import draw
-from analyzer.severed import Severed, own_entries, severed
+from analyzer.second_size import Asked, at_second_sizes
+from analyzer.severed import Severed, severed
 from analyzer.simplify import simplify
 from analyzer.verdict import verdict_of
 from analyzer.view.inline import Opened, opened_alike
@@ -183,9 +184,14 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     with clock("compare"):
         fed = tuple(target_feeds(one, cut.inputs, cut.target) for one in cut.samples)
         names = pairs_in_parts(options.pairs, *sides)
-        working, compared = _compared(cut, runs, fed, names, options, progress)
+        working, compared = compare_opened(cut, runs, fed, names, options, progress)
+    explain = partial(_findings, both=(source, target), sides=sides, rules=rules)
     with clock("classify"):
-        findings, broken = _findings(compared, source, target, sides, rules)
+        findings, broken = explain(compared)
+    if not cut.missed:
+        with clock("second sizes"):
+            asked = Asked(*both, inputs, options, runs, compared)
+            findings += at_second_sizes(asked, sides, samples, explain)
     feeds = cut.samples, fed
     outputs = _judged_outputs(both, feeds, cut.inputs, runs, options, compared)
     share = compared_share(compared.target, compared.links)
@@ -195,7 +201,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         *findings,
         *constant_findings(target, outputs, compared.target.dynamic),
         *refusal_findings(target, None if explained else runs.refusal),
-        *fidelity_findings(both, compared.gaps, feeds, options.seed),
+        *fidelity_findings(both, compared.gaps, feeds, options.seed, outputs),
     )
     findings = (*findings, *_leftovers(findings, outputs, compared, share, options))
     report = Report(
@@ -213,8 +219,8 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         versions(),
         _pairs(compared),
     )
-    tensors = tuple(link.tensors for link in compared.links.values())
-    return Analysis(report, source, target, samples, inputs, tensors)
+    paired = tuple(link.tensors for link in compared.links.values())
+    return Analysis(report, source, target, samples, inputs, paired)
 
 
 def _pairs(compared: Compared) -> tuple[PairSummary, ...]:
@@ -248,36 +254,14 @@ def _leftovers(
     stated = {*options.rtol, *options.atol}
     return tuple(
         leftovers(
-            outputs, len(compared.links), whole=share == 1.0, lossy=lossy, stated=stated
+            outputs,
+            len(compared.links),
+            whole=share == 1.0,
+            lossy=lossy,
+            stated=stated,
+            decided=decided_outputs(compared.target),
         )
     )
-
-
-def _compared(
-    cut: Severed,
-    runs: NativeRuns,
-    fed: Sequence[Feeds],
-    names: Named,
-    options: Options,
-    progress: Progress,
-) -> tuple[Runnable, Compared]:
-    """Return the comparison, of as much of the target as runs, its bodies looked into."""
-    pivots, on = (cut.source, cut.target), (cut.samples, cut.inputs)
-    native = runs.source, runs.target
-
-    def compare(working: Runnable) -> tuple[Runnable, Compared]:
-        found = compare_values(
-            *pivots, working, *on, native, options, progress, names, cut.outputs
-        )
-        faults = (own_entries(one, found.target, cut.inputs) for one in found.faults)
-        found = replace(found, faults=tuple(faults))
-        return working, looked_into(found, pivots, *on, options, progress)
-
-    if runs.refusal is None:
-        with suppress(RunError):  # its native runtime may take more than ours does
-            return compare(whole(cut.target))
-    tried = (runnable(cut.target, feeds) for feeds in fed)  # it may stop at any sample
-    return compare(next((one for one in tried if one.refusal), whole(cut.target)))
 
 
 def _resolved(rules: RuleBook) -> Sequence[Judge]:
@@ -329,8 +313,8 @@ def _coverage(
 
 def _findings(
     compared: Compared,
-    source: Pivot,
-    target: Pivot,
+    *,
+    both: tuple[Pivot, Pivot],
     sides: tuple[Opened, Opened],
     rules: RuleBook,
 ) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
@@ -339,7 +323,7 @@ def _findings(
         return (), ()
     findings, broken = classify(compared.faults, _resolved(rules))
     named = (
-        with_layers(finding, source, target, compared.source, compared.target)
+        with_layers(finding, *both, compared.source, compared.target)
         for finding in findings
     )
     return one_a_node(in_file(finding, *sides) for finding in named), broken
@@ -361,7 +345,8 @@ def _judged_outputs(
 ) -> tuple[OutputPair, ...]:
     """Return the outputs compared; noise is measured only where they deviate at all."""
     plain = output_pairs(*both, runs, {}, options, inputs)
-    if all(pair.within for pair in plain) or compared.faults:
+    shown = any(fault.status is not Status.LATENT for fault in compared.faults)
+    if all(pair.within for pair in plain) or shown:
         return plain
     floors = output_floors(*both, *feeds, options.seed)
     return output_pairs(*both, runs, floors, options, inputs)

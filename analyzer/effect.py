@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+from onnx import TensorProto
 
 from analyzer.core.graph import node_reads
-from analyzer.core.types import Aspect, Difference, Fault, Status
+from analyzer.core.types import Aspect, Difference, Fault, Node, Status
 from analyzer.judge import INT8_LEVELS, NEGLIGIBLE, QUANTIZING
 from analyzer.matching.tensors import Links
 from analyzer.regions import reached
@@ -19,6 +20,38 @@ INTRODUCED = LAYOUT_OPS | frozenset(
     | {"Min", "Max", "Round", "Floor", "FusedConv", "FusedMatMul", "ReduceMin", "ReduceMax"}
 )
 """What a quantizer puts into a graph besides its own operators: scales, biases, bounds."""
+
+
+FLOATING = frozenset(
+    {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16}
+)
+"""Element types that a Cast rounds to; it cuts off what the others cannot hold."""
+
+DECIDING = frozenset(
+    {"ArgMax", "ArgMin", "TopK", "Round", "Floor", "Ceil", "Sign", "NonMaxSuppression"}
+    | {"Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "NonZero", "Unique"}
+    | {"QuantizeLinear", "DynamicQuantizeLinear", "Mod", "Compress", "ThresholdedRelu"}
+    | {"Hardmax", "Shrink"}
+)
+"""Operators that are not continuous: the smallest step of an operand may flip them."""
+
+
+def decided_outputs(view: View) -> frozenset[str]:
+    """Return the outputs that depend on an operator that decides.
+
+    Args:
+        view: The macro graph of the model.
+    """
+    deciding = (node for node in view.nodes if _decides(node))
+    names = (name for node in deciding for name in node.outputs if name)
+    return computed_from(view, names) & frozenset(view.outputs)
+
+
+def _decides(node: Node) -> bool:
+    """Return whether a node is not continuous: a Cast is not where it gives no floats."""
+    return node.op in DECIDING or (
+        node.op == "Cast" and node.attributes.get("to") not in FLOATING
+    )
 
 
 def noticed(

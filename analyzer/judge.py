@@ -118,7 +118,12 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     steps = _floors(
         source, [partners[n] for n in quantized], known, seed, levels=INT8_LEVELS
     )
-    halved = [name for name in suspects if has_half_weights(target.view, name, fed.keys())]
+    halved = [
+        name
+        for name in suspects  # a value that is rounded to half shows no smaller step
+        if is_narrow(target.view, name, fed)
+        or has_half_weights(target.view, name, fed.keys())
+    ]
     halves = _floors(source, [partners[n] for n in halved], known, seed, unit=HALF_UNIT)
     found = (
         _against_rounding(
@@ -130,7 +135,7 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
                 ROUNDING * halves.get(partners[name], 0.0) if name in halved else 0.0,
                 QUANTIZATION * steps.get(partners[name], 0.0) if name in quantized else 0.0,
             ),
-            lossy=name in {*quantized, *halved} or is_narrow(target.view, name, fed),
+            lossy=name in {*quantized, *halved},
             discrete=name in fed and fed[name].dtype.kind in "biu",
         )
         for name in suspects
@@ -207,8 +212,7 @@ def whole_model_noise(
     steps = float(np.sqrt(max(1, len(pivot.model.graph.node))))
     return {
         name: min(max(ROUNDING * steps * floor, NEGLIGIBLE), WHOLE)
-        for name, floor in floors.items()
-        if np.isfinite(floor)
+        for name, floor in floors.items()  # infinite: rounding decides how much is found
     }
 
 

@@ -11,7 +11,6 @@ from analyzer.core.report import InputPair, OutputPair
 from analyzer.core.types import (
     Fault,
     FaultClass,
-    Feeds,
     Finding,
     Node,
     Pair,
@@ -20,17 +19,10 @@ from analyzer.core.types import (
     Status,
     Where,
 )
-from analyzer.judge import NARROW_TYPES, NEGLIGIBLE, QUANTIZING, whole_model_noise
 from analyzer.matching.ends import output_names, sizes_fit
-
-UNFAITHFUL = "unfaithful-import"
-"""The rule of a pivot whose outputs are not those of its native model."""
 
 REFUSED = "runtime-refuses"
 """The rule of a target that its own runtime does not take, though its pivot runs."""
-
-OPTIMIZER = "runtime-optimizer"
-"""The rule of an ONNX model that its own runtime's optimizer changes."""
 
 AMPLIFIED = "amplified-rounding"
 """The rule of outputs that differ although every region is right within rounding."""
@@ -110,7 +102,14 @@ def _region(nodes: Sequence[Node]) -> Region:
     return Region(tuple(nodes), tuple(dict.fromkeys(reads)), outputs)
 
 
-def _finding(rule: str, fault: Fault, confidence: float = 0.95) -> Finding:
+def bare_finding(rule: str, fault: Fault, confidence: float = 0.95) -> Finding:
+    """Return the finding of a bare fault, in the words that it brings.
+
+    Args:
+        rule: The rule it goes by.
+        fault: See `bare_fault`.
+        confidence: In [0, 1].
+    """
     tensors = fault.guilty[:4]
     return Finding(
         finding_id(rule, (fault.where, *tensors)),
@@ -147,7 +146,7 @@ def interface_faults(
     lost = [spec.name for spec in source.inputs if spec.name not in taken[0]]
     added = [spec.name for spec in target.inputs if spec.name not in taken[1]]
     if lost or added:
-        yield _finding(
+        yield bare_finding(
             INTERFACE,
             bare_fault(
                 FaultClass.INPUT_DIMS,
@@ -163,7 +162,7 @@ def interface_faults(
     gone = [s.name for s in source.outputs if s.name not in {one for one, _ in names}]
     new = [s.name for s in target.outputs if s.name not in {other for _, other in names}]
     if gone or new:
-        yield _finding(
+        yield bare_finding(
             INTERFACE,
             bare_fault(
                 FaultClass.COMPUTATIONAL_GRAPH,
@@ -189,7 +188,7 @@ def _sizes(source: Pivot, target: Pivot, pair: InputPair) -> Iterator[Finding]:
         f"input {pair.target} is declared {_shown(other.shape)}, the source's "
         f"{pair.source} {_shown(moved)}: no sample fits both"
     )
-    yield _finding(
+    yield bare_finding(
         INTERFACE, bare_fault(FaultClass.INPUT_DIMS, problem, guilty=(pair.target,))
     )
 
@@ -210,61 +209,8 @@ def refusal_findings(target: Pivot, refusal: RunError | None) -> Iterator[Findin
     kind = FaultClass.LOAD_FAILURE if refusal.loading else FaultClass.RUNTIME
     problem = f"{target.path.name} {verb} in its own runtime: {refusal.problem}"
     guilty = (refusal.node,) if refusal.node else ()
-    yield _finding(REFUSED, bare_fault(kind, problem, guilty=guilty, where=Where.RUNTIME))
-
-
-def fidelity_findings(
-    pivots: tuple[Pivot, Pivot],
-    gaps: tuple[float, float],
-    feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
-    seed: int,
-) -> Iterator[Finding]:
-    """Yield a finding for each pivot that is not its native model.
-
-    Args:
-        pivots: Source and target.
-        gaps: Largest relative deviation of each pivot's outputs from its native runtime's.
-        feeds: Samples for each.
-        seed: Seed of the noise measurement.
-    """
-    for place, (pivot, gap) in enumerate(zip(pivots, gaps, strict=True)):
-        if gap <= NEGLIGIBLE:
-            continue
-        floor = max(
-            whole_model_noise(pivot, feeds[place], seed).values(), default=NEGLIGIBLE
-        )
-        if gap > floor:
-            yield _unfaithful(pivot, gap, floor, is_source=place == 0)
-
-
-def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> Finding:
-    graph = pivot.model.graph
-    lossy = any(node.op_type.startswith(QUANTIZING) for node in graph.node) or any(
-        tensor.data_type in NARROW_TYPES for tensor in graph.initializer
-    )
-    side = "source" if is_source else "target"
-    plain = pivot.framework == "onnx"
-    what = (
-        f"ONNX Runtime's optimizer changes the {side} {pivot.path.name}: its optimized "
-        f"outputs "
-        if plain
-        else f"the pivot of the {side} {pivot.path.name} is not the {pivot.framework} "
-        f"model: its outputs "
-    )
-    problem = (
-        f"{what}deviate by {gap:.3g} of their largest value, rounding explains {floor:.3g}"
-    )
-    where = Where.SOURCE_IMPORT if is_source else Where.TARGET_IMPORT
-    return _finding(
-        OPTIMIZER if plain else UNFAITHFUL,
-        bare_fault(
-            FaultClass.RUNTIME,
-            problem,
-            error=gap,
-            floor=floor,
-            where=Where.RUNTIME if plain and not is_source else where,
-            status=Status.DRIFT if lossy else Status.FAULT,
-        ),
+    yield bare_finding(
+        REFUSED, bare_fault(kind, problem, guilty=guilty, where=Where.RUNTIME)
     )
 
 
@@ -283,7 +229,7 @@ def constant_findings(
     for pair in outputs:
         if pair.within or pair.target in dynamic:
             continue
-        yield _finding(
+        yield bare_finding(
             CONSTANT,
             bare_fault(
                 FaultClass.WEIGHTS_BIASES,
@@ -304,6 +250,7 @@ def leftovers(
     whole: bool,
     lossy: bool,
     stated: Collection[str] = (),
+    decided: Collection[str] = (),
 ) -> Iterator[Finding]:
     """Yield a finding for each output that differs although no region is at fault.
 
@@ -317,6 +264,8 @@ def leftovers(
         whole: Whether every operator of the target was compared.
         lossy: Whether the target declares fewer bits, which explains any finite difference.
         stated: Outputs for which the user gave a tolerance; nothing excuses exceeding it.
+        decided: Target outputs behind an operator that decides: rounding flips it wherever
+            its operands come close, and how far the output moves then says nothing.
     """
     for pair in outputs:
         error = pair.relative_error
@@ -324,7 +273,8 @@ def leftovers(
         known = {pair.source, pair.target, EVERY_OUTPUT} & set(stated)
         if pair.within or (lossy and finite and not known):
             continue
-        if not known and whole and finite and error <= AMPLIFICATION * pair.noise_floor:
+        near = finite and error <= AMPLIFICATION * pair.noise_floor
+        if not known and whole and (near or pair.target in decided):
             yield _amplified(pair, regions)
         else:
             yield _unaccounted(pair, regions)
@@ -336,7 +286,7 @@ def _amplified(pair: OutputPair, regions: int) -> Finding:
         f"although each of {regions} regions, fed the source's values, computes the same "
         f"within rounding: the model amplifies rounding"
     )
-    return _finding(
+    return bare_finding(
         AMPLIFIED,
         bare_fault(
             FaultClass.DTYPE_PRECISION,
@@ -355,7 +305,7 @@ def _unaccounted(pair: OutputPair, regions: int) -> Finding:
         f"rounding explains {pair.noise_floor:.3g}, and none of {regions} regions deviates "
         f"when fed the source's values: what makes it could not be compared apart"
     )
-    return _finding(
+    return bare_finding(
         UNEXPLAINED,
         bare_fault(
             FaultClass.COMPUTATIONAL_GRAPH,

@@ -203,6 +203,16 @@ def test_inspect_shows_inputs_and_operators(
     assert "operators: MatMul 1, Add 1, Relu 1" in said
 
 
+def test_inspect_emits_mlir(
+    pair: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The pivot itself, operator by operator, and nothing else."""
+    assert cli.main(["inspect", pair[0], "--emit", "mlir"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("module {\n")
+    assert 'torch.operator "onnx.MatMul"' in said
+
+
 def test_every_listed_rule_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     """What `rules` lists, `explain` explains: cause, evidence, repair."""
     assert cli.main(["rules"]) == 0

@@ -1,6 +1,8 @@
 """What a pair of nodes disagrees on before anything is run: not yet a fault."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from analyzer.core.changes import undone
 from analyzer.core.types import Difference, Pair, TensorPair
@@ -8,12 +10,19 @@ from analyzer.differences.attributes import compare_attributes
 from analyzer.differences.channelwise import compare_channelwise
 from analyzer.differences.dtypes import compare_dtypes
 from analyzer.differences.layout import Layouts, Shapes
-from analyzer.differences.operators import compare_operators, couples
+from analyzer.differences.operators import FLOAT_RANGE, compare_operators, couples
 from analyzer.differences.shapes import compare_shapes
 from analyzer.differences.undo import undo
 from analyzer.differences.weights import compare_weights
 
-__all__ = ["compare", "couples", "undo", "undone"]
+__all__ = [
+    "FLOAT_RANGE",
+    "compare",
+    "compare_settings_and_weights",
+    "couples",
+    "undo",
+    "undone",
+]
 
 NO_SHAPES: Shapes = {}
 
@@ -47,4 +56,35 @@ def compare(
         *compare_shapes(layouts),
         *compare_dtypes(pair),
         *compare_weights(layouts),
+    )
+
+
+def compare_settings_and_weights(
+    pair: Pair, edges: Sequence[TensorPair]
+) -> Iterator[Difference]:
+    """Yield the settings and weights that the two sides of a pair disagree on.
+
+    Constants that are the same bit by bit cost one look at them.
+
+    Args:
+        pair: Nodes of one macro operator on either side, in topological order.
+        edges: Tensors around the pair that hold the same values, with their layouts.
+    """
+    layouts = Layouts(pair, edges)
+    yield from compare_attributes(layouts)
+    if not _holds_the_same(pair):
+        yield from compare_channelwise(pair)
+        yield from compare_weights(layouts)
+
+
+def _holds_the_same(pair: Pair) -> bool:
+    """Return whether both sides hold the same constants in the same places."""
+    ours, theirs = pair.source, pair.target
+    return [node.op for node in ours] == [node.op for node in theirs] and all(
+        one.constants.keys() == other.constants.keys()
+        and all(
+            np.array_equal(value, other.constants[slot])
+            for slot, value in one.constants.items()
+        )
+        for one, other in zip(ours, theirs, strict=True)
     )

@@ -22,12 +22,49 @@ def compare_shapes(layouts: Layouts) -> Iterator[Difference]:
         if source is None or target is None or source.op != target.op:
             continue
         ours, theirs = settings(source).get("shape"), settings(target).get("shape")
-        if not isinstance(ours, tuple) or not isinstance(theirs, tuple):
+        if not isinstance(theirs, tuple):
             continue
-        wanted = _in_layout(ours, layouts.outputs(source, target))
-        if not _may_agree(wanted, theirs):
-            found = settings(target).get("shape")
-            yield _difference(source, target, wanted, found)
+        order = layouts.outputs(source, target)
+        wanted = _in_layout(ours, order) if isinstance(ours, tuple) else None
+        if wanted is None or _may_agree(wanted, theirs):
+            seen = layouts.source_shapes.get(source.outputs[0], ())
+            given = layouts.target_shapes.get(target.inputs[0], ())
+            wanted = _thawed(_in_layout(seen, order), theirs, given, wanted)
+        if wanted is not None:
+            yield _difference(source, target, wanted, theirs)
+
+
+def _thawed(
+    seen: tuple[int, ...],
+    found: tuple[int | float | str, ...],
+    given: tuple[int, ...],
+    stated: tuple[int, ...] | None,
+) -> tuple[int, ...] | None:
+    """Return a shape that holds at the size seen too; None where the one found does.
+
+    Args:
+        seen: What the source's operator gave.
+        found: The shape in the target.
+        given: Shape of what the target's operator reads; empty: unknown.
+        stated: The shape in the source, in the target's layout; None: it is computed.
+    """
+    frozen = _frozen(seen, found)
+    if not frozen:
+        return None
+    if stated is not None:
+        return stated
+    sizes = [int(size) for size in found]
+    for axis in frozen:
+        sizes[axis] = 0 if given[axis : axis + 1] == seen[axis : axis + 1] else -1
+    return tuple(sizes) if sizes.count(-1) <= 1 else None
+
+
+def _frozen(seen: tuple[int, ...], found: tuple[int | float | str, ...]) -> tuple[int, ...]:
+    """Return the axes at which a shape names another size than the one seen."""
+    if len(seen) != len(found):
+        return ()
+    both = enumerate(zip(seen, found, strict=True))
+    return tuple(axis for axis, (a, b) in both if b not in WILD and a != b)
 
 
 def _in_layout(shape: AttributeValue, order: Permutation | None) -> tuple[int, ...]:

@@ -258,4 +258,15 @@ def perturbed(array: Array, unit: float | None, rng: np.random.Generator) -> Arr
         blocks = moved[:whole].reshape(-1, PERIOD)
         np.multiply(values[:whole].reshape(-1, PERIOD), factors if whole else 1, out=blocks)
         np.multiply(values[whole:], rest, out=moved[whole:])
+    if array.dtype == np.float16:
+        _leave_subnormals(values, moved, factors)
     return moved.reshape(array.shape)
+
+
+def _leave_subnormals(values: Array, moved: Array, factors: Array) -> None:
+    """Move, in our own copy, the values too small for a relative step by one spacing."""
+    stuck = np.flatnonzero((moved == values) & (values != 0))
+    up = np.resize(factors, values.size)[stuck] > 1
+    moved[stuck] = np.nextafter(
+        values[stuck], np.where(up, np.float16(np.inf), np.float16(-np.inf))
+    )

@@ -1,18 +1,16 @@
-"""Findings that lie in no region: interfaces, importers, runtimes, amplified rounding."""
+"""Findings that lie in no region: interfaces, runtimes, amplified rounding."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from analyzer.core.errors import RunError
 from analyzer.core.report import OutputPair
-from analyzer.core.types import FaultClass, Feeds, Pivot, Status, Where
+from analyzer.core.types import FaultClass, Pivot, Status, Where
 from analyzer.matching.ends import input_pairs
 from analyzer.outside import (
     bare_fault,
-    fidelity_findings,
     interface_faults,
     leftovers,
     refusal_findings,
@@ -20,7 +18,6 @@ from analyzer.outside import (
 from analyzer.view import View
 
 Make = Callable[..., Pivot]
-ROW: Feeds = {"x": np.float32([1.0, 2.0])}
 
 
 @pytest.fixture
@@ -55,33 +52,6 @@ def test_missing_and_added_outputs_are_named(plain: Pivot, pivot: Make) -> None:
     assert added.fault_class is FaultClass.COMPUTATIONAL_GRAPH
     assert "the target adds z" in added.message
     assert "the target lacks z" in lost.message
-
-
-def test_faithful_pivots_are_no_finding(plain: Pivot) -> None:
-    """A gap that rounding explains is none."""
-    feeds = ([ROW], [ROW])
-
-    assert list(fidelity_findings((plain, plain), (0.0, 1e-6), feeds, seed=0)) == []
-
-
-@pytest.mark.parametrize(
-    ("framework", "gaps", "rule", "where"),
-    [
-        ("keras", (0.5, 0.0), "unfaithful-import", Where.SOURCE_IMPORT),
-        ("tflite", (0.0, 0.5), "unfaithful-import", Where.TARGET_IMPORT),
-        ("onnx", (0.0, 0.5), "runtime-optimizer", Where.RUNTIME),
-        ("onnx", (0.5, 0.0), "runtime-optimizer", Where.SOURCE_IMPORT),
-    ],
-)
-def test_gap_is_blamed_on_who_made_it(
-    plain: Pivot, framework: str, gaps: tuple[float, float], rule: str, where: Where
-) -> None:
-    """An importer's fault is not the conversion's; an optimizer's is the runtime's."""
-    model = replace(plain, framework=framework)
-    (finding,) = fidelity_findings((model, model), gaps, ([ROW], [ROW]), seed=0)
-
-    assert (finding.rule, finding.where, finding.status) == (rule, where, Status.FAULT)
-    assert "deviate by 0.5 of their largest value" in finding.message
 
 
 def test_runtime_that_refuses_what_its_pivot_runs_is_named(plain: Pivot) -> None:

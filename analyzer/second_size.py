@@ -1,0 +1,157 @@
+"""Does the target work at a second size, where both sides declare the size open?"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from analyzer.comparison import Compared
+from analyzer.core.errors import RunError
+from analyzer.core.options import Options, silent
+from analyzer.core.report import InputPair
+from analyzer.core.types import FaultClass, Feeds, Finding, Pivot, Status, TensorPair
+from analyzer.matching.ends import target_feeds
+from analyzer.naming import in_file
+from analyzer.opened import compare_opened
+from analyzer.outputs import NativeRuns, native_runs, output_floors, output_pairs
+from analyzer.outside import bare_fault, bare_finding
+from analyzer.probes.second import second_sizes, told
+from analyzer.runtime.dump import dump, instrument
+from analyzer.runtime.session import open_session
+from analyzer.severed import Severed
+from analyzer.view.inline import Opened
+
+FROZEN = "shape-frozen"
+"""The rule of a size that was frozen at conversion."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A pair that agrees on every sample so far.
+
+    Attributes:
+        source: The source's pivot.
+        target: The target's pivot.
+        inputs: Which target input takes which source input.
+        options: How the pair is judged.
+        runs: What both gave for the samples so far.
+        compared: What comparing their values gave.
+    """
+
+    source: Pivot
+    target: Pivot
+    inputs: tuple[InputPair, ...]
+    options: Options
+    runs: NativeRuns
+    compared: Compared
+
+
+def at_second_sizes(
+    asked: Asked,
+    sides: tuple[Opened, Opened],
+    samples: Sequence[Feeds],
+    explain: Callable[[Compared], tuple[tuple[Finding, ...], object]],
+) -> tuple[Finding, ...]:
+    """Return what is found only where an open size is not the one all samples have.
+
+    Args:
+        asked: The pair; nothing is asked of one that has a fault already.
+        sides: Its models with their fused operators opened.
+        samples: The samples so far, by source input name.
+        explain: Gives the findings of a comparison, and what is not asked for here.
+    """
+    if any(fault.status is Status.FAULT for fault in asked.compared.faults):
+        return ()
+    both, inputs, options = (asked.source, asked.target), asked.inputs, asked.options
+
+    def found(sample: Feeds, given: NativeRuns, fed: Feeds) -> tuple[Finding, ...]:
+        once = Severed(ours, theirs, (sample,), inputs, None, ())
+        return explain(compare_opened(once, given, (fed,), (), options, silent)[1])[0]
+
+    ours, theirs = (
+        replace(pivot, model=side.model) for pivot, side in zip(both, sides, strict=True)
+    )
+    parts = replace(asked, source=ours, target=theirs)
+    return tuple(in_file(one, *sides) for one in size_findings(parts, samples, found))
+
+
+def size_findings(
+    asked: Asked,
+    samples: Sequence[Feeds],
+    compare: Callable[[Feeds, NativeRuns, Feeds], tuple[Finding, ...]],
+) -> Iterator[Finding]:
+    """Yield what is wrong at another batch, or at another size, than all samples have.
+
+    Args:
+        asked: The pair.
+        samples: The samples so far, by source input name.
+        compare: Gives the findings on one more sample, for what both natively gave for it
+            and what the target is fed.
+    """
+    source, target, inputs = asked.source, asked.target, asked.inputs
+    view, seed = asked.compared.target, asked.options.seed
+    for sample in second_sizes(source, target, inputs, samples[0], view, seed=seed):
+        try:
+            runs = native_runs(source, target, (sample,), inputs)
+        except RunError:  # the source itself works at one size only
+            continue
+        fed = target_feeds(sample, inputs, target)
+        if runs.refusal is None and _agrees(asked, sample, fed, runs):
+            continue
+        sizes = told(samples[0], sample)
+        found = [one for one in compare(sample, runs, fed) if one.status is Status.FAULT]
+        for one in found or _misshapen(asked, sample, fed):
+            message = f"{one.message}; seen at {sizes} only"
+            yield replace(one, message=message, affected=1, samples=len(samples) + 1)
+
+
+def _agrees(asked: Asked, sample: Feeds, fed: Feeds, runs: NativeRuns) -> bool:
+    """Return whether the outputs for one more sample agree, in the layout known so far."""
+    source, target, inputs = asked.source, asked.target, asked.inputs
+    before = asked.runs
+    both = NativeRuns(
+        (*before.source[:1], *runs.source), (*before.target[:1], *runs.target), None
+    )
+    plain = output_pairs(source, target, both, {}, asked.options, inputs)
+    if all(one.within for one in plain):
+        return True
+    floors = output_floors(source, target, (sample,), (fed,), asked.options.seed)
+    judged = output_pairs(source, target, both, floors, asked.options, inputs)
+    return all(one.within for one in judged)
+
+
+def _misshapen(asked: Asked, sample: Feeds, fed: Feeds) -> Iterator[Finding]:
+    """Yield a finding for the first tensor that holds its numbers in other sizes."""
+    compared = asked.compared
+    given, seen = (
+        dump(open_session(instrument(pivot.model), pivot.folder), feeds)
+        for pivot, feeds in ((asked.source, sample), (asked.target, fed))
+    )
+    order = compared.target.order
+    links = sorted(compared.links.values(), key=lambda link: order[link.tensors.target])
+    for link in links:
+        both = _shapes(link.tensors, given, seen)
+        if both is None or both[0] == both[1]:
+            continue
+        name = link.tensors.target
+        yield bare_finding(
+            FROZEN,
+            bare_fault(
+                FaultClass.TENSOR_SHAPE_STRUCTURE,
+                f"{name}: has the shape {both[1]}, the source's is {both[0]}",
+                nodes=(compared.target.giver[name],),
+                guilty=(name,),
+            ),
+        )
+        return
+
+
+def _shapes(
+    pair: TensorPair, given: Feeds, seen: Feeds
+) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Return the source's shape in the target's layout, and the target's."""
+    if pair.shape is not None or pair.source not in given or pair.target not in seen:
+        return None
+    ours, theirs = given[pair.source].shape, seen[pair.target].shape
+    order = pair.permutation or tuple(range(len(ours)))
+    return (
+        (tuple(ours[axis] for axis in order), theirs) if len(order) == len(ours) else None
+    )
