@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from analyzer.breakage import Runnable, runnable, whole
 from analyzer.classify import classify, with_layers
@@ -26,13 +27,14 @@ from analyzer.core.report import (
 )
 from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.coverage import compared_share, coverage
+from analyzer.frontends.child.client import kill_children
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.naming import coverage_in_file, in_file, one_a_node, pairs_in_parts
 from analyzer.outputs import (
     NativeRuns,
+    completed,
+    judged_outputs,
     native_runs,
-    output_floors,
-    output_pairs,
     refuse_unknown_outputs,
 )
 from analyzer.outside import (
@@ -112,18 +114,34 @@ def analyse(
     Args and errors are those of `diff`.
     """
     clock = Clock()
-    progress("loading", 0.0)
-    with clock("load"), ThreadPoolExecutor(2) as pool:
-        futures = [
-            pool.submit(load, path, trust_code=options.trust_code)
-            for path in (source, target)
-        ]
-        left, right = (future.result() for future in futures)
+    with clock("load"):
+        left, right = _loaded((source, target), options, progress)
     if options.simplify:
         left, right = simplify(left), simplify(right)
     return analyse_pivots(
         left, right, options=options, rules=rules, progress=progress, clock=clock
     )
+
+
+def _loaded(
+    paths: tuple[str, str], options: Options, progress: Progress
+) -> tuple[Pivot, Pivot]:
+    """Return both pivots, read side by side."""
+    progress(f"loading {' and '.join(Path(path).name for path in paths)}", 0.0)
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(load, path, trust_code=options.trust_code) for path in paths]
+        try:
+            return futures[0].result(), futures[1].result()
+        except KeyboardInterrupt:
+            kill_children()  # the threads of the pool wait for them
+            raise
+
+
+def _drawn(
+    source: Pivot, target: Pivot, inputs: tuple[InputPair, ...], options: Options
+) -> tuple[tuple[Feeds, ...], ProbeSummary]:
+    """Return the samples of a run, of sizes that both models take, and what they are."""
+    return draw(source if options.inputs else narrowed(source, target, inputs), options)
 
 
 class Clock:
@@ -165,10 +183,9 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     clock = clock or Clock()
     refuse_unknown_outputs(source, target, options)
     inputs = input_pairs(source, target)
-    drawn_for = source if options.inputs else narrowed(source, target, inputs)
-    samples, summary = probes or draw(drawn_for, options)
+    samples, summary = probes or _drawn(source, target, inputs, options)
     with clock("run natively"):
-        progress("running natively", 0.0)
+        progress("running both models natively", 0.0)
         try:
             runs = native_runs(source, target, samples, inputs)
         except RunError as refusal:
@@ -176,31 +193,33 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     with clock("compare"):
         fed = tuple(target_feeds(sample, inputs, target) for sample in samples)
         sides = opened_alike(source.model, target.model)
-        both = source, target
-        working, compared = _compared(
-            both, sides, samples, inputs, runs, fed, options, progress
-        )
+        try:
+            working, compared = _compared(
+                (source, target), sides, samples, inputs, runs, fed, options, progress
+            )
+        except RunError as surprise:
+            stopped = _refusal(source, samples, surprise)
+            return _without_source(source, target, summary, stopped, clock)
+        runs = completed(runs, compared.outputs, working.refusal)
     with clock("classify"):
         findings, broken = _findings(compared, source, target, sides, rules)
-    outputs = _judged_outputs(
-        source, target, (samples, fed), inputs, runs, options, compared
-    )
+    both, feeds = (source, target), (samples, fed)
+    outputs = judged_outputs(both, feeds, inputs, runs, options, compared.faults)
     share = compared_share(compared.target, compared.links)
-    explained = working.refusal or any(one.status is Status.FAULT for one in findings)
+    refused = None if working.refusal or _has_fault(findings) else runs.refusal
     findings = (
         *interface_faults(source, target, inputs),
         *findings,
         *constant_findings(target, outputs, compared.target.dynamic),
-        *refusal_findings(target, None if explained else runs.refusal),
-        *fidelity_findings((source, target), compared.gaps, (samples, fed), options.seed),
+        *refusal_findings(target, refused),
+        *fidelity_findings(both, compared.gaps, feeds, options.seed),
     )
     findings = (*findings, *_leftovers(findings, outputs, compared, share, options))
     report = Report(
         "diff",
         verdict_of(findings, outputs, share),
-        _summary(source, compared.gaps[0]),
-        _summary(target, compared.gaps[1]),
-        summary,
+        *_summaries(both, compared.gaps),
+        replace(summary, groups=compared.groups),
         inputs,
         outputs,
         findings,
@@ -210,8 +229,11 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         versions(),
         _pairs(compared),
     )
-    tensors = tuple(link.tensors for link in compared.links.values())
-    return Analysis(report, source, target, samples, inputs, tensors)
+    return Analysis(report, source, target, samples, inputs, compared.tensors)
+
+
+def _has_fault(findings: Sequence[Finding]) -> bool:
+    return any(finding.status is Status.FAULT for finding in findings)
 
 
 def _pairs(compared: Compared) -> tuple[PairSummary, ...]:
@@ -233,7 +255,7 @@ def _leftovers(
     options: Options,
 ) -> tuple[Finding, ...]:
     """Return findings for outputs that deviate although nothing is at fault so far."""
-    if any(finding.status is Status.FAULT for finding in findings):
+    if _has_fault(findings):
         return ()
     lossy = any(finding.status is Status.DRIFT for finding in findings)
     stated = {*options.rtol, *options.atol}
@@ -325,27 +347,30 @@ def _findings(
     return one_a_node(in_file(finding, *sides) for finding in named), broken
 
 
+def _summaries(
+    pivots: tuple[Pivot, Pivot], gaps: tuple[float, float]
+) -> tuple[ModelSummary, ModelSummary]:
+    return _summary(pivots[0], gaps[0]), _summary(pivots[1], gaps[1])
+
+
 def _summary(pivot: Pivot, gap: float | None) -> ModelSummary:
     opset = opsets(pivot.model).get("", 0)
     nodes = len(pivot.model.graph.node)
     return ModelSummary(str(pivot.path), pivot.framework, pivot.sha256, opset, nodes, gap)
 
 
-def _judged_outputs(  # noqa: PLR0913 - the pair, what it was run on, what came of it
-    source: Pivot,
-    target: Pivot,
-    feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
-    inputs: Sequence[InputPair],
-    runs: NativeRuns,
-    options: Options,
-    compared: Compared,
-) -> tuple[OutputPair, ...]:
-    """Return the outputs compared; noise is measured only where they deviate at all."""
-    plain = output_pairs(source, target, runs, {}, options, inputs)
-    if all(pair.within for pair in plain) or compared.faults:
-        return plain
-    floors = output_floors(source, target, *feeds, options.seed)
-    return output_pairs(source, target, runs, floors, options, inputs)
+def _refusal(source: Pivot, samples: Sequence[Feeds], surprise: RunError) -> RunError:
+    """Return why the source does not run on some sample.
+
+    Raises:
+        RunError: It runs on all of them; the surprise has another reason.
+    """
+    try:
+        for feeds in samples:
+            source.run_native(feeds)
+    except RunError as refusal:
+        return refusal
+    raise surprise
 
 
 def _without_source(

@@ -8,8 +8,8 @@ import numpy as np
 from analyzer.core.errors import RunError, UsageError
 from analyzer.core.options import EVERY_OUTPUT, Options
 from analyzer.core.report import InputPair, OutputPair
-from analyzer.core.types import Array, Feeds, Pivot
-from analyzer.judge import NEGLIGIBLE, whole_model_noise
+from analyzer.core.types import Array, Fault, Feeds, Pivot
+from analyzer.judge import NEGLIGIBLE, least_noise, whole_model_noise
 from analyzer.matching.ends import output_names, target_feeds
 from analyzer.matching.layouts import Layout, best_layout
 from analyzer.matching.tensors import carried_or_none, likeliest_layout
@@ -37,6 +37,9 @@ def native_runs(
 ) -> NativeRuns:
     """Return the outputs of both models in their own runtimes.
 
+    An ONNX file is its own pivot: whether the runtime's optimizer changes it is seen on the
+    first sample, and what it gives on the others is taken from the runs that follow.
+
     Args:
         source: The source; it must run.
         target: The target; it may refuse.
@@ -46,14 +49,37 @@ def native_runs(
     Raises:
         RunError: The source does not run.
     """
-    ours = tuple(dict(source.run_native(feeds)) for feeds in probes)
+    ours = tuple(dict(source.run_native(feeds)) for feeds in _checked(source, probes))
     try:
         theirs = tuple(
-            dict(target.run_native(target_feeds(feeds, inputs, target))) for feeds in probes
+            dict(target.run_native(target_feeds(feeds, inputs, target)))
+            for feeds in _checked(target, probes)
         )
     except RunError as refusal:
         return NativeRuns(ours, (), refusal)
     return NativeRuns(ours, theirs, None)
+
+
+def _checked(pivot: Pivot, probes: Sequence[Feeds]) -> Sequence[Feeds]:
+    return probes[:1] if pivot.framework == "onnx" else probes
+
+
+def completed(
+    runs: NativeRuns,
+    seen: tuple[Sequence[Feeds], Sequence[Feeds]],
+    refusal: RunError | None,
+) -> NativeRuns:
+    """Return native runs with what was seen since, on the samples they leave out.
+
+    Args:
+        runs: What both native runtimes gave.
+        seen: Outputs of both models, sample by sample.
+        refusal: Why the target stopped on a later sample; None where it did not.
+    """
+    ours = (*runs.source, *seen[0][len(runs.source) :])
+    if runs.refusal or refusal:
+        return NativeRuns(ours, (), runs.refusal or refusal)
+    return NativeRuns(ours, (*runs.target, *seen[1][len(runs.target) :]), None)
 
 
 def output_layouts(
@@ -185,6 +211,37 @@ def _is_within(
 
 def _tolerance(given: Mapping[str, float], *names: str) -> float | None:
     return next((given[n] for n in (*names, EVERY_OUTPUT) if n in given), None)
+
+
+def judged_outputs(
+    pivots: tuple[Pivot, Pivot],
+    feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
+    inputs: Sequence[InputPair],
+    runs: NativeRuns,
+    options: Options,
+    faults: Sequence[Fault],
+) -> tuple[OutputPair, ...]:
+    """Return the outputs compared; noise is measured only where they plainly deviate.
+
+    Args:
+        pivots: Source and target.
+        feeds: Samples by source and by target input name.
+        inputs: Which target input takes which source input.
+        runs: What both gave.
+        options: Tolerances, and the seed of the noise.
+        faults: What explains a deviation anyhow.
+    """
+    source, target = pivots
+    plain = output_pairs(source, target, runs, {}, options, inputs)
+    if all(pair.within for pair in plain) or faults:
+        return plain
+    least = max(least_noise(source), least_noise(target))
+    cheap = {right: least for _, right in output_names(source, target)}
+    pairs = output_pairs(source, target, runs, cheap, options, inputs)
+    if all(pair.within for pair in pairs):
+        return pairs
+    floors = output_floors(source, target, *feeds, options.seed)
+    return output_pairs(source, target, runs, floors, options, inputs)
 
 
 def output_floors(

@@ -20,7 +20,13 @@ from analyzer.core.types import (
     Status,
     Where,
 )
-from analyzer.judge import NARROW_TYPES, NEGLIGIBLE, QUANTIZING, whole_model_noise
+from analyzer.judge import (
+    NARROW_TYPES,
+    NEGLIGIBLE,
+    QUANTIZING,
+    least_noise,
+    whole_model_noise,
+)
 from analyzer.matching.ends import output_names, sizes_fit
 
 UNFAITHFUL = "unfaithful-import"
@@ -228,11 +234,10 @@ def fidelity_findings(
         seed: Seed of the noise measurement.
     """
     for place, (pivot, gap) in enumerate(zip(pivots, gaps, strict=True)):
-        if gap <= NEGLIGIBLE:
+        if gap <= least_noise(pivot):
             continue
-        floor = max(
-            whole_model_noise(pivot, feeds[place], seed).values(), default=NEGLIGIBLE
-        )
+        noise = whole_model_noise(pivot, feeds[place], seed, enough=gap)
+        floor = max(noise.values(), default=NEGLIGIBLE)
         if gap > floor:
             yield _unfaithful(pivot, gap, floor, is_source=place == 0)
 
