@@ -9,6 +9,7 @@ import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
 from typing import TYPE_CHECKING, NoReturn
 
 from analyzer.commandline import MODELS, diff_options, repair_options, trust_and_loudness
@@ -34,7 +35,8 @@ EXAMPLES = """\
   %(prog)s diff model.keras model.tflite --inputs x.npz --report out
   %(prog)s repair model.keras model.tflite -o mended.tflite
   %(prog)s demo                                        see it at work
-exit codes: 0 equivalent or repaired, 1 not, 2 a file or option is wrong, 3 inconclusive
+exit codes: 0 equivalent or repaired, 1 not, 2 a file or option is wrong, 3 inconclusive,
+            130 interrupted by Ctrl-C
 """
 
 
@@ -66,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = answer(argv)
         sys.stdout.flush()
     except KeyboardInterrupt:
+        signal(SIGINT, SIG_IGN)  # a second Ctrl-C must not stop the tidying up
         print("pivotfix: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
@@ -290,6 +293,7 @@ def options_of(given: argparse.Namespace) -> Options:
         trust_code=given.trust_code,
         simplify=getattr(given, "simplify", False),
         pairs=given.pairs,
+        max_memory=given.max_memory,
     )
 
 

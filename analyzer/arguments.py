@@ -5,6 +5,9 @@ from argparse import ArgumentTypeError
 
 from analyzer.core.options import EVERY_OUTPUT
 
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+"""Letters behind a number of bytes."""
+
 
 def count(word: str) -> int:
     """Return a whole number above zero.
@@ -19,6 +22,22 @@ def count(word: str) -> int:
     if number == 0:
         raise ArgumentTypeError(f"{word} is not a whole number above 0")
     return number
+
+
+def size(word: str) -> int:
+    """Return a number of bytes.
+
+    Args:
+        word: A whole number, with K, M or G for powers of 1024.
+
+    Raises:
+        ArgumentTypeError: It is none.
+    """
+    unit = UNITS.get(word[-1:].upper(), 1)
+    number = word[:-1] if unit > 1 else word
+    if not _is_whole(number) or int(number) == 0:
+        raise ArgumentTypeError(f"{word} is no size above 0, as in 500M or 2G")
+    return int(number) * unit
 
 
 def seed(word: str) -> int:

@@ -15,7 +15,7 @@ from analyzer.core.types import Difference, Fault, Feeds, Node, Pair
 from analyzer.differences import compare
 from analyzer.differences.undo import undo
 from analyzer.orders import order_causes
-from analyzer.runtime.region import region_error
+from analyzer.runtime.region import region_error, surroundings
 
 MOST_TESTS = 24
 """Differences tested in one region, at most: more of them means another structure."""
@@ -39,14 +39,25 @@ def tested(
         right.
     """
     found = [diff for pair in fault.pairs for diff in _compared(pair, fault)]
-    alone = [_cured(fault, model, folder, diff) for diff in found[:MOST_TESTS]]
+    small = _small(fault, model)
+    alone = [_cured(fault, small, folder, diff) for diff in found[:MOST_TESTS]]
     if any(_explains(diff, fault) for diff in alone):
         return replace(fault, differences=tuple(alone))
-    jointly = _jointly(fault, model, folder, alone)
+    jointly = _jointly(fault, small, folder, alone)
     if any(_explains(diff, fault) for diff in jointly):
         return replace(fault, differences=jointly)
     orders = order_causes(fault, model, folder, givers, values)
     return replace(fault, differences=(*orders, *jointly))
+
+
+def _small(fault: Fault, model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the part of a model that the region is in, to be edited and run many times."""
+    if not fault.recorded:
+        return model
+    part = surroundings(model, fault.recorded[0].inputs, fault.target.outputs)
+    given = {name for node in part.graph.node for name in node.output}
+    inside = all(given.issuperset(filter(None, n.outputs)) for n in fault.target.nodes)
+    return part if inside else model
 
 
 def _compared(pair: Pair, fault: Fault) -> tuple[Difference, ...]:

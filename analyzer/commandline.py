@@ -74,6 +74,13 @@ def _pair(command: argparse.ArgumentParser) -> None:
         help="shape of an input that leaves sizes open",
     )
     add(
+        "--max-memory",
+        metavar="SIZE",
+        type=_read("size"),
+        default=0,
+        help="what tensors may take, as 500M or 2G; the rest waits in a file",
+    )
+    add(
         "--pairs",
         metavar="FILE.json",
         type=Path,

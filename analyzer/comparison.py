@@ -2,30 +2,26 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
-import onnx
 
+from analyzer.agreement import agreement, outputs_of
+from analyzer.bench import Bench, bench_of
 from analyzer.breakage import Runnable, breakage_faults, bridged
 from analyzer.core.errors import RunError
 from analyzer.core.options import Options, Progress
 from analyzer.core.report import InputPair, NotCompared
-from analyzer.core.types import Array, Fault, Feeds, Pivot, TensorPair
+from analyzer.core.types import Fault, Feeds, Pivot, TensorPair
 from analyzer.damage import damages
 from analyzer.effect import beyond_spelling, lenient, noticed
-from analyzer.isolation import Side, kinds, settle
+from analyzer.first import first_look
+from analyzer.isolation import kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
 from analyzer.latent import latent_faults, suspects
 from analyzer.localize import Probe, faults, local_errors
-from analyzer.matching.ends import output_names, target_feeds
-from analyzer.matching.layouts import Layout, pair
 from analyzer.matching.operators import OperatorPair, operator_pairs
-from analyzer.matching.overrides import Named, stated, stated_links
-from analyzer.matching.tensors import Link, Links, agrees, linked
-from analyzer.outputs import output_layouts
-from analyzer.runtime.dump import dump, instrument
-from analyzer.runtime.session import Session, open_session
+from analyzer.matching.overrides import Named, stated
+from analyzer.matching.tensors import Link, Links
 from analyzer.samples import gaps_on, largest, ordinary_errors, telling, worst_first
 from analyzer.view import View, view_of
 
@@ -43,6 +39,8 @@ class Compared:
         propagated: Tensors that deviate only because another one does.
         gaps: Largest relative deviation of each pivot's outputs from its native runtime's.
         missed: What could not be compared.
+        outputs: Outputs of both models, sample by sample; the target's only where it runs.
+        groups: Runs in which a sample's tensors were dumped; 1: all at once.
     """
 
     source: View
@@ -53,37 +51,13 @@ class Compared:
     propagated: int
     gaps: tuple[float, float]
     missed: tuple[NotCompared, ...]
+    outputs: tuple[tuple[Feeds, ...], tuple[Feeds, ...]]
+    groups: int
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Bench:
-    """What a sample is run on: both sides, their dumping sessions, what feeds what."""
-
-    source: Side
-    target: Side
-    ours: Session
-    theirs: Session | None
-    inputs: tuple[InputPair, ...]
-    pivot: Pivot
-    probes: tuple[Feeds, ...]
-    outputs: tuple[tuple[str, str], ...]
-
-    def given(self, place: int) -> dict[str, Array]:
-        """Return the source's values of one sample."""
-        return dump(self.ours, self.probes[place])
-
-    def feeds(self, place: int) -> dict[str, Array]:
-        """Return the target's inputs of one sample."""
-        return target_feeds(self.probes[place], self.inputs, self.pivot)
-
-    def flowing(self, probe: Probe) -> dict[str, Array]:
-        """Return the target's values for a probe in an ordinary run, as far as it runs."""
-        return {} if self.theirs is None else dump(self.theirs, probe.feeds)
-
-    def seen(self, place: int) -> dict[str, Array]:
-        """Return the target's values of one sample, as far as it runs."""
-        feeds = self.feeds(place)
-        return feeds if self.theirs is None else dump(self.theirs, feeds)
+    @property
+    def tensors(self) -> tuple[TensorPair, ...]:
+        """The tensor pairs alone."""
+        return tuple(link.tensors for link in self.links.values())
 
 
 def compare_values(  # noqa: PLR0913 - both pivots and all that they are compared on
@@ -112,35 +86,31 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         names: Nodes or tensors that the user states to be pairs, source first.
         outputs: The outputs that belong together; None: by name, sizes and place.
     """
-    progress("matching operators", 0.0)
     left, right = view_of(source.model, source.folder), view_of(target.model, target.folder)
+    sizes = f"{len(left.operators)} with {len(right.operators)}"
+    progress(f"matching operators, {sizes}", 0.0)
     given = tuple(stated(left, right, names))
     ends = {pair.source: pair.target for pair in inputs}
     operators = operator_pairs(left, right, ends, given, options.evidence)
-    bench = _Bench(
-        Side(source.model, source.folder, left),
-        Side(working.model, target.folder, right),
-        open_session(instrument(source.model), source.folder),
-        _session(working.model, target.folder),
-        inputs,
-        target,
-        probes,
-        output_names(source, target) if outputs is None else outputs,
+    bench = bench_of(
+        source, target, working, probes, inputs, (left, right), outputs, options.max_memory
     )
-    fixed, links = _first_links(bench, operators, names, options.evidence)
-    ordinary, gaps = [], []
-    for place in range(len(probes)):
-        progress("comparing samples", place / len(probes))
-        errors, deviations = _seen_on(bench, place, links, native)
-        ordinary.append(errors)
-        gaps.append(deviations)
-    gap = (max(ours for ours, _ in gaps), max(theirs for _, theirs in gaps))
-    result = Compared(left, right, links, operators, (), 0, gap, ())
-    if working.refusal is None and _is_clean(links, ordinary, right):
-        return replace(result, faults=_latent(bench, result, options))
+    first = first_look(bench, operators, names, options.evidence)
+    nothing: tuple[tuple[Feeds, ...], tuple[Feeds, ...]] = (), ()
+    result = Compared(
+        left, right, first.links, operators, (), 0, (0.0, 0.0), (), nothing, bench.groups
+    )
+    if working.refusal is None:
+        same = agreement(bench, first.sized, first.known, native, options, progress)
+        if same is not None:
+            agreed = replace(result, links=same.links, gaps=same.gaps, outputs=same.outputs)
+            return replace(agreed, faults=_latent(bench, agreed, options))
+    ordinary, result = _flowed(bench, result, native, progress)
+    if working.refusal is not None:
+        result = replace(result, outputs=(result.outputs[0], ()))
     working, bridges = bridged(working, target, left, right, operators)
     found = _as_far_as_possible(
-        bench, working, result, (fixed, bridges), ordinary, options, progress
+        bench, working, result, (first.ends, bridges), ordinary, options, progress
     )
     broken = (
         ()
@@ -160,72 +130,43 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     return replace(found, faults=(*broken, *found.faults), missed=missed)
 
 
-def _session(model: onnx.ModelProto, folder: Path) -> Session | None:
-    """Return a session that gives every tensor; None for a model without nodes."""
-    return open_session(instrument(model), folder) if model.graph.node else None
-
-
-def _first_links(
-    bench: _Bench,
-    operators: Sequence[OperatorPair],
-    named: Named,
-    evidence: frozenset[str],
-) -> tuple[Links, Links]:
-    """Return the links that hold by definition, and all that the first sample shows."""
-    given, seen = bench.given(0), bench.seen(0)
-    ends = _end_links(bench.inputs, bench.outputs, given, seen)
-    ends |= stated_links(bench.target.view, named, given, seen)
-    views = bench.source.view, bench.target.view
-    return ends, linked(*views, given, seen, operators, ends, evidence=evidence)
+def _flowed(
+    bench: Bench,
+    result: Compared,
+    native: tuple[Sequence[Feeds], Sequence[Feeds]],
+    progress: Progress,
+) -> tuple[list[dict[str, float]], Compared]:
+    """Return all pairs' errors on each sample, and the comparison with gaps and outputs."""
+    ordinary, gaps, outputs = [], [], []
+    count = len(bench.probes)
+    for place in range(count):
+        progress(f"running both models on sample {place + 1}", place / count)
+        errors, deviations, results = _seen_on(bench, place, result.links, native)
+        ordinary.append(errors)
+        gaps.append(deviations)
+        outputs.append(results)
+    ours, theirs = zip(*outputs, strict=True)
+    gap = (max(one for one, _ in gaps), max(other for _, other in gaps))
+    return ordinary, replace(result, gaps=gap, outputs=(ours, theirs))
 
 
 def _seen_on(
-    bench: _Bench,
+    bench: Bench,
     place: int,
     links: Links,
     native: tuple[Sequence[Feeds], Sequence[Feeds]],
-) -> tuple[dict[str, float], tuple[float, float]]:
-    """Return all pairs' errors on one sample, and both pivots' gaps; nothing is kept."""
+) -> tuple[dict[str, float], tuple[float, float], tuple[Feeds, Feeds]]:
+    """Return all pairs' errors on one sample, both pivots' gaps and outputs."""
     given, seen = bench.given(place), bench.seen(place)
-    return ordinary_errors(links, given, seen), gaps_on(place, given, seen, native)
-
-
-def _is_clean(
-    links: Links,
-    errors: Sequence[Mapping[str, float]],
-    view: View,
-) -> bool:
-    """Return whether an ordinary run already shows both models to be the same everywhere.
-
-    All outputs are paired, and no pair deviates by more than rounding.
-    """
-    return all(name in links or name not in view.dynamic for name in view.outputs) and all(
-        error <= NEGLIGIBLE for sample in errors for error in sample.values()
+    results = (
+        outputs_of(bench.source.view, given),
+        outputs_of(bench.target.view, seen),
     )
+    gaps = gaps_on(place, given, seen, native)
+    return ordinary_errors(links, given, seen), gaps, results
 
 
-def _end_links(
-    inputs: Sequence[InputPair],
-    names: tuple[tuple[str, str], ...],
-    given: Feeds,
-    seen: Feeds,
-) -> dict[str, Link]:
-    """Return the links that hold by definition: inputs, outputs where sizes allow."""
-    links = {
-        both.target: Link(
-            pair(both.source, both.target, Layout(both.permutation, None), exact=True),
-            1.0,
-            (both.why,),
-        )
-        for both in inputs
-    }
-    for (one, other), layout in output_layouts(names, given, seen, inputs).items():
-        exact = agrees(given[one], seen[other], pair(one, other, layout, exact=False))
-        links[other] = Link(pair(one, other, layout, exact=exact), 1.0, ("output",))
-    return links
-
-
-def _witnessed(bench: _Bench, working: Runnable, found: Compared, fault: Fault) -> Fault:
+def _witnessed(bench: Bench, working: Runnable, found: Compared, fault: Fault) -> Fault:
     """Return the fault of a stopping node with what its region is fed and should give.
 
     Without that evidence a rule can only read the graph; with it, it can prove a cure.
@@ -285,7 +226,7 @@ def _stopped_by_sizes(found: Compared, working: Runnable) -> bool:
 
 
 def _as_far_as_possible(  # noqa: PLR0913 - see `compare_values`
-    bench: _Bench,
+    bench: Bench,
     working: Runnable,
     result: Compared,
     ends: tuple[Links, Links],
@@ -310,7 +251,7 @@ def _as_far_as_possible(  # noqa: PLR0913 - see `compare_values`
 
 
 def _localized(
-    bench: _Bench,
+    bench: Bench,
     result: Compared,
     ends: Links,
     ordinary: Sequence[Mapping[str, float]],
@@ -320,7 +261,7 @@ def _localized(
     """Return the comparison with its root faults."""
     ranked = worst_first(ordinary, result.target.outputs)
     place = ranked[0]
-    progress("isolating regions", 0.0)
+    progress(f"pairing tensors on sample {place + 1}, by isolated runs", 0.0)
     given, feeds, seen = bench.given(place), bench.feeds(place), bench.seen(place)
     both, proposed = (bench.source, bench.target), result.operators
     settled = settle(*both, given, feeds, seen, proposed, ends, options.evidence)
@@ -328,18 +269,20 @@ def _localized(
     errors: list[dict[str, float]] = []
     fed: Feeds = {}
     for done, number in enumerate(ranked):
-        progress("isolating regions", done / len(ranked))
+        regions = f"{len(settled.links)} regions"
+        progress(f"isolating {regions} on sample {number + 1}", done / len(ranked))
         probe = Probe(bench.given(number), bench.feeds(number))
         local, values, _ = local_errors(bench.target, settled.links, probe, known)
         errors.append(local)
         fed = fed or values
-    progress("measuring noise", 0.0)
+    progress(f"measuring the noise of {len(settled.links)} regions", 0.0)
     partners = {name: link.tensors.source for name, link in settled.links.items()}
     found = judged(bench.source, bench.target, errors, partners, given, fed, options.seed)
     deviating = {one.name for one in found}
     probes = [
         Probe(bench.given(n), bench.feeds(n)) for n in telling(ranked, errors, deviating)
     ]
+    progress(f"testing the causes of {len(found)} deviations", 0.0)
     roots = faults(bench.source, bench.target, settled.links, found, errors, probes, known)
     flowing = [
         ordinary_errors(settled.links, probe.given, bench.flowing(probe))
@@ -359,7 +302,7 @@ def _localized(
 
 
 def _latent(
-    bench: _Bench, found: Compared, options: Options, deviating: Collection[str] = ()
+    bench: Bench, found: Compared, options: Options, deviating: Collection[str] = ()
 ) -> tuple[Fault, ...]:
     """Return the faults that no sample excites, where something differs on paper."""
     links = {name: link for name, link in found.links.items() if name not in deviating}

@@ -2,17 +2,18 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
-from analyzer.classify import classify, with_layers
+from analyzer.breakage import Runnable
 from analyzer.comparison import Compared
 from analyzer.core.errors import RunError
 from analyzer.core.graph import opsets
-from analyzer.core.options import Judge, Options, Progress, RuleBook, silent
+from analyzer.core.options import Options, Progress, RuleBook, silent
 from analyzer.core.report import (
     Coverage,
     InputPair,
@@ -24,37 +25,32 @@ from analyzer.core.report import (
     Report,
     Verdict,
 )
-from analyzer.core.types import Feeds, Finding, Pivot, Status, TensorPair
+from analyzer.core.types import Feeds, Finding, Pivot, TensorPair
 from analyzer.coverage import compared_share, coverage
-from analyzer.effect import decided_outputs
+from analyzer.explained import explained, has_fault, unexplained
 from analyzer.fidelity import fidelity_findings
-from analyzer.matching.ends import input_pairs, narrowed, target_feeds
-from analyzer.naming import coverage_in_file, in_file, one_a_node, pairs_in_parts
+from analyzer.frontends.child.client import kill_children
+from analyzer.naming import coverage_in_file, pairs_in_parts
 from analyzer.opened import compare_opened
 from analyzer.origins import hidden_behind, is_hidden
 from analyzer.outputs import (
     NativeRuns,
+    completed,
+    judged_outputs,
     native_runs,
-    output_floors,
-    output_pairs,
     refuse_unknown_outputs,
 )
 from analyzer.outside import (
     constant_findings,
     interface_faults,
-    leftovers,
     refusal_findings,
 )
 from analyzer.pivot import load
-from analyzer.probes import draw
+from analyzer.prepared import Prepared, prepared
 from analyzer.second_size import Asked, at_second_sizes
-from analyzer.severed import Severed, severed
+from analyzer.severed import Severed
 from analyzer.simplify import simplify
 from analyzer.verdict import verdict_of
-from analyzer.view.inline import Opened, opened_alike
-
-RULE_GROUP = "pivotfix.rules"
-"""The entry-point group under which rules are registered."""
 
 PACKAGES = ("onnx", "onnxruntime", "numpy", "networkx", "onnx_graphsurgeon")
 """Packages whose version a report names."""
@@ -117,18 +113,27 @@ def analyse(
     Args and errors are those of `diff`.
     """
     clock = Clock()
-    progress("loading", 0.0)
-    with clock("load"), ThreadPoolExecutor(2) as pool:
-        futures = [
-            pool.submit(load, path, trust_code=options.trust_code)
-            for path in (source, target)
-        ]
-        left, right = (future.result() for future in futures)
+    with clock("load"):
+        left, right = _loaded((source, target), options, progress)
     if options.simplify:
         left, right = simplify(left), simplify(right)
     return analyse_pivots(
         left, right, options=options, rules=rules, progress=progress, clock=clock
     )
+
+
+def _loaded(
+    paths: tuple[str, str], options: Options, progress: Progress
+) -> tuple[Pivot, Pivot]:
+    """Return both pivots, read side by side."""
+    progress(f"loading {' and '.join(Path(path).name for path in paths)}", 0.0)
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(load, path, trust_code=options.trust_code) for path in paths]
+        try:
+            return futures[0].result(), futures[1].result()
+        except KeyboardInterrupt:
+            kill_children()  # the threads of the pool wait for them
+            raise
 
 
 class Clock:
@@ -169,58 +174,120 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     """
     clock = clock or Clock()
     refuse_unknown_outputs(source, target, options)
-    inputs = input_pairs(source, target)
-    drawn_for = source if options.inputs else narrowed(source, target, inputs)
-    samples, summary = probes or draw(drawn_for, options)
-    sides = opened_alike(source.model, target.model)
-    cut = severed(*_apart((source, target), sides), samples, inputs, options.seed)
-    both = (cut.source, cut.target) if cut.missed else (source, target)
+    pair = prepared(source, target, options, probes)
     with clock("run natively"):
-        progress("running natively", 0.0)
+        progress("running both models natively", 0.0)
         try:
-            runs = native_runs(*both, cut.samples, cut.inputs)
+            runs = native_runs(*pair.run, pair.cut.samples, pair.cut.inputs)
         except RunError as refusal:
-            return _without_source(source, target, summary, refusal, clock)
+            return _without_source(pair, refusal, clock)
     with clock("compare"):
-        fed = tuple(target_feeds(one, cut.inputs, cut.target) for one in cut.samples)
-        names = pairs_in_parts(options.pairs, *sides)
-        working, compared = compare_opened(cut, runs, fed, names, options, progress)
-    explain = partial(_findings, both=(source, target), sides=sides, rules=rules)
+        try:
+            working, compared = _compared(pair, runs, options, progress)
+        except RunError as surprise:
+            return _without_source(pair, _refusal(pair, surprise), clock)
+        runs = completed(runs, compared.outputs, working.refusal)
+    explain = partial(explained, both=(source, target), sides=pair.sides, rules=rules)
     with clock("classify"):
-        findings, broken = explain(compared)
-    if not cut.missed:
-        with clock("second sizes"):
-            asked = Asked(*both, inputs, options, runs, compared)
-            findings += at_second_sizes(asked, sides, samples, explain)
-    feeds = cut.samples, fed
-    outputs = _judged_outputs(both, feeds, cut.inputs, runs, options, compared)
-    share = compared_share(compared.target, compared.links)
-    explained = working.refusal or any(one.status is Status.FAULT for one in findings)
-    findings = (
-        *interface_faults(source, target, inputs),
-        *findings,
-        *constant_findings(target, outputs, compared.target.dynamic),
-        *refusal_findings(target, None if explained else runs.refusal),
-        *fidelity_findings(both, compared.gaps, feeds, options.seed, outputs),
+        found, broken = explain(compared)
+    with clock("second sizes"):
+        found += _at_second_sizes(pair, runs, compared, options, explain)
+    feeds = pair.cut.samples, pair.fed
+    outputs = judged_outputs(
+        pair.run, feeds, pair.cut.inputs, runs, options, compared.faults
     )
-    findings = (*findings, *_leftovers(findings, outputs, compared, share, options))
-    report = Report(
+    findings = _all_findings(pair, found, outputs, (working, compared), runs, options)
+    report = _report(pair, findings, outputs, compared, runs, broken, clock)
+    return Analysis(report, source, target, pair.samples, pair.inputs, compared.tensors)
+
+
+def _compared(
+    pair: Prepared, runs: NativeRuns, options: Options, progress: Progress
+) -> tuple[Runnable, Compared]:
+    """Return the comparison of a pair, of as much of the target as runs.
+
+    Raises:
+        RunError: The source stops on a sample.
+    """
+    names = pairs_in_parts(options.pairs, *pair.sides)
+    return compare_opened(pair.cut, runs, pair.fed, names, options, progress)
+
+
+def _refusal(pair: Prepared, surprise: RunError) -> RunError:
+    """Return why the source does not run on some sample.
+
+    Raises:
+        RunError: It runs on all of them; the surprise has another reason.
+    """
+    try:
+        for feeds in pair.cut.samples:
+            pair.run[0].run_native(feeds)
+    except RunError as refusal:
+        return refusal
+    raise surprise
+
+
+def _at_second_sizes(
+    pair: Prepared,
+    runs: NativeRuns,
+    compared: Compared,
+    options: Options,
+    explain: Callable[[Compared], tuple[tuple[Finding, ...], object]],
+) -> tuple[Finding, ...]:
+    """Return what is found only at another size; of a pair that is whole and agrees."""
+    if pair.cut.missed:
+        return ()
+    asked = Asked(pair.source, pair.target, pair.inputs, options, runs, compared)
+    return at_second_sizes(asked, pair.sides, pair.samples, explain)
+
+
+def _all_findings(
+    pair: Prepared,
+    found: tuple[Finding, ...],
+    outputs: tuple[OutputPair, ...],
+    seen: tuple[Runnable, Compared],
+    runs: NativeRuns,
+    options: Options,
+) -> tuple[Finding, ...]:
+    """Return what was found in regions, and what lies in none."""
+    working, compared = seen
+    feeds = pair.cut.samples, pair.fed
+    refused = None if working.refusal or has_fault(found) else runs.refusal
+    findings = (
+        *interface_faults(pair.source, pair.target, pair.inputs),
+        *found,
+        *constant_findings(pair.target, outputs, compared.target.dynamic),
+        *refusal_findings(pair.target, refused),
+        *fidelity_findings(pair.run, compared.gaps, feeds, options.seed, outputs),
+    )
+    return (*findings, *unexplained(findings, outputs, compared, options))
+
+
+def _report(  # noqa: PLR0913 - a report says all that was seen
+    pair: Prepared,
+    findings: tuple[Finding, ...],
+    outputs: tuple[OutputPair, ...],
+    compared: Compared,
+    runs: NativeRuns,
+    broken: Sequence[NotCompared],
+    clock: Clock,
+) -> Report:
+    share = compared_share(compared.target, compared.links)
+    return Report(
         "diff",
         _verdict(findings, outputs, share, runs),
-        _summary(source, compared.gaps[0]),
-        _summary(target, compared.gaps[1]),
-        summary,
-        inputs,
+        _summary(pair.source, compared.gaps[0]),
+        _summary(pair.target, compared.gaps[1]),
+        replace(pair.summary, groups=compared.groups),
+        pair.inputs,
         outputs,
         findings,
-        coverage_in_file(_coverage(compared, cut, runs, broken), *sides),
+        coverage_in_file(_coverage(compared, pair.cut, runs, broken), *pair.sides),
         compared.propagated,
         clock.seconds,
         versions(),
         _pairs(compared),
     )
-    paired = tuple(link.tensors for link in compared.links.values())
-    return Analysis(report, source, target, samples, inputs, paired)
 
 
 def _pairs(compared: Compared) -> tuple[PairSummary, ...]:
@@ -232,53 +299,6 @@ def _pairs(compared: Compared) -> tuple[PairSummary, ...]:
         PairSummary(one.source, one.target, one.permutation, link.score, link.reasons)
         for link, one in links
     )
-
-
-def _apart(pair: tuple[Pivot, Pivot], sides: tuple[Opened, Opened]) -> tuple[Pivot, Pivot]:
-    """Return both pivots with their fused operators and functions opened."""
-    left, right = pair
-    return replace(left, model=sides[0].model), replace(right, model=sides[1].model)
-
-
-def _leftovers(
-    findings: Sequence[Finding],
-    outputs: Sequence[OutputPair],
-    compared: Compared,
-    share: float,
-    options: Options,
-) -> tuple[Finding, ...]:
-    """Return findings for outputs that deviate although nothing is at fault so far."""
-    if any(finding.status is Status.FAULT for finding in findings):
-        return ()
-    lossy = any(finding.status is Status.DRIFT for finding in findings)
-    stated = {*options.rtol, *options.atol}
-    return tuple(
-        leftovers(
-            outputs,
-            len(compared.links),
-            whole=share == 1.0,
-            lossy=lossy,
-            stated=stated,
-            decided=decided_outputs(compared.target),
-        )
-    )
-
-
-def _resolved(rules: RuleBook) -> Sequence[Judge]:
-    """Return the rules, read only now that there is something to explain."""
-    if rules is None:
-        return installed_rules()
-    return rules() if callable(rules) else rules
-
-
-def installed_rules() -> tuple[Judge, ...]:
-    """Return every rule registered under `RULE_GROUP`."""
-    from importlib.metadata import (
-        entry_points,
-    )  # 50 ms that an equivalent pair need not pay
-
-    loaded = (entry.load() for entry in entry_points(group=RULE_GROUP))
-    return tuple(rule for one in loaded for rule in (one() if callable(one) else (one,)))
 
 
 def versions() -> dict[str, str]:
@@ -311,58 +331,22 @@ def _coverage(
     return coverage(compared.source, compared.target, compared.links, missed)
 
 
-def _findings(
-    compared: Compared,
-    *,
-    both: tuple[Pivot, Pivot],
-    sides: tuple[Opened, Opened],
-    rules: RuleBook,
-) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
-    """Return the findings with the user's own names, and the rules that failed."""
-    if not compared.faults:
-        return (), ()
-    findings, broken = classify(compared.faults, _resolved(rules))
-    named = (
-        with_layers(finding, *both, compared.source, compared.target)
-        for finding in findings
-    )
-    return one_a_node(in_file(finding, *sides) for finding in named), broken
-
-
 def _summary(pivot: Pivot, gap: float | None) -> ModelSummary:
     opset = opsets(pivot.model).get("", 0)
     nodes = len(pivot.model.graph.node)
     return ModelSummary(str(pivot.path), pivot.framework, pivot.sha256, opset, nodes, gap)
 
 
-def _judged_outputs(
-    both: tuple[Pivot, Pivot],
-    feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
-    inputs: Sequence[InputPair],
-    runs: NativeRuns,
-    options: Options,
-    compared: Compared,
-) -> tuple[OutputPair, ...]:
-    """Return the outputs compared; noise is measured only where they deviate at all."""
-    plain = output_pairs(*both, runs, {}, options, inputs)
-    shown = any(fault.status is not Status.LATENT for fault in compared.faults)
-    if all(pair.within for pair in plain) or shown:
-        return plain
-    floors = output_floors(*both, *feeds, options.seed)
-    return output_pairs(*both, runs, floors, options, inputs)
-
-
-def _without_source(
-    source: Pivot, target: Pivot, summary: ProbeSummary, refusal: RunError, clock: Clock
-) -> Analysis:
+def _without_source(pair: Prepared, refusal: RunError, clock: Clock) -> Analysis:
     """Return the report on a source that does not run: of its target nothing is said."""
+    source, target = pair.source, pair.target
     missed = (NotCompared(str(source.path), f"the source does not run: {refusal.problem}"),)
     report = Report(
         "diff",
         Verdict.INCONCLUSIVE,
         _summary(source, None),
         _summary(target, None),
-        summary,
+        pair.summary,
         (),
         (),
         (),

@@ -6,7 +6,13 @@ from dataclasses import replace
 from analyzer.core.graph import nodes
 from analyzer.core.report import OutputPair
 from analyzer.core.types import FaultClass, Feeds, Finding, Pivot, Status, Where
-from analyzer.judge import NARROW_TYPES, NEGLIGIBLE, QUANTIZING, whole_model_noise
+from analyzer.judge import (
+    NARROW_TYPES,
+    NEGLIGIBLE,
+    QUANTIZING,
+    least_noise,
+    whole_model_noise,
+)
 from analyzer.observer import Changed, changed_part
 from analyzer.outside import bare_fault, bare_finding
 
@@ -39,11 +45,10 @@ def fidelity_findings(
     """
     agree = bool(outputs) and all(pair.within for pair in outputs)
     for place, (pivot, gap) in enumerate(zip(pivots, gaps, strict=True)):
-        if gap <= NEGLIGIBLE:
+        if gap <= least_noise(pivot):
             continue
-        floor = max(
-            whole_model_noise(pivot, feeds[place], seed).values(), default=NEGLIGIBLE
-        )
+        noise = whole_model_noise(pivot, feeds[place], seed, enough=gap)
+        floor = max(noise.values(), default=NEGLIGIBLE)
         if gap <= floor:
             continue
         is_source = place == 0

@@ -5,7 +5,7 @@ A wrong pair betrays itself: neither its region nor any that reads it comes out 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,8 @@ from analyzer.matching.values import is_telling
 from analyzer.regions import reached, region
 from analyzer.runtime.dump import dump
 from analyzer.runtime.isolate import isolate, isolation_feeds
-from analyzer.runtime.session import open_session
+from analyzer.runtime.session import Session
+from analyzer.runtime.spill import NO_BOUND, Room, Spilled, open_dumping
 from analyzer.view import View
 
 MAX_ROUNDS = 8
@@ -35,6 +36,40 @@ WEIGHTY = frozenset({"weights", "fingerprint"})
 """Witnesses that know one layer from its twin; structure alone errs among spellings."""
 
 
+class Isolator:
+    """Opens isolated models, and keeps the last one open for the samples that follow.
+
+    Args:
+        room: Bytes that what one of them gives may take.
+    """
+
+    __slots__ = ("_cuts", "_model", "_room", "_session")
+
+    def __init__(self, room: Room = NO_BOUND) -> None:
+        self._room = room
+        self._model: onnx.ModelProto | None = None
+        self._cuts: frozenset[tuple[str, str, int]] = frozenset()
+        self._session: Session | Spilled | None = None
+
+    def opened(self, model: onnx.ModelProto, folder: Path, fed: Feeds) -> Session | Spilled:
+        """Return a session on a model that reads the caller's values at some tensors.
+
+        Args:
+            model: The whole model.
+            folder: The folder its external locations are relative to.
+            fed: A value for each cut tensor, of which dtype and rank count.
+
+        Raises:
+            RunError: The runtime does not load it.
+        """
+        cuts = frozenset((name, str(one.dtype), one.ndim) for name, one in fed.items())
+        if self._session is None or self._model is not model or self._cuts != cuts:
+            self._session = None  # its memory goes before the next one's comes
+            self._session = open_dumping(isolate(model, fed), folder, self._room)
+            self._model, self._cuts = model, cuts
+        return self._session
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
     """One model of a pair: its proto, the folder of its weights, its macro graph."""
@@ -42,6 +77,7 @@ class Side:
     model: onnx.ModelProto
     folder: Path
     view: View
+    isolator: Isolator = field(default_factory=Isolator)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +144,7 @@ def isolation_run(target: Side, fed: Feeds, feeds: Feeds) -> Feeds:
     """
     if not target.model.graph.node:
         return dict(feeds)
-    session = open_session(isolate(target.model, fed), target.folder)
+    session = target.isolator.opened(target.model, target.folder, fed)
     return dump(session, isolation_feeds(fed, feeds)) | dict(feeds)
 
 

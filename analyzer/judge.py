@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analyzer.core.types import Array, Feeds, Node, Pivot, Status
+from analyzer.floors import Step, region_floors
 from analyzer.isolation import Side
 from analyzer.regions import region
 from analyzer.runtime.noise import noise_floor
@@ -36,6 +37,9 @@ QUANTIZATION = 4.0
 """Local errors up to this many quantization floors are quantization: the floor is that of
 one rounding of inputs and weights, a region rounds its result and often an intermediate
 too, and per-tensor grids are coarser than the range of one sample."""
+
+UNIT_ROUNDOFF = 2.0**-24
+"""Largest relative error of rounding to float32."""
 
 HALF_UNIT = 2.0**-11
 """Largest relative error of rounding to float16."""
@@ -111,20 +115,20 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     if not suspects:
         return ()
     known = _known(given, partners)
-    theirs = _floors(target, suspects, fed, seed)
+    theirs = region_floors(target, suspects, fed, seed)
     names = [partners[name] for name in suspects]
-    ours = _floors(source, names, known, seed)
+    ours = region_floors(source, names, known, seed)
     quantized = [name for name in suspects if is_quantized(target.view, name, fed.keys())]
-    steps = _floors(
-        source, [partners[n] for n in quantized], known, seed, levels=INT8_LEVELS
-    )
+    grid = Step(levels=INT8_LEVELS)
+    steps = region_floors(source, [partners[n] for n in quantized], known, seed, grid)
     halved = [
         name
         for name in suspects  # a value that is rounded to half shows no smaller step
         if is_narrow(target.view, name, fed)
         or has_half_weights(target.view, name, fed.keys())
     ]
-    halves = _floors(source, [partners[n] for n in halved], known, seed, unit=HALF_UNIT)
+    half = Step(unit=HALF_UNIT)
+    halves = region_floors(source, [partners[n] for n in halved], known, seed, half)
     found = (
         _against_rounding(
             name,
@@ -155,28 +159,6 @@ def _known(given: Feeds, partners: Mapping[str, str]) -> Feeds:
     return {name: value for name, value in given.items() if name in names}
 
 
-def _floors(
-    side: Side,
-    names: Sequence[str],
-    known: Feeds,
-    seed: int,
-    *,
-    levels: int = 0,
-    unit: float | None = None,
-) -> dict[str, float]:
-    """Return the noise floor of each tensor's region; none where it is not finite."""
-    wanted = [name for name in names if name in side.view.giver]
-    floors: dict[str, float] = {}
-    for name in wanted:  # one region at a time: a result may be the next region's cut
-        part = region(side.view, (name,), known.keys())
-        reads = (*part.inputs, *side.view.inputs)  # shape arithmetic reads the inputs
-        edges = {edge: known[edge] for edge in reads if edge in known}
-        floors |= noise_floor(
-            side.model, side.folder, [edges], [name], levels=levels, unit=unit, seed=seed
-        )
-    return {name: floor for name, floor in floors.items() if np.isfinite(floor)}
-
-
 def _against_rounding(
     name: str, error: float, ours: float, theirs: float, *, lossy: bool, discrete: bool
 ) -> Judged | None:
@@ -192,8 +174,25 @@ def _against_rounding(
     return Judged(name, error, limit, Status.DRIFT) if lossy and error > plain else None
 
 
+def least_noise(pivot: Pivot) -> float:
+    """Return a relative error of an output that rounding makes in any model of its size.
+
+    It is what `whole_model_noise` gives for a model that passes one rounding of its
+    operands on as one rounding of its output; below it there is nothing to measure.
+
+    Args:
+        pivot: The model.
+    """
+    return max(ROUNDING * _steps(pivot) * UNIT_ROUNDOFF, NEGLIGIBLE)
+
+
+def _steps(pivot: Pivot) -> float:
+    """Return by how much one rounding an operator adds up over a model."""
+    return float(np.sqrt(max(1, len(pivot.model.graph.node))))
+
+
 def whole_model_noise(
-    pivot: Pivot, samples: Sequence[Feeds], seed: int
+    pivot: Pivot, samples: Sequence[Feeds], seed: int, *, enough: float = np.inf
 ) -> dict[str, float]:
     """Return the relative error that rounding can make in each output, end to end.
 
@@ -204,14 +203,20 @@ def whole_model_noise(
         pivot: The model.
         samples: Samples by pivot input name; the first few are used.
         seed: Seed of the perturbations.
+        enough: The error to be explained: nothing is measured beyond it.
     """
     outputs = [spec.name for spec in pivot.outputs]
+    gain = ROUNDING * _steps(pivot)
     floors = noise_floor(
-        pivot.model, pivot.folder, samples[:END_TO_END_SAMPLES], outputs, seed=seed
+        pivot.model,
+        pivot.folder,
+        samples[:END_TO_END_SAMPLES],
+        outputs,
+        seed=seed,
+        enough=min(enough, WHOLE) / gain,
     )
-    steps = float(np.sqrt(max(1, len(pivot.model.graph.node))))
     return {
-        name: min(max(ROUNDING * steps * floor, NEGLIGIBLE), WHOLE)
+        name: min(max(gain * floor, NEGLIGIBLE), WHOLE)
         for name, floor in floors.items()  # infinite: rounding decides how much is found
     }
 

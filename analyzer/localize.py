@@ -106,7 +106,11 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
     forked = _forked(groups, built)
     if len(forked) < len(groups):
         stops = links.keys()
-        built = [build((part, _joint(target, part, stops))) for part in forked]
+        done = {part: fault for (part, _), fault in zip(groups, built, strict=True)}
+        built = [
+            done[part] if part in done else build((part, _joint(target, part, stops)))
+            for part in forked
+        ]
     return tuple(sorted(built, key=lambda fault: -fault.local_error))
 
 

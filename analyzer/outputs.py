@@ -8,13 +8,21 @@ import numpy as np
 from analyzer.core.errors import RunError, UsageError
 from analyzer.core.options import EVERY_OUTPUT, Options
 from analyzer.core.report import InputPair, OutputPair
-from analyzer.core.types import Array, Feeds, Pivot
-from analyzer.judge import NEGLIGIBLE, whole_model_noise
+from analyzer.core.types import Array, Fault, Feeds, Pivot, Status
+from analyzer.judge import NEGLIGIBLE, least_noise, whole_model_noise
 from analyzer.matching.ends import output_names, target_feeds
 from analyzer.matching.layouts import Layout, best_layout
 from analyzer.matching.tensors import carried_or_none, likeliest_layout
 from analyzer.matching.values import SAME_VALUES
 from analyzer.runtime.metrics import label_disagreement, max_abs_error, relative_error
+from analyzer.runtime.session import mapped_bytes
+
+LIGHT = 1 << 20
+"""Bytes of a model up to which a bare run costs nothing beside the comparison of a sample:
+starting the process takes longer than all of them."""
+
+UNSEEN = "OUS"
+"""Kinds of NumPy dtypes that no dump holds: sequences and strings."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +45,10 @@ def native_runs(
 ) -> NativeRuns:
     """Return the outputs of both models in their own runtimes.
 
+    An ONNX file is its own pivot: whether the runtime's optimizer changes it is seen on the
+    first sample, and what it gives on the others is taken from the runs that follow. Light
+    models are run on all of them: an optimizer's fault may need the right values.
+
     Args:
         source: The source; it must run.
         target: The target; it may refuse.
@@ -46,14 +58,51 @@ def native_runs(
     Raises:
         RunError: The source does not run.
     """
-    ours = tuple(dict(source.run_native(feeds)) for feeds in probes)
+    light = all(_size(pivot) <= LIGHT for pivot in (source, target))
+    ours = _ran(source, probes, light=light)
+    fed = [target_feeds(feeds, inputs, target) for feeds in probes]
     try:
-        theirs = tuple(
-            dict(target.run_native(target_feeds(feeds, inputs, target))) for feeds in probes
-        )
+        return NativeRuns(ours, _ran(target, fed, light=light), None)
     except RunError as refusal:
         return NativeRuns(ours, (), refusal)
-    return NativeRuns(ours, theirs, None)
+
+
+def _size(pivot: Pivot) -> int:
+    """Return how many bytes a model has, its weights included."""
+    return int(pivot.model.ByteSize()) + mapped_bytes(pivot.model)
+
+
+def _ran(pivot: Pivot, probes: Sequence[Feeds], *, light: bool) -> tuple[Feeds, ...]:
+    """Return what a model gives natively: of a heavy ONNX file, what no dump shows."""
+    first = dict(pivot.run_native(probes[0]))
+    unseen = any(array.dtype.kind in UNSEEN for array in first.values())
+    whole = light or unseen or pivot.framework != "onnx"
+    rest = probes[1:] if whole else ()
+    return (first, *(dict(pivot.run_native(feeds)) for feeds in rest))
+
+
+def completed(
+    runs: NativeRuns,
+    seen: tuple[Sequence[Feeds], Sequence[Feeds]],
+    refusal: RunError | None,
+) -> NativeRuns:
+    """Return native runs with what was seen since, on the samples they leave out.
+
+    Args:
+        runs: What both native runtimes gave.
+        seen: Outputs of both models, sample by sample.
+        refusal: Why the target stopped on a later sample; None where it did not.
+    """
+    ours = _continued(runs.source, seen[0])
+    if runs.refusal or refusal:
+        return NativeRuns(ours, (), runs.refusal or refusal)
+    return NativeRuns(ours, _continued(runs.target, seen[1]), None)
+
+
+def _continued(known: tuple[Feeds, ...], seen: Sequence[Feeds]) -> tuple[Feeds, ...]:
+    """Return the outputs known of the first samples, and the same ones of the others."""
+    later = ({name: given[name] for name in known[0]} for given in seen[len(known) :])
+    return (*known, *later)
 
 
 def output_layouts(
@@ -185,6 +234,38 @@ def _is_within(
 
 def _tolerance(given: Mapping[str, float], *names: str) -> float | None:
     return next((given[n] for n in (*names, EVERY_OUTPUT) if n in given), None)
+
+
+def judged_outputs(
+    pivots: tuple[Pivot, Pivot],
+    feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
+    inputs: Sequence[InputPair],
+    runs: NativeRuns,
+    options: Options,
+    faults: Sequence[Fault],
+) -> tuple[OutputPair, ...]:
+    """Return the outputs compared; noise is measured only where they plainly deviate.
+
+    Args:
+        pivots: Source and target.
+        feeds: Samples by source and by target input name.
+        inputs: Which target input takes which source input.
+        runs: What both gave.
+        options: Tolerances, and the seed of the noise.
+        faults: What explains a deviation anyhow.
+    """
+    source, target = pivots
+    plain = output_pairs(source, target, runs, {}, options, inputs)
+    shown = any(fault.status is not Status.LATENT for fault in faults)
+    if all(pair.within for pair in plain) or shown:
+        return plain
+    least = max(least_noise(source), least_noise(target))
+    cheap = {right: least for _, right in output_names(source, target)}
+    pairs = output_pairs(source, target, runs, cheap, options, inputs)
+    if all(pair.within for pair in pairs):
+        return pairs
+    floors = output_floors(source, target, *feeds, options.seed)
+    return output_pairs(source, target, runs, floors, options, inputs)
 
 
 def output_floors(

@@ -11,7 +11,7 @@ from analyzer.core.types import FaultClass, Feeds, Finding, Pivot, Status, Tenso
 from analyzer.matching.ends import target_feeds
 from analyzer.naming import in_file
 from analyzer.opened import compare_opened
-from analyzer.outputs import NativeRuns, native_runs, output_floors, output_pairs
+from analyzer.outputs import NativeRuns, judged_outputs, native_runs
 from analyzer.outside import bare_fault, bare_finding
 from analyzer.probes.second import second_sizes, told
 from analyzer.runtime.dump import dump, instrument
@@ -53,12 +53,13 @@ def at_second_sizes(
     """Return what is found only where an open size is not the one all samples have.
 
     Args:
-        asked: The pair; nothing is asked of one that has a fault already.
+        asked: The pair; nothing is asked of one with a fault already, or that does not run.
         sides: Its models with their fused operators opened.
         samples: The samples so far, by source input name.
         explain: Gives the findings of a comparison, and what is not asked for here.
     """
-    if any(fault.status is Status.FAULT for fault in asked.compared.faults):
+    wrong = any(fault.status is Status.FAULT for fault in asked.compared.faults)
+    if wrong or asked.runs.refusal is not None:
         return ()
     both, inputs, options = (asked.source, asked.target), asked.inputs, asked.options
 
@@ -110,12 +111,9 @@ def _agrees(asked: Asked, sample: Feeds, fed: Feeds, runs: NativeRuns) -> bool:
     both = NativeRuns(
         (*before.source[:1], *runs.source), (*before.target[:1], *runs.target), None
     )
-    plain = output_pairs(source, target, both, {}, asked.options, inputs)
-    if all(one.within for one in plain):
-        return True
-    floors = output_floors(source, target, (sample,), (fed,), asked.options.seed)
-    judged = output_pairs(source, target, both, floors, asked.options, inputs)
-    return all(one.within for one in judged)
+    feeds = (sample,), (fed,)
+    pairs = judged_outputs((source, target), feeds, inputs, both, asked.options, ())
+    return all(pair.within for pair in pairs)
 
 
 def _misshapen(asked: Asked, sample: Feeds, fed: Feeds) -> Iterator[Finding]:

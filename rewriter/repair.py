@@ -18,7 +18,8 @@ from analyzer.core.errors import (
 from analyzer.core.options import Judge, Options, Progress, silent
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Finding, Pivot
-from analyzer.diff import Analysis, Clock, analyse_pivots, installed_rules
+from analyzer.diff import Analysis, Clock, analyse_pivots
+from analyzer.explained import installed_rules
 from analyzer.judge import NEGLIGIBLE
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.pivot import load

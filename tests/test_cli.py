@@ -277,6 +277,49 @@ def test_an_interrupt_is_one_line(root: Path, model: Callable[..., str]) -> None
     assert done.stderr == "pivotfix: interrupted\n"
 
 
+STAGES = (
+    "analyzer.diff.load", "analyzer.prepared.draw", "analyzer.diff.native_runs",
+    "analyzer.comparison.agreement", "analyzer.diff.verdict_of",
+    "analyzer.reports.files.to_json",
+)  # fmt: skip
+
+INTERRUPTED_AT = """
+import os, signal, sys
+from importlib import import_module
+import cli
+stage, *words = sys.argv[1:]
+module, _, name = stage.rpartition(".")
+module = import_module(module)
+real = getattr(module, name)
+def interrupted(*given, **named):
+    os.kill(os.getpid(), signal.SIGINT)
+    return real(*given, **named)
+setattr(module, name, interrupted)
+sys.exit(cli.main(words))
+"""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_interrupt_leaves_nothing(
+    root: Path, model: Callable[..., str], tmp_path: Path, stage: str
+) -> None:
+    """Whatever is being done, Ctrl-C is one line and no file."""
+    scratch, report = tmp_path / "scratch", tmp_path / "report"
+    scratch.mkdir()
+    words = ["diff", model("a.onnx"), model("b.onnx"), "--report", str(report)]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AT, stage, *words],
+        env=os.environ | {"PYTHONPATH": str(root), "TMPDIR": str(scratch)},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 130
+    assert done.stderr == "pivotfix: interrupted\n"
+    assert done.stdout == ""
+    assert [*report.glob("*"), *report.glob(".*")] == []
+    assert {path.name for path in scratch.iterdir()} <= {".ses"}  # importing onnxruntime
+
+
 def test_an_ascii_terminal_is_no_traceback(root: Path, pair: tuple[str, str]) -> None:
     """What the terminal cannot show becomes a question mark."""
     done = subprocess.run(

@@ -47,7 +47,7 @@ class Options:
         val_range: Interval to draw an input from, by source input name.
         input_shapes: Shape for an input with dynamic sizes, by source input name.
         pairs: A JSON file of node pairs that override the matcher.
-        max_memory: Bytes the run may hold, 0 for no bound.
+        max_memory: Bytes that tensors' values may take in memory, 0 for no bound.
         trust_code: Whether code that comes with a model may run.
         simplify: Whether both pivots go through onnxsim first.
         evidence: Kinds of evidence that pairs may rest on.

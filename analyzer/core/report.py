@@ -42,11 +42,20 @@ class ModelSummary:
 
 @dataclass(frozen=True, slots=True)
 class ProbeSummary:
-    """Which inputs were used: ``synthetic``, ``npz`` or ``images``, how many, what seed."""
+    """Which inputs were used, and how.
+
+    Attributes:
+        kind: ``synthetic``, ``npz`` or ``images``.
+        samples: How many.
+        seed: What they were drawn from.
+        groups: Runs in which the tensors of a sample were dumped, into a temporary file
+            where they are more than one.
+    """
 
     kind: str
     samples: int
     seed: int
+    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True)

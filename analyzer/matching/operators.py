@@ -11,6 +11,7 @@ from analyzer.core.options import EVIDENCE
 from analyzer.matching.labels import directed_labels, unique
 from analyzer.matching.likeness import likely_pairs
 from analyzer.matching.propagate import propagate, substitutes
+from analyzer.matching.twins import twins
 from analyzer.matching.weights import kernel_size, weight_keys
 from analyzer.view import INPUT, Operator, View
 
@@ -185,7 +186,11 @@ def _reasons(
 
 def _by_weight(source: View, target: View) -> Iterator[tuple[int, int]]:
     """Yield the operators whose largest weight stands once on either side."""
-    left, right = weight_keys(source.operators), weight_keys(target.operators)
+    same = tuple(twins(source.operators, target.operators))
+    yield from same
+    ours, theirs = {one for one, _ in same}, {other for _, other in same}
+    left = weight_keys(op for op in source.operators if op.index not in ours)
+    right = weight_keys(op for op in target.operators if op.index not in theirs)
     once, counts = Counter(left.values()), Counter(right.values())
     others = {mark: index for index, mark in right.items()}
     yield from (

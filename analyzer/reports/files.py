@@ -46,6 +46,11 @@ def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
 
 def _place(path: Path, content: bytes) -> Path:
     with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as beside:
-        beside.write(content)
-    Path(beside.name).chmod(READABLE)
-    return Path(beside.name).replace(path)
+        made = Path(beside.name)
+        try:
+            beside.write(content)
+            beside.flush()
+            made.chmod(READABLE)
+            return made.replace(path)
+        finally:
+            made.unlink(missing_ok=True)  # an interrupt or a full disk leaves nothing

@@ -92,7 +92,12 @@ def _model(model: ModelSummary) -> dict[str, object]:
 
 
 def _probe(probe: ProbeSummary) -> dict[str, object]:
-    return {"kind": probe.kind, "samples": probe.samples, "seed": probe.seed}
+    return {
+        "kind": probe.kind,
+        "samples": probe.samples,
+        "seed": probe.seed,
+        "groups": probe.groups,
+    }
 
 
 def _input(pair: InputPair) -> dict[str, object]:

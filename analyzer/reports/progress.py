@@ -19,7 +19,9 @@ class Bar:
     """
 
     def __init__(self, *, shown: bool) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        share = TextColumn("{task.percentage:>3.0f} %")
+        words = TextColumn("{task.description}")
+        columns = (words, BarColumn(), share, TimeElapsedColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("starting", total=1.0)
         self._timer = Timer(PATIENCE, self._bar.start if shown else _nothing)

@@ -208,6 +208,8 @@ def _compared(report: Report, shown: Sequence[Finding], *, verbosity: int) -> It
     probe = report.probe
     seed = f", seed {probe.seed}" if probe.kind == "synthetic" else ""
     yield f"probes: {counted(probe.samples, f'{probe.kind} sample')}{seed}"
+    if probe.groups > 1:
+        yield f"memory: tensors were dumped in {probe.groups} groups, into a file"
     yield from (f"output {_output(pair)}" for pair in report.outputs)
     yield _coverage(report.coverage)
     yield from _missed(report.coverage, verbosity=verbosity)

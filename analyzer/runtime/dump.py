@@ -4,6 +4,7 @@ import onnx
 
 from analyzer.core.types import Array, Feeds
 from analyzer.runtime.session import Session
+from analyzer.runtime.spill import Spilled
 
 
 def instrument(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -37,7 +38,7 @@ def computed(graph: onnx.GraphProto) -> tuple[str, ...]:
     )
 
 
-def dump(session: Session, feeds: Feeds) -> dict[str, Array]:
+def dump(session: Session | Spilled, feeds: Feeds) -> dict[str, Array]:
     """Return every tensor of one run, the inputs among them.
 
     Args:

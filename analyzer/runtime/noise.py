@@ -50,6 +50,7 @@ def noise_floor(  # noqa: PLR0913 - a region, its samples, and how to perturb it
     unit: float | None = None,
     levels: int = 0,
     seed: int = 0,
+    enough: float = np.inf,
 ) -> dict[str, float]:
     """Return how far each output moves when every operand moves by one rounding error.
 
@@ -66,6 +67,8 @@ def noise_floor(  # noqa: PLR0913 - a region, its samples, and how to perturb it
             own dtype (2**-23 for float32, 2**-10 for float16).
         levels: Steps of the integer grid an operand is rounded to, 255 for int8; 0: none.
         seed: Seed of the signs.
+        enough: A floor that explains what was seen: no draw is made once every output's is
+            as large.
 
     Returns:
         Relative error by output name, in the measure of `relative_error`; empty where the
@@ -83,7 +86,7 @@ def noise_floor(  # noqa: PLR0913 - a region, its samples, and how to perturb it
     step = partial(_step, unit=unit, levels=levels, rng=rng)
     try:
         session = open_session(_with_inputs(part, weights), folder)
-        return _floors(session, weights, samples, step)
+        return _floors(session, weights, samples, step, enough)
     except RunError:  # a runtime may want a weight to be constant
         return _floors_of_copies(part, folder, weights, samples, step)
 
@@ -106,7 +109,8 @@ def _floors_of_copies(
         return _largest(
             relative
             for feeds in samples
-            for relative in _deviations(plain, moved, _operands(plain, feeds, {}), step)
+            for draw in _deviations(plain, moved, _operands(plain, feeds, {}), step)
+            for relative in draw
         )
     except RunError:
         return {}
@@ -176,16 +180,26 @@ def _with_inputs(part: onnx.ModelProto, weights: Feeds) -> onnx.ModelProto:
 
 
 def _floors(
-    session: Session, weights: Feeds, samples: Sequence[Feeds], step: Step
+    session: Session,
+    weights: Feeds,
+    samples: Sequence[Feeds],
+    step: Step,
+    enough: float,
 ) -> dict[str, float]:
     """Return the largest deviation of each output over all samples and draws."""
-    return _largest(
-        relative
+    draws = (
+        draw
         for feeds in samples
-        for relative in _deviations(
+        for draw in _deviations(
             session, [session] * DRAWS, _operands(session, feeds, weights), step
         )
     )
+    floors: dict[str, float] = {}
+    for draw in draws:
+        floors = _largest((*floors.items(), *draw))
+        if floors and min(floors.values()) >= enough:
+            break
+    return floors
 
 
 def _operands(session: Session, feeds: Feeds, weights: Feeds) -> dict[str, Array]:
@@ -196,13 +210,15 @@ def _operands(session: Session, feeds: Feeds, weights: Feeds) -> dict[str, Array
 
 def _deviations(
     plain: Session, moved: Sequence[Session], operands: Feeds, step: Step
-) -> Iterator[tuple[str, float]]:
-    """Yield the deviation of each output for each draw, a session a draw."""
+) -> Iterator[list[tuple[str, float]]]:
+    """Yield the deviation of each output, a list for each draw, a session a draw."""
     expected = plain.run(operands)
     for session in moved:
         observed = session.run({name: step(array) for name, array in operands.items()})
-        for name, value in observed.items():
-            yield name, relative_error(value, expected[name])
+        yield [
+            (name, relative_error(value, expected[name]))
+            for name, value in observed.items()
+        ]
 
 
 def _largest(deviations: Iterable[tuple[str, float]]) -> dict[str, float]:

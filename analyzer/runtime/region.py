@@ -82,6 +82,21 @@ def _part(
     return part
 
 
+def surroundings(
+    model: onnx.ModelProto, inputs: Collection[str], outputs: Sequence[str]
+) -> onnx.ModelProto:
+    """Return the nodes and weights that a part needs, under their own names, as a model.
+
+    What is edited and cut out again and again is better small; it is no model to run.
+
+    Args:
+        model: The whole model.
+        inputs: Tensors at which the part begins.
+        outputs: Tensors that the part gives.
+    """
+    return _part(model, needed(model.graph, set(inputs), outputs), {}, outputs)
+
+
 def needed(
     graph: onnx.GraphProto, cut: Collection[str], outputs: Iterable[str]
 ) -> tuple[onnx.NodeProto, ...]:

@@ -7,6 +7,7 @@ that its external locations are relative to.
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,17 @@ from onnx import helper
 
 from analyzer.core.errors import RunError
 from analyzer.core.graph import node_name
+from analyzer.core.tensors import is_external
 from analyzer.core.types import Array, Feeds
 from analyzer.runtime.refusal import guilty_node, newest_ir, newest_opset, sentence
+from analyzer.runtime.soundness import byte_size
 
 MAX_THREADS = 8
 """More threads only fight each other over one sample's operators."""
+
+PREPACKED = 1 << 27
+"""Bytes of weights up to which the runtime may copy them into its own order: beyond,
+they stay mapped from their files, at hardly any cost in speed."""
 
 UNFETCHABLE = ("bfloat16", "int4", "float4", "int2", "uint4", "uint2")
 """Element types that ONNX Runtime cannot give to NumPy."""
@@ -160,9 +167,23 @@ def _native_session(
     if not optimize:
         level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.graph_optimization_level = level
+    if not optimize or mapped_bytes(model) > PREPACKED:
         options.add_session_config_entry("session.disable_prepacking", "1")
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def mapped_bytes(model: onnx.ModelProto) -> int:
+    """Return how many bytes of weights a model has outside of its proto.
+
+    Args:
+        model: Its external weights are counted by their declared dtypes and shapes.
+    """
+    return sum(
+        byte_size(tensor.data_type, prod(tensor.dims))
+        for tensor in model.graph.initializer
+        if is_external(tensor)
     )
 
 

@@ -19,6 +19,13 @@ def test_a_tolerance_is_for_one_output_or_all(word: str, value: tuple[str, float
     assert arguments.tolerance(word) == value
 
 
+def test_a_size_has_a_letter_for_its_unit() -> None:
+    """As dd, docker and free take them: powers of 1024."""
+    words = ("4096", "2k", "500M", "1G")
+
+    assert [arguments.size(word) for word in words] == [4096, 2048, 500 << 20, 1 << 30]
+
+
 def test_an_interval_names_its_input() -> None:
     """NAME:[lo,hi] may have spaces and negative ends, and a name with a colon."""
     assert arguments.interval("x:0:[-1, 2.5]") == ("x:0", (-1.0, 2.5))
@@ -34,6 +41,7 @@ def test_a_shape_names_its_input() -> None:
     ("read", "word"),
     [
         (arguments.count, "0"), (arguments.count, "-1"), (arguments.count, "eight"),
+        (arguments.size, "M"), (arguments.size, "0G"), (arguments.size, "2T"),
         (arguments.seed, "-1"), (arguments.seed, "1.5"), (arguments.tolerance, "nan"),
         (arguments.tolerance, "probs"), (arguments.tolerance, "probs:-1"),
         (arguments.tolerance, "inf"), (arguments.interval, "[0,1]"),

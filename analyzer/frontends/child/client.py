@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakSet
 
 import analyzer
 from analyzer.frontends.child.wire import error_from_json
@@ -45,6 +46,16 @@ class ChildDied(Exception):  # noqa: N818  # an event of the child, not an error
     """The child is gone, or was ended because it did not answer."""
 
 
+_living: WeakSet["Child"] = WeakSet()
+"""Every child that may still run: an interrupt must reach those other threads wait for."""
+
+
+def kill_children() -> None:
+    """Kill every child; whoever waits for one learns of it, and removes its folder."""
+    for child in tuple(_living):
+        child.kill()
+
+
 class Child:
     """One framework in one process, asked one thing at a time.
 
@@ -59,6 +70,7 @@ class Child:
         self._lock = threading.Lock()
         self._forgotten: deque[int] = deque()
         self._models = 0
+        self._killed = False
         asked, self._asking = os.pipe()
         self._answers, answering = os.pipe()
         self._process = _spawn(family, self.folder, asked, answering)
@@ -66,11 +78,12 @@ class Child:
         os.close(answering)
         ends = (self._asking, self._answers)
         self._end = weakref.finalize(self, _end, self._process, self.folder, ends)
+        _living.add(self)
 
     @property
     def alive(self) -> bool:
-        """Whether it still answers."""
-        return self._end.alive and self._process.poll() is None
+        """Whether it still answers; one that is dying may not have been seen to yet."""
+        return self._end.alive and not self._killed and self._process.poll() is None
 
     def new_model(self) -> int:
         """Return a number that no other model of this child has."""
@@ -100,6 +113,12 @@ class Child:
         if "error" in answer:
             raise error_from_json(answer["error"])
         return answer
+
+    def kill(self) -> None:
+        """End the child's processes, and nothing else."""
+        self._killed = True
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End the child and remove its folder."""

@@ -199,3 +199,17 @@ def _dying(child: Child, *_: object, **__: object) -> None:
     os.kill(child._process.pid, signal.SIGABRT)
     child._process.wait()
     child._exchange(b"{}\n", 5.0)
+
+
+def test_killed_children_release_who_waits_for_them(models: Path) -> None:
+    """An interrupt need not sit out a framework's import in another thread."""
+    known = set(client._living)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(pivot.load, str(models / "two_ends.pt2"), trust_code=False)
+        while not set(client._living) - known:
+            time.sleep(0.01)
+        folders = [child.folder for child in set(client._living) - known]
+        client.kill_children()
+
+        assert isinstance(loading.exception(timeout=30), LoadError)
+    assert all(gone(folder, seconds=10) for folder in folders)

@@ -33,4 +33,5 @@ def test_a_long_run_shows_a_bar(
 
     said = capsys.readouterr()
     assert "comparing" in said.err
+    assert "50 %" in said.err
     assert said.out == ""

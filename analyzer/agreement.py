@@ -1,0 +1,180 @@
+"""Do two models agree everywhere? One look at each sample, before any search for faults.
+
+Where an ordinary run already agrees, that is the look. Where rounding has piled up on the
+way through a deep network, the target is fed the source's values at every pair instead, so
+that what is seen is each region's own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from analyzer.bench import Bench
+from analyzer.core.errors import RunError
+from analyzer.core.options import Options, Progress
+from analyzer.core.types import Array, Feeds
+from analyzer.isolation import Kind
+from analyzer.judge import NEGLIGIBLE, judged, least_noise
+from analyzer.localize import Probe, local_errors
+from analyzer.matching.tensors import Link, Links
+from analyzer.samples import gaps_on, ordinary_errors
+from analyzer.view import View
+
+PLAIN = 100.0 * NEGLIGIBLE
+"""Local error above which nobody asks whether it is rounding before all has been looked at:
+float32 regions of any depth stay a factor of ten below it."""
+
+Native = tuple[Sequence[Feeds], Sequence[Feeds]]
+"""Outputs of both native runtimes, sample by sample, as far as they were run."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What one sample shows.
+
+    Attributes:
+        errors: Errors of the pairs by target tensor, in an ordinary run or isolated.
+        outputs: Outputs of the source and of the target.
+        gaps: Deviation of each pivot from its native runtime.
+        probe: The source's values and the target's inputs.
+        fed: What an isolated target was fed; None in an ordinary run.
+    """
+
+    errors: Mapping[str, float]
+    outputs: tuple[Feeds, Feeds]
+    gaps: tuple[float, float]
+    probe: Probe
+    fed: Feeds | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Agreement:
+    """What is known of two models where all of them agrees.
+
+    Attributes:
+        links: The tensor pairs by target tensor, those exact that were seen to be.
+        outputs: Both models' outputs on every sample.
+        gaps: Largest deviation of each pivot from its native runtime.
+    """
+
+    links: Links
+    outputs: tuple[tuple[Feeds, ...], tuple[Feeds, ...]]
+    gaps: tuple[float, float]
+
+
+def agreement(
+    bench: Bench,
+    links: Links,
+    known: Mapping[str, Kind],
+    native: Native,
+    options: Options,
+    progress: Progress,
+) -> Agreement | None:
+    """Return that two models agree in every pair on every sample, or None.
+
+    Args:
+        bench: What the samples are run on.
+        links: Tensor pairs by target tensor.
+        known: Kind of each target tensor.
+        native: Outputs of both native runtimes.
+        options: Seed of the noise that deviations are compared with.
+        progress: Told which sample is being compared.
+    """
+    view = bench.target.view
+    if any(name in view.dynamic and name not in links for name in view.outputs):
+        return None
+    outputs, gaps, local = [], [], []
+    flows, last = True, None
+    count = len(bench.probes)
+    for place in range(count):
+        progress(f"comparing {len(links)} tensors on sample {place + 1}", place / count)
+        last = None  # a sample's values go before the next one's come
+        last = _look(bench, place, links, known, native, flows=flows)
+        if last is None or max(last.errors.values(), default=0.0) > PLAIN:
+            return None
+        flows = last.fed is None
+        outputs.append(last.outputs)
+        gaps.append(last.gaps)
+        local.append({} if flows else last.errors)
+    if last and _is_beyond_noise(bench, links, local, last, options.seed):
+        return None
+    ours, theirs = zip(*outputs, strict=True)
+    gap = max(one for one, _ in gaps), max(other for _, other in gaps)
+    return Agreement(links if flows else _exact(links), (ours, theirs), gap)
+
+
+def _exact(links: Links) -> dict[str, Link]:
+    """Return links as they are where each region, fed the source's values, was right.
+
+    In an ordinary run, rounding from further up may have made them look inexact.
+    """
+    return {
+        name: replace(link, tensors=replace(link.tensors, exact=True))
+        for name, link in links.items()
+    }
+
+
+def _is_beyond_noise(
+    bench: Bench,
+    links: Links,
+    errors: Sequence[Mapping[str, float]],
+    last: Look,
+    seed: int,
+) -> bool:
+    if last.fed is None:
+        return False
+    partners = {name: link.tensors.source for name, link in links.items()}
+    sides = bench.source, bench.target
+    return bool(judged(*sides, errors, partners, last.probe.given, last.fed, seed))
+
+
+def _look(
+    bench: Bench,
+    place: int,
+    links: Links,
+    known: Mapping[str, Kind],
+    native: Native,
+    *,
+    flows: bool,
+) -> Look | None:
+    """Return what a sample shows; None where a pair cannot be looked at."""
+    probe = Probe(bench.given(place), bench.feeds(place))
+    ours = outputs_of(bench.source.view, probe.given)
+    if flows or place < len(native[1]) or not native[1]:
+        seen = bench.seen(place)
+        gaps = gaps_on(place, probe.given, seen, native)
+        errors = ordinary_errors(links, probe.given, seen)
+        theirs = outputs_of(bench.target.view, seen)
+        if flows and all(error <= NEGLIGIBLE for error in errors.values()):
+            return Look(errors, (ours, theirs), gaps, probe)
+        del seen
+    else:
+        gaps = gaps_on(place, probe.given, {}, native)
+        ours, theirs = _alike(bench, place, links, ours)
+    try:
+        errors, fed, _ = local_errors(bench.target, links, probe, known)
+    except RunError:  # a wrong pair, which the search for faults finds out
+        return None
+    if any(name in bench.target.view.giver and name not in errors for name in links):
+        return None
+    return Look(errors, (ours, theirs), gaps, probe, fed)
+
+
+def _alike(
+    bench: Bench, place: int, links: Links, ours: Feeds
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return both models' outputs on a sample, neither or both of them optimized.
+
+    Where the dumped source agrees with the optimized target that is all one wants to know;
+    else the source is run optimized as well: some networks amplify what is left out.
+    """
+    theirs = dict(bench.pivot.run_native(bench.feeds(place)))
+    errors = ordinary_errors({n: links[n] for n in theirs if n in links}, ours, theirs)
+    limit = max(least_noise(bench.origin), least_noise(bench.pivot))
+    if max(errors.values(), default=0.0) > limit:
+        return dict(bench.origin.run_native(bench.probes[place])), theirs
+    return dict(ours), theirs
+
+
+def outputs_of(view: View, values: Feeds) -> dict[str, Array]:
+    """Return a model's outputs among its values, by tensor name."""
+    return {name: values[name] for name in view.outputs if name in values}

@@ -1,0 +1,115 @@
+"""What a sample is run on: both models, with every tensor an output."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from analyzer.breakage import Runnable
+from analyzer.core.report import InputPair
+from analyzer.core.types import Array, Feeds, Pivot
+from analyzer.isolation import Isolator, Side
+from analyzer.localize import Probe
+from analyzer.matching.ends import output_names, target_feeds
+from analyzer.runtime.dump import dump, instrument
+from analyzer.runtime.session import Session
+from analyzer.runtime.spill import Room, Spilled, open_dumping, room_for
+from analyzer.view import View
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bench:
+    """Both sides, their dumping sessions, and what feeds what.
+
+    Attributes:
+        source: The source.
+        target: As much of the target as runs.
+        ours: A session that gives every tensor of the source.
+        theirs: The same of the target; None where nothing of it runs.
+        inputs: Which target input takes which source input.
+        origin: The source as it was loaded.
+        pivot: The target as it was loaded.
+        probes: Samples by source input name.
+        outputs: The outputs that belong together, the source's first.
+    """
+
+    source: Side
+    target: Side
+    ours: Session | Spilled
+    theirs: Session | Spilled | None
+    inputs: tuple[InputPair, ...]
+    origin: Pivot
+    pivot: Pivot
+    probes: tuple[Feeds, ...]
+    outputs: tuple[tuple[str, str], ...]
+
+    @property
+    def groups(self) -> int:
+        """In how many runs a sample's tensors are dumped, at most."""
+        spilled = [one for one in (self.ours, self.theirs) if isinstance(one, Spilled)]
+        return max((one.groups for one in spilled), default=1)
+
+    def given(self, place: int) -> dict[str, Array]:
+        """Return the source's values of one sample, by tensor name."""
+        return dump(self.ours, self.probes[place])
+
+    def feeds(self, place: int) -> dict[str, Array]:
+        """Return the target's inputs of one sample, by name."""
+        return target_feeds(self.probes[place], self.inputs, self.pivot)
+
+    def flowing(self, probe: Probe) -> dict[str, Array]:
+        """Return the target's values for a probe in an ordinary run, as far as it runs."""
+        return {} if self.theirs is None else dump(self.theirs, probe.feeds)
+
+    def seen(self, place: int) -> dict[str, Array]:
+        """Return the target's values of one sample, by tensor name, as far as it runs."""
+        feeds = self.feeds(place)
+        return feeds if self.theirs is None else dump(self.theirs, feeds)
+
+
+def bench_of(  # noqa: PLR0913 - both models, and all they are run on
+    source: Pivot,
+    target: Pivot,
+    working: Runnable,
+    probes: tuple[Feeds, ...],
+    inputs: tuple[InputPair, ...],
+    views: tuple[View, View],
+    outputs: tuple[tuple[str, str], ...] | None,
+    max_memory: int,
+) -> Bench:
+    """Return what the samples are run on, within the memory there is.
+
+    Args:
+        source: The source's pivot.
+        target: The target's pivot.
+        working: As much of the target's proto as runs.
+        probes: Samples by source input name.
+        inputs: Which target input takes which source input.
+        views: The macro graphs of both.
+        outputs: The outputs that belong together; None: by name, sizes and place.
+        max_memory: Bytes that tensors' values may take, 0 for no bound.
+
+    Raises:
+        RunError: The runtime does not load one of them.
+    """
+    fed = target_feeds(probes[0], inputs, target)
+    rooms = (
+        room_for(source.model, probes[0], max_memory),
+        room_for(target.model, fed, max_memory),
+    )
+    return Bench(
+        Side(source.model, source.folder, views[0], Isolator(rooms[0])),
+        Side(working.model, target.folder, views[1], Isolator(rooms[1])),
+        open_dumping(instrument(source.model), source.folder, rooms[0]),
+        _dumping(working.model, target.folder, rooms[1]),
+        inputs,
+        source,
+        target,
+        probes,
+        output_names(source, target) if outputs is None else outputs,
+    )
+
+
+def _dumping(model: onnx.ModelProto, folder: Path, room: Room) -> Session | Spilled | None:
+    """Return a session that gives every tensor; None for a model without nodes."""
+    return open_dumping(instrument(model), folder, room) if model.graph.node else None

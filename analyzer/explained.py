@@ -1,0 +1,94 @@
+"""What a comparison means: its faults as findings, in the words of rules."""
+
+from collections.abc import Sequence
+
+from analyzer.classify import classify, with_layers
+from analyzer.comparison import Compared
+from analyzer.core.options import Judge, Options, RuleBook
+from analyzer.core.report import NotCompared, OutputPair
+from analyzer.core.types import Finding, Pivot, Status
+from analyzer.coverage import compared_share
+from analyzer.effect import decided_outputs
+from analyzer.naming import in_file, one_a_node
+from analyzer.outside import leftovers
+from analyzer.view.inline import Opened
+
+RULE_GROUP = "pivotfix.rules"
+"""The entry-point group under which rules are registered."""
+
+
+def explained(
+    compared: Compared,
+    *,
+    both: tuple[Pivot, Pivot],
+    sides: tuple[Opened, Opened],
+    rules: RuleBook,
+) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
+    """Return the findings with the user's own names, and the rules that failed.
+
+    Args:
+        compared: What comparing the values of two models gave.
+        both: The models as they were loaded, the source's first.
+        sides: The same with their fused operators opened.
+        rules: The rule book, or what gives it; None: every rule that is installed.
+    """
+    if not compared.faults:
+        return (), ()
+    findings, broken = classify(compared.faults, _resolved(rules))
+    named = (
+        with_layers(finding, *both, compared.source, compared.target)
+        for finding in findings
+    )
+    return one_a_node(in_file(finding, *sides) for finding in named), broken
+
+
+def has_fault(findings: Sequence[Finding]) -> bool:
+    """Return whether a finding is a fault, no drift and nothing latent."""
+    return any(finding.status is Status.FAULT for finding in findings)
+
+
+def unexplained(
+    findings: Sequence[Finding],
+    outputs: Sequence[OutputPair],
+    compared: Compared,
+    options: Options,
+) -> tuple[Finding, ...]:
+    """Return findings for outputs that deviate although nothing is at fault so far.
+
+    Args:
+        findings: What was found so far.
+        outputs: Native outputs, compared.
+        compared: What comparing the values of the models gave.
+        options: The user's tolerances, which nothing excuses exceeding.
+    """
+    if has_fault(findings):
+        return ()
+    lossy = any(finding.status is Status.DRIFT for finding in findings)
+    stated = {*options.rtol, *options.atol}
+    return tuple(
+        leftovers(
+            outputs,
+            len(compared.links),
+            whole=compared_share(compared.target, compared.links) == 1.0,
+            lossy=lossy,
+            stated=stated,
+            decided=decided_outputs(compared.target),
+        )
+    )
+
+
+def _resolved(rules: RuleBook) -> Sequence[Judge]:
+    """Return the rules, read only now that there is something to explain."""
+    if rules is None:
+        return installed_rules()
+    return rules() if callable(rules) else rules
+
+
+def installed_rules() -> tuple[Judge, ...]:
+    """Return every rule registered under `RULE_GROUP`."""
+    from importlib.metadata import (
+        entry_points,
+    )  # 50 ms that an equivalent pair need not pay
+
+    loaded = (entry.load() for entry in entry_points(group=RULE_GROUP))
+    return tuple(rule for one in loaded for rule in (one() if callable(one) else (one,)))

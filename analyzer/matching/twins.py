@@ -1,0 +1,67 @@
+"""Weights that stand in both files byte for byte: compared where they lie, never hashed."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
+
+import numpy as np
+
+from analyzer.core.types import Array
+from analyzer.matching.weights import kernels
+from analyzer.view import Operator
+
+AT_ONCE = 1 << 20
+"""Bytes that are compared at once: what is made of them stays in the cache."""
+
+GLANCE = 64
+"""Elements by which weights are told apart before whole ones are compared."""
+
+
+def twins(
+    source: Iterable[Operator], target: Iterable[Operator]
+) -> Iterator[tuple[int, int]]:
+    """Yield pairs of operators, by index, whose largest weights are the same in every byte.
+
+    Args:
+        source: Operators of one side.
+        target: Operators of the other.
+
+    Yields:
+        Pairs whose weight has no other of the same shape and the same look on either side.
+    """
+    ours, theirs = _largest(source), _largest(target)
+    left = {index: _glance(kernel) for index, kernel in ours.items()}
+    right = {index: _glance(kernel) for index, kernel in theirs.items()}
+    once, counts = Counter(left.values()), Counter(right.values())
+    places = {mark: index for index, mark in right.items()}
+    for index, mark in left.items():
+        alone = once[mark] == counts[mark] == 1
+        if alone and same_bytes(ours[index], theirs[places[mark]]):
+            yield index, places[mark]
+
+
+def same_bytes(one: Array, other: Array) -> bool:
+    """Return whether two arrays hold the same bytes in the same order and shape.
+
+    Args:
+        one: Array of any shape and dtype, as a rule mapped from its file.
+        other: Likewise.
+    """
+    if one.shape != other.shape or one.dtype != other.dtype or one.dtype.hasobject:
+        return False
+    flat = (np.ascontiguousarray(array).reshape(-1) for array in (one, other))
+    left, right = (array.view(np.uint8) for array in flat)
+    starts = range(0, left.size, AT_ONCE)
+    return all(
+        np.array_equal(left[at : at + AT_ONCE], right[at : at + AT_ONCE]) for at in starts
+    )
+
+
+def _largest(operators: Iterable[Operator]) -> dict[int, Array]:
+    """Return the largest weight of each operator that has one, by index."""
+    return {op.index: found[0] for op in operators if (found := kernels(op))}
+
+
+def _glance(kernel: Array) -> Hashable:
+    """Return a few elements of a weight, with its shape and dtype."""
+    few = kernel.reshape(-1)[:: max(1, kernel.size // GLANCE)]
+    return kernel.shape, str(kernel.dtype), few.tobytes()
