@@ -15,7 +15,7 @@ from analyzer.core.types import Fault, Feeds, Pivot, TensorPair
 from analyzer.damage import damages
 from analyzer.effect import beyond_spelling, lenient, noticed
 from analyzer.first import first_look
-from analyzer.isolation import kinds, settle
+from analyzer.isolation import Kind, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
 from analyzer.latent import latent_faults, suspects
 from analyzer.localize import Probe, faults, local_errors
@@ -104,7 +104,7 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         same = agreement(bench, first.sized, first.known, native, options, progress)
         if same is not None:
             agreed = replace(result, links=same.links, gaps=same.gaps, outputs=same.outputs)
-            return replace(agreed, faults=_latent(bench, agreed, options))
+            return replace(agreed, faults=_latent(bench, agreed, first.known, options))
     ordinary, result = _flowed(bench, result, native, progress)
     if working.refusal is not None:
         result = replace(result, outputs=(result.outputs[0], ()))
@@ -297,26 +297,29 @@ def _localized(
     located = replace(
         result, links=settled.links, faults=roots, propagated=len(inherited) if roots else 0
     )
-    latent = _latent(bench, located, options, deviating)
+    latent = _latent(bench, located, known, options, deviating)
     return replace(located, faults=(*roots, *latent))
 
 
 def _latent(
-    bench: Bench, found: Compared, options: Options, deviating: Collection[str] = ()
+    bench: Bench,
+    found: Compared,
+    known: Mapping[str, Kind],
+    options: Options,
+    deviating: Collection[str] = (),
 ) -> tuple[Fault, ...]:
     """Return the faults that no sample excites, where something differs on paper."""
     links = {name: link for name, link in found.links.items() if name not in deviating}
     suspected = suspects(bench.source, bench.target, links, found.operators, found.faults)
     if not suspected:
         return ()
-    given, feeds, seen = bench.given(0), bench.feeds(0), bench.seen(0)
     return latent_faults(
         bench.source,
         bench.target,
         links,
         suspected,
-        Probe(given, feeds),
-        kinds(seen),
+        Probe(bench.given(0), bench.feeds(0)),
+        known,
         samples=len(bench.probes),
         seed=options.seed,
     )

@@ -10,6 +10,7 @@ from analyzer.core.options import Options
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Array, Status
 from analyzer.diff import analyse
+from analyzer.judge import NEGLIGIBLE
 
 Net = Callable[..., onnx.ModelProto]
 Save = Callable[[onnx.ModelProto, str], str]
@@ -78,6 +79,38 @@ def test_weight_of_a_dead_channel_is_latent(reported: Callable[..., Report]) -> 
     report = reported(DEAD, {"w": weight, "b": bias}, {"w": damaged, "b": bias})
 
     assert report.verdict is Verdict.EQUIVALENT
+    assert [one.status for one in report.findings] == [Status.LATENT]
+
+
+LAYERS = 24
+"""After so many layers, what rounding adds up to shows in an ordinary run."""
+
+
+def deep_clamped(net: Net, order: str, high: float) -> onnx.ModelProto:
+    """Return a deep network that ends in a clamp, with its sums taken in some order."""
+    rng = np.random.default_rng(0)
+    weights = {
+        f"{name}{n}": rng.normal(size=shape).astype(np.float32)
+        for n in range(LAYERS)
+        for name, shape in (("w", (64, 64)), ("s", (64,)), ("t", (64,)))
+    }
+    weights = {name: array * np.float32(0.2) for name, array in weights.items()}
+    body = " ".join(
+        f"a{n} = MatMul(h{n}, w{n}) b{n} = Sum({order.format(n=n)}) h{n + 1} = Sin(b{n})"
+        for n in range(LAYERS)
+    )
+    ends = f"c = MatMul(h{LAYERS}, w0) d = Clip(c, low, high) y = Neg(d)"
+    text = f"(float[2,64] h0) => (y) {{ {body} {ends} }}"
+    return net(text, **weights, **bounds(-60, high))
+
+
+def test_latent_fault_is_seen_through_rounding(net: Net, saved: Save) -> None:
+    """Pairs that only isolated runs show to be the same can be tried all the same."""
+    source = saved(deep_clamped(net, "a{n}, s{n}, t{n}", 60), "source")
+    target = saved(deep_clamped(net, "t{n}, s{n}, a{n}", 90), "target")
+    report = analyse(source, target, options=Options(samples=2), rules=()).report
+
+    assert report.outputs[0].relative_error > NEGLIGIBLE
     assert [one.status for one in report.findings] == [Status.LATENT]
 
 

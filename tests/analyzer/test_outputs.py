@@ -12,7 +12,7 @@ from analyzer.core.report import OutputPair
 from analyzer.core.types import Feeds, Pivot
 from analyzer.judge import NEGLIGIBLE
 from analyzer.matching.ends import input_pairs
-from analyzer.outputs import NativeRuns, native_runs, output_floors, output_pairs
+from analyzer.outputs import NativeRuns, completed, native_runs, output_floors, output_pairs
 
 Make = Callable[..., Pivot]
 ROW: Feeds = {"x": np.float32([[1.0, 2.0, 4.0]])}
@@ -141,3 +141,39 @@ def test_measured_floor_admits_rounding(pivot: Make) -> None:
     (wide,) = output_pairs(model, model, runs, {"y": 0.01}, Options())
 
     assert (narrow.within, wide.within) == (False, True)
+
+
+def test_heavy_model_is_run_natively_once(pivot: Make) -> None:
+    """What a file of its own format gives is seen again when its tensors are dumped."""
+    weight = np.ones(1 << 18, np.float32)
+    text = "(float[N] x) => (y, z) { y = Neg(x) z = ReduceSum<keepdims=0>(w) }"
+    heavy, light = pivot(text, "heavy", w=weight), pivot(text, "light", w=weight[:4])
+    rows = [{"x": np.float32([place])} for place in range(3)]
+    inputs = input_pairs(heavy, heavy)
+    runs = native_runs(heavy, heavy, rows, inputs)
+    again = completed(runs, ([{"y": row["x"], "z": row["x"]} for row in rows],) * 2, None)
+
+    assert len(runs.source) == len(runs.target) == 1
+    assert [sample["y"] for sample in again.target] == [-0.0, 1.0, 2.0]
+    assert len(native_runs(light, light, rows, inputs).target) == len(rows)
+
+
+@pytest.mark.parametrize("framework", ["keras", "tflite", "torch"])
+def test_other_runtimes_are_asked_every_time(pivot: Make, framework: str) -> None:
+    """The pivot of another framework's model is not that model."""
+    model = pivot("(float[N] x) => (y) { y = Mul(x, w) }", w=np.ones(1 << 19, np.float32))
+    native = replace(model, framework=framework)
+    rows = [{"x": np.float32([place])} for place in range(3)]
+    runs = native_runs(native, native, rows, input_pairs(native, native))
+
+    assert len(runs.source) == len(runs.target) == len(rows)
+
+
+def test_strings_are_taken_from_every_native_run(pivot: Make) -> None:
+    """No dump shows them."""
+    text = "(float[N] x) => (y) { a = Add(x, w) y = Cast<to=8>(a) }"
+    model = pivot(text, w=np.ones(1 << 18, np.float32))
+    rows = [{"x": np.float32([place])} for place in range(2)]
+    runs = native_runs(model, model, rows, input_pairs(model, model))
+
+    assert len(runs.source) == len(rows)

@@ -213,3 +213,16 @@ def test_killed_children_release_who_waits_for_them(models: Path) -> None:
 
         assert isinstance(loading.exception(timeout=30), LoadError)
     assert all(gone(folder, seconds=10) for folder in folders)
+
+
+@pytest.mark.usefixtures("cold")
+def test_dying_child_gets_no_other_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed process may still look alive: nobody has waited for it yet."""
+    with client.WarmChildren() as children:
+        first = children.child("torch")
+        first.kill()
+        with monkeypatch.context() as early:
+            early.setattr(first._process, "poll", lambda: None)
+            second = children.child("torch")
+
+        assert second is not first
