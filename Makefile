@@ -16,7 +16,7 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python; d
 	$$name -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$name && break; done)
 
 .PHONY: help demo test test-all lint format benchmark \
-	benchmark-matching clean
+	benchmark-localization benchmark-matching clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -42,6 +42,9 @@ format: $(VENV)/.all  ## Lay the code out as `make test` wants it.
 benchmark: $(VENV)/.all $(VENV)/.polygraphy  ## Measure against peers; prints tables, writes JSON.
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/polygraphy_ratio.py
+
+benchmark-localization: $(VENV)/.all  ## Measure how exactly faults are named, how silent healthy pairs are.
+	$(BIN)/python benchmarks/localization.py --seeds 1000-1099
 
 benchmark-matching: $(VENV)/.all  ## Measure how truly, how widely and how fast models are paired.
 	$(BIN)/python benchmarks/matching.py

@@ -127,18 +127,23 @@ def _cured(
 def _origin(
     source: Side, target: Side, operand: _Operand, given: Feeds, seen: Feeds
 ) -> Node:
-    """Return the target node at which an operand goes wrong; its reader where none does."""
+    """Return the target node at which an operand goes wrong; its reader where none does.
+
+    From the operand back along values that none of the source's nodes holds; what leads to
+    a right value on the way is only another spelling.
+    """
     right = {
         _key(value) for value in _values(source, operand.source.inputs[operand.slot], given)
     }
     right.update(_key(one) for one in operand.ours)
-    behind = _before(target, operand.name)
-    first = (
-        node
-        for node in behind
-        if any(name in seen and _key(seen[name]) not in right for name in node.outputs)
-    )
-    return next(first, operand.target)
+    givers = {name: node for node in _before(target, operand.name) for name in node.outputs}
+    odd = [operand.name] if operand.name in givers else []
+    found = operand.target
+    while odd:
+        found = givers[odd[0]]
+        known = (name for name in found.inputs if name in givers and name in seen)
+        odd = [name for name in known if _key(seen[name]) not in right]
+    return found
 
 
 def _values(side: Side, name: str, values: Feeds) -> Iterator[Array]:

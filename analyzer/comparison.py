@@ -23,6 +23,7 @@ from analyzer.matching.operators import OperatorPair, operator_pairs
 from analyzer.matching.overrides import Named, stated
 from analyzer.matching.tensors import Link, Links
 from analyzer.samples import gaps_on, largest, ordinary_errors, telling, worst_first
+from analyzer.splitting import helpful, inner_links
 from analyzer.view import View, view_of
 
 
@@ -266,39 +267,92 @@ def _localized(
     both, proposed = (bench.source, bench.target), result.operators
     settled = settle(*both, given, feeds, seen, proposed, ends, options.evidence)
     known = kinds({**settled.seen, **seen})
-    errors: list[dict[str, float]] = []
-    fed: Feeds = {}
-    for done, number in enumerate(ranked):
-        regions = f"{len(settled.links)} regions"
-        progress(f"isolating {regions} on sample {number + 1}", done / len(ranked))
-        probe = Probe(bench.given(number), bench.feeds(number))
-        local, values, _ = local_errors(bench.target, settled.links, probe, known)
-        errors.append(local)
-        fed = fed or values
-    progress(f"measuring the noise of {len(settled.links)} regions", 0.0)
-    partners = {name: link.tensors.source for name, link in settled.links.items()}
-    found = judged(bench.source, bench.target, errors, partners, given, fed, options.seed)
-    deviating = {one.name for one in found}
-    probes = [
-        Probe(bench.given(n), bench.feeds(n)) for n in telling(ranked, errors, deviating)
-    ]
-    progress(f"testing the causes of {len(found)} deviations", 0.0)
-    roots = faults(bench.source, bench.target, settled.links, found, errors, probes, known)
+    located = _roots(bench, settled.links, ranked, known, options, progress)
+    between = inner_links(bench.target, located.faults, settled.links, given, settled.seen)
+    if between:
+        located = _split(bench, located, between, ranked, known, options, progress)
+    links, roots, probes = located.links, located.faults, located.probes
     flowing = [
-        ordinary_errors(settled.links, probe.given, bench.flowing(probe))
-        for probe in probes
+        ordinary_errors(links, probe.given, bench.flowing(probe)) for probe in probes
     ]
-    roots = noticed(roots, result.target, settled.links, flowing)
+    roots = noticed(roots, result.target, links, flowing)
     roots = beyond_spelling(roots, result.target, largest(ordinary))
     roots = lenient(roots, bench.pivot.model)
-    roots = damages(bench.target, settled.links, roots, probes, known)
+    roots = damages(bench.target, links, roots, probes, known)
     wrong = {name for name, error in largest(ordinary).items() if error > NEGLIGIBLE}
-    inherited = wrong - deviating
-    located = replace(
-        result, links=settled.links, faults=roots, propagated=len(inherited) if roots else 0
+    inherited = wrong - located.deviating
+    whole = replace(
+        result, links=links, faults=roots, propagated=len(inherited) if roots else 0
     )
-    latent = _latent(bench, located, known, options, deviating)
-    return replace(located, faults=(*roots, *latent))
+    latent = _latent(bench, whole, known, options, located.deviating)
+    return replace(whole, faults=(*roots, *latent))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Roots:
+    """What deviates under some links: the faults, and the samples that show them."""
+
+    links: Links
+    faults: tuple[Fault, ...]
+    deviating: frozenset[str]
+    probes: tuple[Probe, ...]
+
+
+def _roots(
+    bench: Bench,
+    links: Links,
+    ranked: Sequence[int],
+    known: Mapping[str, Kind],
+    options: Options,
+    progress: Progress,
+) -> _Roots:
+    """Return the regions that deviate when each reads the source's values."""
+    errors: list[dict[str, float]] = []
+    given: Feeds = {}
+    fed: Feeds = {}
+    for done, number in enumerate(ranked):
+        regions = f"{len(links)} regions"
+        progress(f"isolating {regions} on sample {number + 1}", done / len(ranked))
+        probe = Probe(bench.given(number), bench.feeds(number))
+        local, values, _ = local_errors(bench.target, links, probe, known)
+        errors.append(local)
+        given, fed = given or probe.given, fed or values
+    progress(f"measuring the noise of {len(links)} regions", 0.0)
+    partners = {name: link.tensors.source for name, link in links.items()}
+    found = judged(bench.source, bench.target, errors, partners, given, fed, options.seed)
+    deviating = frozenset(one.name for one in found)
+    probes = tuple(
+        Probe(bench.given(n), bench.feeds(n)) for n in telling(ranked, errors, deviating)
+    )
+    progress(f"testing the causes of {len(found)} deviations", 0.0)
+    roots = faults(bench.source, bench.target, links, found, errors, probes, known)
+    return _Roots(links, roots, deviating, probes)
+
+
+def _split(  # noqa: PLR0913 - see `_roots`
+    bench: Bench,
+    whole: _Roots,
+    between: Links,
+    ranked: Sequence[int],
+    known: Mapping[str, Kind],
+    options: Options,
+    progress: Progress,
+) -> _Roots:
+    """Return the roots with those regions cut in which a pair between them tells more."""
+
+    def with_cuts(cuts: Links) -> _Roots:
+        links = {**whole.links, **cuts}
+        return _roots(bench, links, ranked, known, options, progress)
+
+    try:
+        tried = with_cuts(between)
+        both = bench.source, bench.target
+        kept = helpful(*both, whole.faults, tried.faults, between, whole.links)
+        if not kept or kept.keys() == between.keys():
+            return tried if kept else whole
+        return with_cuts(kept)
+    except RunError:  # a node does not take what its counterpart reads
+        return whole
 
 
 def _latent(

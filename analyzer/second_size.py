@@ -124,8 +124,9 @@ def _misshapen(asked: Asked, sample: Feeds, fed: Feeds) -> Iterator[Finding]:
         for pivot, feeds in ((asked.source, sample), (asked.target, fed))
     )
     order = compared.target.order
-    links = sorted(compared.links.values(), key=lambda link: order[link.tensors.target])
-    for link in links:
+    given_by = compared.target.giver
+    known = (one for one in compared.links.values() if one.tensors.target in given_by)
+    for link in sorted(known, key=lambda one: order[one.tensors.target]):
         both = _shapes(link.tensors, given, seen)
         if both is None or both[0] == both[1]:
             continue
@@ -135,7 +136,7 @@ def _misshapen(asked: Asked, sample: Feeds, fed: Feeds) -> Iterator[Finding]:
             bare_fault(
                 FaultClass.TENSOR_SHAPE_STRUCTURE,
                 f"{name}: has the shape {both[1]}, the source's is {both[0]}",
-                nodes=(compared.target.giver[name],),
+                nodes=(given_by[name],),
                 guilty=(name,),
             ),
         )

@@ -35,6 +35,15 @@ class Refused:
     why: str
 
 
+def _is_deadly(graph: onnx.GraphProto) -> bool:
+    """Return whether ONNX Runtime would die of a model, and the process with it."""
+    return any(
+        node.op_type == "ConvTranspose"
+        and any(one.name == "group" and one.i == 0 for one in node.attribute)
+        for node in graph.node
+    )
+
+
 def run(
     model: onnx.ModelProto | Path, probes: Sequence[Array], count: int
 ) -> Outputs | Refused:
@@ -45,6 +54,8 @@ def run(
         probes: An array per input, samples first, in the layout of the source.
         count: How many samples.
     """
+    if isinstance(model, onnx.ModelProto) and _is_deadly(model.graph):
+        return Refused("it would divide by zero groups")
     given = str(model) if isinstance(model, Path) else model.SerializeToString()
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

@@ -31,18 +31,26 @@ SINGLES = 6
 MULTIPLES = 3
 """Pairs with several faults that one seed stands for."""
 
+LARGE = ("mobilenetv2-full", "resnet-full")
+"""Networks of full size that every twentieth seed is drawn from: five of a hundred."""
+
+LARGE_EVERY = 20
+
 LANES = ("healthy", "rules", "blind", "rules-many", "blind-many")
 
 
-def tasks(sources: Sequence[Source], seeds: Sequence[int], lanes: str) -> Iterator[Task]:
+def tasks(
+    sources: Sequence[Source], large: Sequence[Source], seeds: Sequence[int], lanes: str
+) -> Iterator[Task]:
     """Yield what is to be done, healthy pairs first, then seed by seed."""
-    names = tuple(source.name for source in sources)
     asked = set(lanes.split(","))
     if "healthy" in asked:
-        for source in sources:
+        for source in (*sources, *large):
             for pair in pairs_of(source):
                 yield Task("healthy", 0, 0, (source.name,), pair)
     for seed in seeds:
+        drawn = large if large and seed % LARGE_EVERY == 0 else sources
+        names = tuple(source.name for source in drawn)
         for lane in (lane for lane in LANES[1:] if lane in asked):
             turns = MULTIPLES if lane.endswith("-many") else SINGLES
             yield from (Task(lane, seed, turn, names, None) for turn in range(turns))
@@ -117,12 +125,13 @@ def main(words: Sequence[str]) -> int:
     start = time.monotonic()
     names = [name for name in asked.sources.split(",") if name]
     sources = prepared(names, asked.conversions.split(","))
+    large = () if names else prepared(LARGE, asked.conversions.split(","))
     ROWS.mkdir(parents=True, exist_ok=True)
     path = ROWS / f"{fingerprint()}.jsonl"
     earlier = {} if asked.keep else known(path)
     if asked.keep:
         os.environ[KEEP] = str(asked.keep.resolve())
-    every = tuple(tasks(sources, seeds, asked.lanes))
+    every = tuple(tasks(sources, large, seeds, asked.lanes))
     wanted = [task for task in every if not asked.only or task.key.startswith(asked.only)]
     missing = (task for task in wanted if task.key not in earlier)
     until = start + 60 * asked.time_limit

@@ -19,6 +19,7 @@ from analyzer.core.errors import RunError
 from analyzer.core.graph import node_name
 from analyzer.core.tensors import is_external
 from analyzer.core.types import Array, Feeds
+from analyzer.runtime.deadly import division_by_zero
 from analyzer.runtime.refusal import guilty_node, newest_ir, newest_opset, sentence
 from analyzer.runtime.soundness import byte_size
 
@@ -226,17 +227,17 @@ def _with_names(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _refuse_division_by_zero(graph: onnx.GraphProto) -> None:
-    """Raise on a ConvTranspose of no groups: ONNX Runtime 1.31 divides by them and dies."""
-    for node in graph.node:
-        if node.op_type == "ConvTranspose" and any(
-            attribute.name == "group" and attribute.i == 0 for attribute in node.attribute
-        ):
-            raise RunError(
-                f"ONNX Runtime cannot run the model: node {node.name}: its group is 0",
-                hint="mend that node, or convert the model again",
-                node=node.name,
-                loading=True,
-            )
+    """Raise where the runtime would not raise but die."""
+    found = division_by_zero(graph)
+    if found is None:
+        return
+    node, why = found
+    raise RunError(
+        f"ONNX Runtime cannot run the model: node {node}: {why}",
+        hint="mend that node, or convert the model again",
+        node=node,
+        loading=True,
+    )
 
 
 def _run_error(surprise: Exception, model: onnx.ModelProto, *, loading: bool) -> RunError:

@@ -60,6 +60,26 @@ def test_transposed_convolution_of_no_groups_is_refused(build: Build) -> None:
     assert caught.value.node == "up"
 
 
+def test_division_of_integers_by_a_constant_zero_is_refused(build: Build) -> None:
+    """The runtime divides without looking, and the processor ends the process."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["s"]),
+        helper.make_node("Div", ["s", "none"], ["y"], name="halved"),
+    ]
+
+    with pytest.raises(RunError, match="halved: its divisor none holds a 0") as caught:
+        open_session(build(nodes, none=np.int64([0, 2, 2, 2])), HERE)
+    assert caught.value.node == "halved"
+
+
+def test_division_of_floats_by_zero_is_infinite(build: Build) -> None:
+    """Only integers trap."""
+    node = helper.make_node("Div", ["x", "none"], ["y"], name="halved")
+    session = open_session(build([node], none=np.float32([0])), HERE)
+
+    assert np.isinf(session.run({"x": ONES})["y"]).all()
+
+
 def test_node_that_fails_on_a_sample_is_named(build: Build) -> None:
     """A reshape that does not fit is found when it runs."""
     node = helper.make_node("Reshape", ["x", "to"], ["y"], name="flat")

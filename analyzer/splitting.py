@@ -1,0 +1,139 @@
+"""Regions that hold several faults in a row, cut between them.
+
+Two faults next to each other refute every pair between them: no region around it comes out
+right. So that pair is tried once more, and kept where it tells something: one of the parts
+is right, or is wrong by a cause that cures it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from analyzer.core.types import Fault, Feeds, Node, Pair, Region
+from analyzer.isolation import Side
+from analyzer.matching.layouts import SAME, pair
+from analyzer.matching.tensors import Link, Links, likeliest_layout, preferred_orders
+from analyzer.regions import region
+from analyzer.view.absorb import LAYOUT_OPS
+
+BETWEEN = "neighbours"
+"""The evidence for a pair between two nodes that belong together and their neighbours."""
+
+SCORE = 0.4
+"""Confidence in such a pair: that of neighbours alone."""
+
+
+def inner_links(
+    target: Side, faults: Sequence[Fault], links: Links, given: Feeds, seen: Feeds
+) -> dict[str, Link]:
+    """Return pairs of tensors inside the regions that nothing explains so far.
+
+    Args:
+        target: The target.
+        faults: Root faults, each with the nodes of its region that belong together.
+        links: Tensor pairs by target tensor; what is paired already is left out.
+        given: The source's values of one sample.
+        seen: The target's values of the same sample.
+    """
+    orders = preferred_orders(links.values())
+    found: dict[str, Link] = {}
+    for fault in faults:
+        if fault.fault_class is not None or _is_explained(fault) or not _is_wide(fault):
+            continue
+        for left, right in _between(fault, target):
+            if right in links or right in found or left not in given or right not in seen:
+                continue
+            one, other = given[left], seen[right]
+            plain = one.shape == other.shape
+            layout = SAME if plain else likeliest_layout(one, other, orders)
+            tensors = pair(left, right, layout, exact=False)
+            found[right] = Link(tensors, SCORE, (BETWEEN,))
+    return found
+
+
+def _is_explained(fault: Fault) -> bool:
+    """Return whether the cause test found what cures all of a region."""
+    return any(
+        one.cure is not None and one.cure <= fault.noise_floor for one in fault.differences
+    )
+
+
+def _is_wide(fault: Fault) -> bool:
+    return len(_computing(fault.target)) > 1
+
+
+def _computing(part: Region) -> tuple[Node, ...]:
+    return tuple(node for node in part.nodes if node.op not in LAYOUT_OPS)
+
+
+def _between(fault: Fault, target: Side) -> Iterator[tuple[str, str]]:
+    """Yield what paired nodes give, and what they read at the same place."""
+    results = set(fault.target.outputs)
+    made = {name for node in fault.target.nodes for name in node.outputs}
+    for both in fault.pairs:
+        for left, right in (*_given(both), *_read(both)):
+            if right in made - results and right in target.view.giver:
+                yield left, right
+
+
+def _given(both: Pair) -> Iterator[tuple[str, str]]:
+    """Yield the last tensors of a pair of macro operators."""
+    if both.source and both.target:
+        yield from zip(both.source[-1].outputs, both.target[-1].outputs, strict=False)
+
+
+def _read(both: Pair) -> Iterator[tuple[str, str]]:
+    """Yield what the first nodes of a pair read, slot by slot."""
+    if not both.source or not both.target or both.source[0].op != both.target[0].op:
+        return
+    ours, theirs = both.source[0], both.target[0]
+    for slot, (left, right) in enumerate(zip(ours.inputs, theirs.inputs, strict=False)):
+        if left and right and slot not in ours.constants and slot not in theirs.constants:
+            yield left, right
+
+
+def helpful(
+    source: Side,
+    target: Side,
+    before: Sequence[Fault],
+    after: Sequence[Fault],
+    tried: Mapping[str, Link],
+    links: Links,
+) -> dict[str, Link]:
+    """Return the pairs that told something of the regions they cut, or that surely hold.
+
+    Args:
+        source: The source.
+        target: The target.
+        before: The faults without them.
+        after: The faults with them.
+        tried: The pairs, by target tensor.
+        links: All other pairs.
+    """
+    kept: dict[str, Link] = {}
+    for fault in before:
+        inside = {name for node in fault.target.nodes for name in node.outputs}
+        cut = {name: link for name, link in tried.items() if name in inside}
+        parts = [one for one in after if inside.intersection(one.target.outputs)]
+        if cut and parts and _tells(fault, parts):
+            kept |= cut
+        else:
+            kept |= {k: one for k, one in cut.items() if _alike(source, target, one, links)}
+    return kept
+
+
+def _tells(fault: Fault, parts: Sequence[Fault]) -> bool:
+    """Return whether a part is right, or wrong by a cause that cures it."""
+    wrong = {id(node) for part in parts for node in _computing(part.target)}
+    whole = {id(node) for node in _computing(fault.target)}
+    return wrong < whole or any(_is_explained(part) for part in parts)
+
+
+def _alike(source: Side, target: Side, cut: Link, links: Links) -> bool:
+    """Return whether both sides compute a pair by the same operators, one by one.
+
+    What is between two lists of the same operators is the same on both, whichever is wrong.
+    """
+    ours = {link.tensors.source for link in links.values()}
+    left = region(source.view, (cut.tensors.source,), ours)
+    right = region(target.view, (cut.tensors.target,), links.keys())
+    both = [[node.op for node in _computing(part)] for part in (left, right)]
+    return both[0] == both[1]
