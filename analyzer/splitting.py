@@ -113,11 +113,21 @@ def helpful(
         inside = {name for node in fault.target.nodes for name in node.outputs}
         cut = {name: link for name, link in tried.items() if name in inside}
         parts = [one for one in after if inside.intersection(one.target.outputs)]
+        if _is_all_said(fault, parts):
+            continue
         if cut and parts and _tells(fault, parts):
             kept |= cut
         else:
             kept |= {k: one for k, one in cut.items() if _alike(source, target, one, links)}
     return kept
+
+
+def _is_all_said(fault: Fault, parts: Sequence[Fault]) -> bool:
+    """Return whether operators too many, or one too few, are all that is wrong."""
+    extra = {id(node) for node in fault.unpaired_target}
+    wrong = {id(node) for part in parts for node in _computing(part.target)}
+    lone = len(parts) == 1 and bool(fault.unpaired_source or fault.unpaired_target)
+    return lone or (bool(extra) and wrong <= extra)
 
 
 def _tells(fault: Fault, parts: Sequence[Fault]) -> bool:
