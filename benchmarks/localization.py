@@ -31,7 +31,7 @@ SINGLES = 6
 MULTIPLES = 3
 """Pairs with several faults that one seed stands for."""
 
-LARGE = ("mobilenetv2-full", "resnet-full")
+LARGE = ("mobilenetv2-full",)
 """Networks of full size that every twentieth seed is drawn from: five of a hundred."""
 
 LARGE_EVERY = 20
