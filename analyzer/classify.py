@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from analyzer.arithmetic import COMPUTED
 from analyzer.core.options import Judge
 from analyzer.core.report import NotCompared
 from analyzer.core.types import Fault, FaultClass, Finding, NativeLayer, Node, Pivot, Status
@@ -170,14 +171,17 @@ def _with_alternatives(
 def unexplained(fault: Fault) -> Finding:
     """Return a finding that says where and how much, and leaves the why open."""
     tensors = fault.guilty or fault.target.outputs[:4]
-    nodes = [node for node in fault.target.nodes if set(node.outputs) & set(tensors)]
+    blamed = (one.target_node for one in fault.differences if one.field == COMPUTED)
+    known = (*(node for node in blamed if node), *fault.target.nodes)
+    nodes = [node for node in known if set(node.outputs) & set(tensors)]
     sources = fault.source.nodes
-    message = fault.problem or (
+    message = (
         f"{', '.join(tensors)} deviates by {fault.local_error:.3g} of its largest value "
         f"when fed the source's own inputs "
         f"({_ops(fault.target.nodes)} against {_ops(sources)}); "
         f"rounding explains {fault.noise_floor:.3g}"
     )
+    message = fault.problem or _miscomputed(fault) or message
     return Finding(
         id=finding_id(UNEXPLAINED, tensors),
         rule=UNEXPLAINED,
@@ -203,6 +207,31 @@ def unexplained(fault: Fault) -> Finding:
         outcome=None,
         fault=fault,
     )
+
+
+def _miscomputed(fault: Fault) -> str:
+    """Return what to say of an operand that arithmetic gets wrong; empty for any other."""
+    found = next((one for one in fault.differences if one.field == COMPUTED), None)
+    if found is None or found.target_node is None:
+        return ""
+    given = next(name for name in found.target_node.outputs if name)
+    result = ", ".join(fault.target.outputs[:1])
+    return (
+        f"{given} is computed wrong: {result} is made with {_few(found.target)}, the "
+        f"source's with {_few(found.source)}; with these it is right"
+    )
+
+
+def _few(values: object) -> str:
+    """Return the first numbers of a computed operand."""
+    numbers = values if isinstance(values, tuple) else ()
+    more = ", …" if len(numbers) > FEW else ""
+    shown = ", ".join(f"{one:g}" for one in numbers[:FEW])
+    return f"{len(numbers)} numbers, {shown}{more}" if more else f"({shown})"
+
+
+FEW = 6
+"""Numbers of an operand that a message shows."""
 
 
 def finding_id(rule: str, tensors: Sequence[str]) -> str:

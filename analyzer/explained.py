@@ -9,7 +9,7 @@ from analyzer.core.report import NotCompared, OutputPair
 from analyzer.core.types import Finding, Pivot, Status
 from analyzer.coverage import compared_share
 from analyzer.effect import decided_outputs
-from analyzer.naming import in_file, one_a_node
+from analyzer.naming import said_in_file
 from analyzer.outside import leftovers
 from analyzer.view.inline import Opened
 
@@ -39,7 +39,7 @@ def explained(
         with_layers(finding, *both, compared.source, compared.target)
         for finding in findings
     )
-    return one_a_node(in_file(finding, *sides) for finding in named), broken
+    return said_in_file(named, *sides), broken
 
 
 def has_fault(findings: Sequence[Finding]) -> bool:

@@ -35,32 +35,38 @@ def in_file(finding: Finding, source: Opened, target: Opened) -> Finding:
     )
 
 
-def one_a_node(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings in which what one rule says of one node's parts is said once.
+def said_in_file(
+    findings: Iterable[Finding], source: Opened, target: Opened
+) -> tuple[Finding, ...]:
+    """Return findings by the user's names, what one rule says of one node's parts but once.
 
     A wrong weight that is opened into three products is one wrong weight, and one fix.
 
     Args:
-        findings: By the names of the user's files, the most damaging first.
+        findings: By the names of the opened models, the most damaging first.
+        source: The source, opened.
+        target: The target, opened.
     """
     found: dict[tuple[object, ...], list[Finding]] = {}
     for place, one in enumerate(findings):
-        named = (one.rule, one.status, one.where, one.target_nodes, one.target_tensors)
-        found.setdefault(named if one.target_nodes else (place,), []).append(one)
-    return tuple(_joined(group) for group in found.values())
+        said = in_file(one, source, target)
+        parts = one.target_nodes and all(name in target.parts for name in one.target_nodes)
+        key: tuple[object, ...] = (one.rule, one.status, one.where)
+        key = (*key, said.target_nodes, said.target_tensors)
+        key = (*key, one.fault.inside) if parts else (place,)
+        found.setdefault(key, []).append(said)
+    return tuple(one for group in found.values() for one in _joined(group))
 
 
-def _joined(group: Sequence[Finding]) -> Finding:
+def _joined(group: Sequence[Finding]) -> Sequence[Finding]:
     """Return the first of some findings on one node, the others' edits in its fix."""
     first, *others = group
     fixes = [one.fix for one in group if one.fix is not None]
     if not others or len(fixes) < len(group):
-        return first
-    return replace(
-        first,
-        message=f"{first.message}; {len(others)} more of its parts likewise",
-        fix=replace(fixes[0], edits=tuple(edit for fix in fixes for edit in fix.edits)),
-    )
+        return group
+    message = f"{first.message}; {len(others)} more of its parts likewise"
+    edits = tuple(edit for fix in fixes for edit in fix.edits)
+    return (replace(first, message=message, fix=replace(fixes[0], edits=edits)),)
 
 
 def _each(names: Iterable[str]) -> tuple[str, ...]:

@@ -185,7 +185,8 @@ def _votes(
         value = tensor_value(weight, written.folder)
         weight.CopyFrom(numpy_helper.from_array(value, weight.name))
     both = {**fed, **{fed_name(name): value for name, value in fed.items()}}
-    given = {value.name: both[value.name] for value in part.graph.input}
+    names = (value.name for value in part.graph.input)
+    given = {name: both[name] for name in names if name in both}
     optimized = open_session(part, written.folder, optimize=True).run(given, [tensor])
     runs = written.values[tensor], optimized[tensor]
     return (

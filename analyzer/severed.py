@@ -108,7 +108,7 @@ def _names(model: onnx.ModelProto) -> Iterator[str]:
     for node in model.graph.node:
         known = node.domain in KNOWN_DOMAINS or (node.domain, node.op_type) in own
         if not known or (node.op_type in RANDOM_OPS and not node.domain):
-            yield node.output[0]
+            yield from filter(None, node.output[:1])
 
 
 def _pairs(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import onnx
 
 from analyzer.core.errors import RunError
 from analyzer.core.options import Options
@@ -46,11 +47,20 @@ def local_error(applied: Applied, pivot: Pivot, fault: Fault) -> float | None:
         for name in passed
     ]
     names = {name for sample in samples for name in sample.expected} - passed
-    parts = opened(
-        applied.model, also=EVERYTHING
-    ).model  # the fault is known by the names of parts
+    parts = _in_parts(applied.model, samples)
     computed = region_error(parts, pivot.folder, samples, sorted(names))
     return max([computed, *direct]) if names else max(direct, default=0.0)
+
+
+def _in_parts(model: onnx.ModelProto, samples: Sequence[Sample]) -> onnx.ModelProto:
+    """Return a model with those nodes opened whose inner tensors bound a region.
+
+    No more of them: where a product is written apart, its own result is gone.
+    """
+    side = opened(model, also=EVERYTHING)
+    known = {name for sample in samples for name in (*sample.inputs, *sample.expected)}
+    reached = {side.tensors[name] for name in known if name in side.tensors}
+    return opened(model, reached, also=EVERYTHING).model if reached else model
 
 
 def _moved(sample: Sample, applied: Applied) -> Sample:

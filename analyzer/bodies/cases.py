@@ -135,7 +135,8 @@ def known_around(
         RunError: The source does not run.
     """
     session = open_session(instrument(pivots[0].model), pivots[0].folder)
-    wanted = {*fault.source.inputs, *(edge.source for edge in fault.edges)}
+    edges = (edge.source for edge in fault.edges)
+    wanted = dict.fromkeys((*fault.source.inputs, *edges))
     found = []
     for place, sample in enumerate(samples):
         given = dump(session, sample)

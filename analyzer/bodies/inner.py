@@ -135,7 +135,9 @@ def _pairs(
 
 def _fed(shot: Shot, ours: onnx.ModelProto, pairs: Sequence[InputPair]) -> dict[str, Array]:
     """Return one sample of the source's body."""
-    names = {value.name for value in ours.graph.input} | {pair.source for pair in pairs}
+    names = dict.fromkeys(
+        (*(value.name for value in ours.graph.input), *(pair.source for pair in pairs))
+    )
     held: Mapping[str, Array] = {
         **shot.ours,
         **{name + OWN: value for name, value in shot.theirs.items()},

@@ -123,7 +123,7 @@ def opened_alike(source: onnx.ModelProto, target: onnx.ModelProto) -> tuple[Open
         source: One model.
         target: The other.
     """
-    both = [_operators(model) for model in (source, target)]
+    both = [_operators(opened(model).model) for model in (source, target)]
     wanted = [
         frozenset(SPELLED.keys() & (one - other)) for one, other in (both, both[::-1])
     ]

@@ -65,7 +65,7 @@ def _fixed_shapes(model: onnx.ModelProto) -> Iterator[tuple[str, tuple[int, ...]
 
 
 def _is_shape(node: onnx.NodeProto) -> bool:
-    return node.op_type == "Shape" and not node.domain
+    return node.op_type == "Shape" and not node.domain and bool(node.input)
 
 
 def _constant(name: str, sizes: tuple[int, ...]) -> onnx.NodeProto:

@@ -97,24 +97,21 @@ def hard_swish(node: Node, opset: int, tensors: Tensors) -> Steps | None:
     )
 
 
-def gated(gate: tuple[str, ...]) -> Opener:
-    """Return what writes ``x * f(x)``, f a chain of operators of one input each.
+def mish(node: Node, opset: int, tensors: Tensors) -> Steps | None:
+    """Return ``x * Tanh(Softplus(x))``.
 
     Args:
-        gate: The chain, first operator first.
+        node: A Mish.
+        opset: The opset to write for.
+        tensors: What is known of its operand.
     """
-
-    def opener(node: Node, opset: int, tensors: Tensors) -> Steps | None:
-        del opset, tensors
-        x = node.inputs[0]
-        names = (x, *(inner(op.lower()) for op in gate))
-        chain = (
-            step(op, (one,), other)
-            for op, one, other in zip(gate, names, names[1:], strict=False)
-        )
-        return (*chain, step("Mul", (x, names[-1]), node.outputs))
-
-    return opener
+    del opset, tensors
+    x, soft, gate = node.inputs[0], inner("softplus"), inner("gate")
+    return (
+        step("Softplus", (x,), soft),
+        step("Tanh", (soft,), gate),
+        step("Mul", (x, gate), node.outputs),
+    )
 
 
 def quick_gelu(node: Node, opset: int, tensors: Tensors) -> Steps | None:
@@ -126,7 +123,23 @@ def quick_gelu(node: Node, opset: int, tensors: Tensors) -> Steps | None:
         tensors: What is known of its operand.
     """
     del opset
-    x, alpha = node.inputs[0], real(node, "alpha", SIGMOID_SCALE)
+    return _sigmoid_gated(node, real(node, "alpha", SIGMOID_SCALE), tensors)
+
+
+def swish(node: Node, opset: int, tensors: Tensors) -> Steps | None:
+    """Return ``x * Sigmoid(alpha * x)``, alpha 1 where the node does not say.
+
+    Args:
+        node: A Swish.
+        opset: The opset to write for.
+        tensors: What is known of its operand.
+    """
+    del opset
+    return _sigmoid_gated(node, real(node, "alpha", 1.0), tensors)
+
+
+def _sigmoid_gated(node: Node, alpha: float, tensors: Tensors) -> Steps | None:
+    x = node.inputs[0]
     gate = inner("gate")
     last = step("Mul", (x, gate), node.outputs)
     if alpha == 1.0:

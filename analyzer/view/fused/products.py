@@ -12,6 +12,8 @@ from itertools import accumulate, pairwise
 import onnx
 from onnx import helper, numpy_helper
 
+from analyzer.core.graph import reads
+from analyzer.core.tensors import is_external
 from analyzer.view.fused.known import UNKNOWN, Tensors
 from analyzer.view.fused.steps import Steps, inner, step, whole
 
@@ -67,7 +69,9 @@ class _Graph:
             parts = len(split.output)
             return (width // parts,) * parts if width % parts == 0 else ()
         known = self.constants.get(split.input[1])
-        return () if known is None else tuple(map(int, numpy_helper.to_array(known)))
+        if known is None or is_external(known):
+            return ()
+        return tuple(map(int, numpy_helper.to_array(known)))
 
 
 def split_products(
@@ -85,13 +89,18 @@ def split_products(
     constants = {one.name: one for one in graph.initializer}
     constants |= {node.output[0]: node.attribute[0].t for node in nodes if _is_stated(node)}
     known = _Graph(constants, tensors)
-    reads = Counter(name for node in nodes for name in node.input)
-    reads.update(value.name for value in graph.output)
+    read = Counter(name for node in nodes for name in reads(node))
+    read.update(value.name for value in graph.output)
     once = {
-        name: node for node in nodes for name in node.output if name and reads[name] == 1
+        name: node for node in nodes for name in node.output if name and read[name] == 1
     }
     for split in nodes:
-        if split.op_type == SPLIT and not split.domain:
+        if (
+            split.op_type == SPLIT
+            and not split.domain
+            and split.input
+            and all(split.output)
+        ):
             found = _behind(split, once, known)
             yield from () if found is None else (found,)
 
@@ -116,14 +125,16 @@ def _behind(
     if any((known.shape(name) or (0,))[-1] != width for name in offsets):
         return None
     sizes = known.sizes(split, width)
-    if sum(sizes) != width or not _cuts_columns(split, product, known):
+    if sum(sizes) != width or len(sizes) != len(split.output):
+        return None
+    if not _cuts_columns(split, product, offsets, known):
         return None
     return SplitProduct(product, added, split, (0, *accumulate(sizes)))
 
 
 def _is_product(node: onnx.NodeProto, known: _Graph) -> bool:
     """Return whether a node multiplies what is computed by a constant matrix."""
-    if node.domain or node.op_type not in {"MatMul", "Gemm"}:
+    if node.domain or node.op_type not in {"MatMul", "Gemm"} or len(node.input) < MATRIX:
         return False
     weight = known.shape(node.input[1])
     return node.input[0] not in known.constants and len(weight or ()) == MATRIX
@@ -138,13 +149,19 @@ def _columns(product: onnx.NodeProto) -> int:
     return 0 if any(one.name == "transB" and one.i for one in product.attribute) else 1
 
 
-def _cuts_columns(split: onnx.NodeProto, product: onnx.NodeProto, known: _Graph) -> bool:
+def _cuts_columns(
+    split: onnx.NodeProto, product: onnx.NodeProto, offsets: Sequence[str], known: _Graph
+) -> bool:
+    """Return whether a Split cuts the last axis, which holds the columns."""
     axis = next((one.i for one in split.attribute if one.name == "axis"), 0)
-    ends = (product.input[0], split.input[0])
-    ranks = [known.tensors.get(name, UNKNOWN).rank for name in ends]
-    if product.op_type == "Gemm":
-        ranks.append(MATRIX)
-    return axis == -1 or any(rank is not None and axis == rank - 1 for rank in ranks)
+    if any(len(known.shape(name) or ()) > 1 for name in offsets):
+        return False  # a sum may raise the rank
+    rank = known.tensors.get(split.input[0], UNKNOWN).rank
+    if rank is None and product.op_type == "Gemm":
+        rank = MATRIX
+    if rank is None:
+        rank = known.tensors.get(product.input[0], UNKNOWN).rank
+    return axis == -1 or (rank is not None and axis == rank - 1)
 
 
 def apart(one: SplitProduct) -> Iterator[tuple[onnx.NodeProto, onnx.NodeProto]]:

@@ -6,11 +6,12 @@ from analyzer.core.types import Node
 from analyzer.view.fused.activations import (
     Opener,
     fast_gelu,
-    gated,
     gelu,
     hard_swish,
+    mish,
     quick_gelu,
     spelled_gelu,
+    swish,
 )
 from analyzer.view.fused.known import Tensors
 from analyzer.view.fused.linear import fused_conv, fused_gemm, fused_matmul
@@ -68,8 +69,8 @@ SPELLED: Mapping[str, Opener] = {
     "Gelu": spelled_gelu,
     "HardSwish": hard_swish,
     "LayerNormalization": spelled_layer_norm,
-    "Mish": gated(("Softplus", "Tanh")),
-    "Swish": gated(("Sigmoid",)),
+    "Mish": mish,
+    "Swish": swish,
 }
 """What writes out operators of ONNX's own that other exporters spell with several: they are
 opened where the other model has none of them."""
