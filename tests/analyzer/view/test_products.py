@@ -106,3 +106,35 @@ def test_wrong_column_is_one_finding_and_mended_in_its_own_form(
 
     assert finding.target_nodes == ("merged",)
     assert mended.verdict is Verdict.REPAIRED
+
+
+def test_product_that_a_branch_reads_too_stays_whole() -> None:
+    """What a branch captures would be given by nobody."""
+    model = parser.parse_model(
+        f"{HEAD} tiny (float[2,4] x, bool c) => (y) {{ m = MatMul(x, w)"
+        " p, q, r = Split<axis=-1, num_outputs=3>(m) s = Add(p, q) t = Add(s, r)"
+        " z = If(c) <then_branch = a () => (float[2,9] k) { k = Neg(m) },"
+        " else_branch = b () => (float[2,9] l) { l = Abs(m) }> u = ReduceMax(z)"
+        " y = Add(t, u) }}".replace("}}", "}")
+    )
+    model.graph.initializer.append(numpy_helper.from_array(WEIGHT, "w"))
+
+    assert opened(model, also=frozenset({SPLIT})).model is model
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        "m = MatMul(x) p, q, r = Split<axis=-1, num_outputs=3>(m) y = Add(p, q)",
+        "m = MatMul(x, w) p, q = Split<axis=-1>(m, sizes) y = Add(p, q)",
+    ],
+)
+def test_broken_product_stays_as_it_is(nodes: str) -> None:
+    """An operand too few, or more sizes than parts: the run that follows names it."""
+    model = parser.parse_model(f"{HEAD} tiny {ENDS} {{ {nodes} }}")
+    arrays = {"w": WEIGHT, "sizes": np.int64([3, 3, 3])}
+    model.graph.initializer.extend(
+        numpy_helper.from_array(array, name) for name, array in arrays.items()
+    )
+
+    assert opened(model, also=frozenset({SPLIT})).model is model

@@ -25,7 +25,7 @@ SPELLED_GELU = f"""{HEAD} tiny (float[3,8] x) => (float[3,8] y) {{ [d] d = Div(x
   [n] y = Neg(g) }}"""
 
 
-def one_node(op: str, **settings: object) -> onnx.ModelProto:
+def one_node(op: str, opset: int = 20, **settings: object) -> onnx.ModelProto:
     """Return a model of one operator over the last axis of a matrix."""
     scale = ["scale", "bias"] if op == "LayerNormalization" else []
     node = helper.make_node(op, ["x", *scale], ["y"], name="one", **settings)
@@ -36,7 +36,7 @@ def one_node(op: str, **settings: object) -> onnx.ModelProto:
     ]
     graph = helper.make_graph([node], "tiny", ends[:1], ends[1:], weights)
     return helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10
+        graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10
     )
 
 
@@ -48,6 +48,8 @@ def one_node(op: str, **settings: object) -> onnx.ModelProto:
         ("HardSwish", {}),
         ("LayerNormalization", {"epsilon": 1e-3}),
         ("Mish", {}),
+        ("Swish", {"alpha": 1.5, "opset": 24}),
+        ("Swish", {"opset": 24}),
     ],
 )
 def test_spelled_out_it_computes_the_same(op: str, settings: dict[str, object]) -> None:
