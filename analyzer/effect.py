@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from analyzer.arithmetic import COMPUTED
 from analyzer.core.graph import node_reads
 from analyzer.core.types import Aspect, Difference, Fault, Node, Status
 from analyzer.judge import INT8_LEVELS, NEGLIGIBLE, QUANTIZING
@@ -52,6 +53,10 @@ def _decides(node: Node) -> bool:
     return node.op in DECIDING or (
         node.op == "Cast" and node.attributes.get("to") not in FLOATING
     )
+
+
+RECURRENT = frozenset({"RNN", "LSTM", "GRU"})
+"""Operators that stand for many."""
 
 
 def noticed(
@@ -139,11 +144,14 @@ def _is_masked(
 def has_cause(fault: Fault) -> bool:
     """Return whether the cause test found what would undo the deviation.
 
+    What the file computes on the way (a mask of infinities, or of the least number there
+    is) is no cause where nobody notices the difference.
+
     Args:
         fault: A root fault.
     """
     return any(
-        diff.cure is not None and diff.cure <= fault.noise_floor
+        diff.cure is not None and diff.cure <= fault.noise_floor and diff.field != COMPUTED
         for diff in fault.differences
     )
 
@@ -173,6 +181,8 @@ def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...
 def _is_exchanged(fault: Fault) -> bool:
     """Return whether the target computes with an operator that no quantizer brings in."""
     ours = {node.op for node in fault.source.nodes}
+    if ours & RECURRENT:  # a quantizer unrolls them into whatever they are made of
+        return False
     strange = (node.op for node in fault.target.nodes if node.op not in ours)
     return any(op not in INTRODUCED and not op.startswith(QUANTIZING) for op in strange)
 

@@ -14,6 +14,7 @@ import onnx
 from analyzer.core.errors import RunError
 from analyzer.core.options import EVIDENCE
 from analyzer.core.types import Array, Feeds
+from analyzer.differences.alignment import fitted
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.operators import OperatorPair, fits
 from analyzer.matching.propagate import propagate, substitutes
@@ -127,7 +128,8 @@ def cuts(
         if value is None or (name in known and known[name].rank != value.ndim):
             continue
         dtype = known[name].dtype if name in known else str(value.dtype)
-        found[name] = np.require(value, dtype, "C")
+        held = value if str(value.dtype) == dtype else fitted(value, np.dtype(dtype))
+        found[name] = np.require(held, requirements="C")
     return found
 
 

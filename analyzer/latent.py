@@ -32,8 +32,8 @@ MOST_TRIED = 16
 CURABLE = frozenset({Aspect.ATTRIBUTE, Aspect.WEIGHT})
 """What a latent fault may be about; operators and shapes are a matter of spelling."""
 
-OF_SHAPE = frozenset({"allowzero", "keepdims"})
-"""Settings that no values excite: they show in shapes, on any sample."""
+OF_SHAPE = frozenset({"allowzero", "keepdims", "perm"})
+"""Settings that show in shapes, or in the order of axes, on any sample."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -300,8 +300,12 @@ def _proven(
 
 
 def _cures(fault: Fault) -> Iterator[Difference]:
-    """Yield the settings and weights with which the region is right."""
+    """Yield the settings and weights with which the region is right.
+
+    An order of the axes that happens to fit random values too is none of them.
+    """
     for diff in fault.differences:
         left = inf if diff.cure is None else diff.cure
-        if diff.aspect in CURABLE and left <= fault.noise_floor:
+        sought = diff.aspect in CURABLE and diff.field not in OF_SHAPE
+        if sought and left <= fault.noise_floor:
             yield diff
