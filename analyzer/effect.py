@@ -10,15 +10,48 @@ from onnx import TensorProto
 from analyzer.arithmetic import COMPUTED
 from analyzer.core.graph import node_reads
 from analyzer.core.types import Aspect, Difference, Fault, Node, Status
-from analyzer.judge import INT8_LEVELS, NEGLIGIBLE, QUANTIZING
+from analyzer.judge import (
+    HALF_UNIT,
+    INT8_LEVELS,
+    NEGLIGIBLE,
+    QUANTIZING,
+    ROUNDING,
+    narrows,
+)
 from analyzer.matching.tensors import Links
 from analyzer.regions import reached
 from analyzer.view import View
 from analyzer.view.absorb import LAYOUT_OPS
+from analyzer.view.classes import MOVING_OPS
 
-INTRODUCED = LAYOUT_OPS | frozenset(
-    {"Add", "Sub", "Mul", "Div", "Clip", "Relu", "Concat", "Pad", "MatMul", "Gemm", "Conv"}
-    | {"Min", "Max", "Round", "Floor", "FusedConv", "FusedMatMul", "ReduceMin", "ReduceMax"}
+INTRODUCED = (
+    LAYOUT_OPS
+    | MOVING_OPS
+    | frozenset(
+        {
+            "Add",
+            "Sub",
+            "Mul",
+            "Div",
+            "Clip",
+            "Relu",
+            "Concat",
+            "Pad",
+            "MatMul",
+            "Gemm",
+            "Conv",
+        }
+        | {
+            "Min",
+            "Max",
+            "Round",
+            "Floor",
+            "FusedConv",
+            "FusedMatMul",
+            "ReduceMin",
+            "ReduceMax",
+        }
+    )
 )
 """What a quantizer puts into a graph besides its own operators: scales, biases, bounds."""
 
@@ -55,6 +88,9 @@ def _decides(node: Node) -> bool:
     )
 
 
+NARROW = ROUNDING * HALF_UNIT
+"""Relative error that rounding to half precision leaves in what reads a tensor."""
+
 RECURRENT = frozenset({"RNN", "LSTM", "GRU"})
 """Operators that stand for many."""
 
@@ -80,13 +116,22 @@ def noticed(
         ordinary: Errors of those pairs in ordinary runs, one mapping a sample.
     """
     reads = reached(view, links.keys())
+    limit = NARROW if any(narrows(node) for node in view.nodes) else NEGLIGIBLE
     reach = [computed_from(view, fault.target.outputs) for fault in faults]
     masked = {
-        n for n, fault in enumerate(faults) if _is_masked(fault, view, reads, ordinary)
+        n
+        for n, fault in enumerate(faults)
+        if _is_masked(
+            fault,
+            view,
+            reads,
+            ordinary,
+            limit if np.isinf(fault.local_error) else NEGLIGIBLE,
+        )
     }
     for name in view.outputs:
         behind = {n for n, tensors in enumerate(reach) if name in tensors}
-        deviates = any(sample.get(name, 0.0) > NEGLIGIBLE for sample in ordinary)
+        deviates = any(sample.get(name, 0.0) > limit for sample in ordinary)
         if deviates and behind <= masked:
             masked -= behind
     latent = (
@@ -130,6 +175,7 @@ def _is_masked(
     view: View,
     reads: Mapping[str, frozenset[str]],
     ordinary: Sequence[Mapping[str, float]],
+    limit: float,
 ) -> bool:
     results = set(fault.target.outputs)
     if results & set(view.outputs) or not ordinary:
@@ -137,7 +183,7 @@ def _is_masked(
     readers = [name for name, edges in reads.items() if edges & results]
     known = [n for n in readers if any(n in sample for sample in ordinary)]
     return bool(known) and all(
-        sample.get(name, 0.0) <= NEGLIGIBLE for name in known for sample in ordinary
+        sample.get(name, 0.0) <= limit for name in known for sample in ordinary
     )
 
 

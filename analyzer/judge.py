@@ -232,7 +232,7 @@ def is_quantized(view: View, name: str, cuts: Iterable[str]) -> bool:
 def is_narrow(view: View, name: str, fed: Feeds) -> bool:
     """Return whether a tensor's region computes with fewer bits than float32."""
     part = region(view, (name,), frozenset(fed))
-    return any(_narrows(node) for node in part.nodes) or any(
+    return any(narrows(node) for node in part.nodes) or any(
         fed[edge].dtype == np.float16 for edge in part.inputs if edge in fed
     )
 
@@ -255,7 +255,8 @@ def _is_half(value: Array) -> bool:
     return exact and np.unique(value).size >= MANY // 2
 
 
-def _narrows(node: Node) -> bool:
+def narrows(node: Node) -> bool:
+    """Return whether a node holds, or makes, numbers of half precision."""
     return any(value.dtype == np.float16 for value in node.constants.values()) or (
         node.op == "Cast" and node.attributes.get("to") in NARROW_TYPES
     )

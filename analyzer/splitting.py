@@ -7,7 +7,7 @@ is right, or is wrong by a cause that cures it.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from analyzer.core.types import Fault, Feeds, Node, Pair, Region
+from analyzer.core.types import Fault, Feeds, Node, Pair, Region, Status
 from analyzer.isolation import Side
 from analyzer.matching.layouts import SAME, pair
 from analyzer.matching.tensors import Link, Links, likeliest_layout, preferred_orders
@@ -36,12 +36,16 @@ def inner_links(
     orders = preferred_orders(links.values())
     found: dict[str, Link] = {}
     for fault in faults:
-        if fault.fault_class is not None or _is_explained(fault) or not _is_wide(fault):
+        if fault.fault_class is not None or fault.status is not Status.FAULT:
+            continue
+        if _is_explained(fault) or not _is_wide(fault):
             continue
         for left, right in _between(fault, target):
             if right in links or right in found or left not in given or right not in seen:
                 continue
             one, other = given[left], seen[right]
+            if one.size != other.size:
+                continue
             plain = one.shape == other.shape
             layout = SAME if plain else likeliest_layout(one, other, orders)
             tensors = pair(left, right, layout, exact=False)

@@ -11,6 +11,10 @@ from analyzer.core.types import Array, Permutation, TensorPair
 MAX_RANK = 5
 """Above this rank only the given order of axes is tried: 6! is 720 looks at a tensor."""
 
+MASKING = 1e3
+"""Distance from which the ends of a tensor may be a mask's: scores and activations lie
+closer, masks write ten thousand or the largest number there is."""
+
 GLANCE = 61
 """Elements looked at before a whole tensor is; a prime, so that no axis size divides it."""
 
@@ -100,9 +104,20 @@ def _orders(rank: int, preferred: Sequence[Permutation]) -> Iterator[Permutation
 
 
 def spread(array: Array) -> float:
-    """Return the distance between the largest and the smallest finite element."""
+    """Return the distance between the largest and the smallest finite element.
+
+    A least or largest number that stands there again and again, as a mask writes it, is
+    none of the values: next to it all others would look the same.
+    """
     finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
-    return float(finite.max()) - float(finite.min()) if finite.size else 0.0
+    if not finite.size:
+        return 0.0
+    low, high = finite.min(), finite.max()
+    if array.dtype.kind != "f" or float(high) - float(low) < MASKING:
+        return float(high) - float(low)
+    inner = finite[(finite > low) & (finite < high)]
+    inner = inner if inner.size else finite
+    return float(inner.max()) - float(inner.min())
 
 
 def disagreement(source: Array, target: Array, layout: Layout, scale: float) -> float:
