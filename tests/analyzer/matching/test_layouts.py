@@ -112,3 +112,11 @@ def test_pair_keeps_its_layout() -> None:
     layout = Layout((1, 0), (6,))
 
     assert layout_of(pair("a", "b", layout, exact=True)) == layout
+
+
+def test_spread_leaves_a_mask_out() -> None:
+    """Next to the least number there is, all scores would look the same."""
+    scores = np.float32([[0.5, -3e38, -3e38], [0.25, 1.5, -3e38]])
+
+    assert 0 < spread(scores) < 2
+    assert spread(np.float32([0, 0, 2, 6])) == 6.0
