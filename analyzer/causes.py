@@ -41,10 +41,10 @@ def tested(
     found = [diff for pair in fault.pairs for diff in _compared(pair, fault)]
     small = _small(fault, model)
     alone = [_cured(fault, small, folder, diff) for diff in found[:MOST_TESTS]]
-    if any(_explains(diff, fault) for diff in alone):
+    if any(map(fault.is_cured_by, alone)):
         return replace(fault, differences=tuple(alone))
     jointly = _jointly(fault, small, folder, alone)
-    if any(_explains(diff, fault) for diff in jointly):
+    if any(map(fault.is_cured_by, jointly)):
         return replace(fault, differences=jointly)
     orders = order_causes(fault, model, folder, givers, values)
     return replace(fault, differences=(*orders, *jointly))
@@ -73,10 +73,6 @@ def _compared(pair: Pair, fault: Fault) -> tuple[Difference, ...]:
         source_shapes={name: value.shape for name, value in ours.items()},
         target_shapes={name: value.shape for name, value in theirs.items()},
     )
-
-
-def _explains(difference: Difference, fault: Fault) -> bool:
-    return difference.cure is not None and difference.cure <= fault.noise_floor
 
 
 def _cured(

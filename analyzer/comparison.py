@@ -201,11 +201,7 @@ def _witnessed(bench: Bench, working: Runnable, found: Compared, fault: Fault) -
 
 def _caused(fault: Fault) -> tuple[str, ...]:
     """Return what the cause test blames, if it blames anything."""
-    cured = any(
-        diff.cure is not None and diff.cure <= fault.noise_floor
-        for diff in fault.differences
-    )
-    return fault.guilty if cured else ()
+    return fault.guilty if fault.is_explained else ()
 
 
 def _stopped_by_sizes(found: Compared, working: Runnable) -> bool:

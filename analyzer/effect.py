@@ -197,8 +197,7 @@ def has_cause(fault: Fault) -> bool:
         fault: A root fault.
     """
     return any(
-        diff.cure is not None and diff.cure <= fault.noise_floor and diff.field != COMPUTED
-        for diff in fault.differences
+        fault.is_cured_by(diff) and diff.field != COMPUTED for diff in fault.differences
     )
 
 
@@ -235,8 +234,7 @@ def _is_exchanged(fault: Fault) -> bool:
 
 def _is_proven(fault: Fault) -> bool:
     return fault.fault_class is not None or any(
-        diff.cure is not None
-        and diff.cure <= fault.noise_floor
+        fault.is_cured_by(diff)
         and diff.aspect in {Aspect.WEIGHT, Aspect.ATTRIBUTE}
         and not _is_on_grid(diff)
         for diff in fault.differences

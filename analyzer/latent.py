@@ -7,7 +7,7 @@ that changes nothing then is harmless; one that does, and whose undoing mends it
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf, isfinite
+from math import isfinite
 
 import numpy as np
 
@@ -305,7 +305,6 @@ def _cures(fault: Fault) -> Iterator[Difference]:
     An order of the axes that happens to fit random values too is none of them.
     """
     for diff in fault.differences:
-        left = inf if diff.cure is None else diff.cure
         sought = diff.aspect in CURABLE and diff.field not in OF_SHAPE
-        if sought and left <= fault.noise_floor:
+        if sought and fault.is_cured_by(diff):
             yield diff

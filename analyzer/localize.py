@@ -10,7 +10,6 @@ from analyzer.arithmetic import operand_causes
 from analyzer.causes import tested
 from analyzer.core.types import (
     Array,
-    Difference,
     Fault,
     Feeds,
     Node,
@@ -220,15 +219,11 @@ def _with_operands(
     fault: Fault, source: Side, target: Side, recorded: Sequence[_Seen]
 ) -> Fault:
     """Return a fault that nothing explains so far, with the computed operands that do."""
-    if any(_cures(difference, fault) for difference in fault.differences):
+    if fault.is_explained:
         return fault
     given, seen = [one.probe.given for one in recorded], [one.seen for one in recorded]
     found = operand_causes(fault, source, target, given, seen)
     return replace(fault, differences=(*found, *fault.differences))
-
-
-def _cures(difference: Difference, fault: Fault) -> bool:
-    return difference.cure is not None and difference.cure <= fault.noise_floor
 
 
 def _is_entry(name: str, source: Side, target: Side, links: Links) -> bool:
@@ -284,7 +279,7 @@ def guilty(fault: Fault) -> tuple[str, ...]:
     else of nodes that differ in anything; else what the region gives.
     """
     blamed = [
-        diff for diff in fault.differences if _cures(diff, fault) and diff.target_node
+        diff for diff in fault.differences if fault.is_cured_by(diff) and diff.target_node
     ]
     if blamed:
         ranked = sorted(blamed, key=lambda diff: diff.cure or 0.0)

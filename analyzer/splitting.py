@@ -10,15 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from analyzer.core.types import Fault, Feeds, Node, Pair, Region, Status
 from analyzer.isolation import Side
 from analyzer.matching.layouts import SAME, pair
+from analyzer.matching.operators import TRUST
 from analyzer.matching.tensors import Link, Links, likeliest_layout, preferred_orders
 from analyzer.regions import region
 from analyzer.view.absorb import LAYOUT_OPS
 
 BETWEEN = "neighbours"
 """The evidence for a pair between two nodes that belong together and their neighbours."""
-
-SCORE = 0.4
-"""Confidence in such a pair: that of neighbours alone."""
 
 
 def inner_links(
@@ -38,7 +36,7 @@ def inner_links(
     for fault in faults:
         if fault.fault_class is not None or fault.status is not Status.FAULT:
             continue
-        if _is_explained(fault) or not _is_wide(fault):
+        if fault.is_explained or not _is_wide(fault):
             continue
         for left, right in _between(fault, target):
             if right in links or right in found or left not in given or right not in seen:
@@ -49,15 +47,8 @@ def inner_links(
             plain = one.shape == other.shape
             layout = SAME if plain else likeliest_layout(one, other, orders)
             tensors = pair(left, right, layout, exact=False)
-            found[right] = Link(tensors, SCORE, (BETWEEN,))
+            found[right] = Link(tensors, TRUST[BETWEEN], (BETWEEN,))
     return found
-
-
-def _is_explained(fault: Fault) -> bool:
-    """Return whether the cause test found what cures all of a region."""
-    return any(
-        one.cure is not None and one.cure <= fault.noise_floor for one in fault.differences
-    )
 
 
 def _is_wide(fault: Fault) -> bool:
@@ -138,7 +129,7 @@ def _tells(fault: Fault, parts: Sequence[Fault]) -> bool:
     """Return whether a part is right, or wrong by a cause that cures it."""
     wrong = {id(node) for part in parts for node in _computing(part.target)}
     whole = {id(node) for node in _computing(fault.target)}
-    return wrong < whole or any(_is_explained(part) for part in parts)
+    return wrong < whole or any(part.is_explained for part in parts)
 
 
 def _alike(source: Side, target: Side, cut: Link, links: Links) -> bool:

@@ -33,7 +33,7 @@ def is_cure(difference: Difference, fault: Fault) -> bool:
     """
     if fault.status in UNTESTED:
         return True
-    return difference.cure is not None and difference.cure <= fault.noise_floor
+    return fault.is_cured_by(difference)
 
 
 def blamed(fault: Fault) -> tuple[Difference, ...]:

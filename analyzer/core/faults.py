@@ -211,6 +211,19 @@ class Fault:
     inside: tuple[Inside, ...] = ()
     outer: "Fault | None" = None
 
+    def is_cured_by(self, difference: Difference) -> bool:
+        """Return whether undoing a difference leaves no more than rounding.
+
+        Args:
+            difference: One of the fault's; the noise floor has its measurement's margin.
+        """
+        return difference.cure is not None and difference.cure <= self.noise_floor
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the cause test found a difference that cures the whole region."""
+        return any(map(self.is_cured_by, self.differences))
+
     @property
     def whole(self) -> "Fault":
         """The fault of the main graph that this one is, or is the inside of."""

@@ -106,8 +106,8 @@ def _orders(rank: int, preferred: Sequence[Permutation]) -> Iterator[Permutation
 def spread(array: Array) -> float:
     """Return the distance between the largest and the smallest finite element.
 
-    A least or largest number that stands there again and again, as a mask writes it, is
-    none of the values: next to it all others would look the same.
+    Where the two lie as far apart as a mask's numbers and the values it leaves, both are
+    left out: next to a mask all other values would look the same.
     """
     finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
     if not finite.size:

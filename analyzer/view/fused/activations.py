@@ -6,6 +6,7 @@ from collections.abc import Callable
 from analyzer.core.types import Node
 from analyzer.view.fused.known import Tensors
 from analyzer.view.fused.steps import (
+    CLIP_FROM_TENSORS,
     Steps,
     common_type,
     inner,
@@ -19,11 +20,6 @@ GELU_SINCE = 20
 """The opset from which Gelu is an operator.
 
 Source: https://onnx.ai/onnx/operators/onnx__Gelu.html"""
-
-CLIP_FROM_TENSOR = 11
-"""The opset from which Clip reads its bounds from tensors.
-
-Source: https://onnx.ai/onnx/operators/onnx__Clip.html"""
 
 CUBIC = 0.044715
 """Weight of the cube in the approximation by tanh. Source: arXiv 1606.08415."""
@@ -82,7 +78,7 @@ def hard_swish(node: Node, opset: int, tensors: Tensors) -> Steps | None:
         tensors: What is known of its operand.
     """
     x, dtype = node.inputs[0], common_type(node.inputs[:1], tensors)
-    if dtype is None or opset < CLIP_FROM_TENSOR:
+    if dtype is None or opset < CLIP_FROM_TENSORS:
         return None
     names = ("three", "low", "six", "shifted", "gate", "product")
     three, low, six, shifted, gate, product = (inner(k) for k in names)

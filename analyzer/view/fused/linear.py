@@ -8,6 +8,7 @@ from analyzer.core.spelling import known_attributes
 from analyzer.core.types import AttributeValue, Node
 from analyzer.view.fused.known import UNKNOWN, Tensors
 from analyzer.view.fused.steps import (
+    CLIP_FROM_TENSORS,
     Steps,
     as_number,
     common_type,
@@ -49,11 +50,6 @@ AFTER_GEMM = frozenset(
 """Activations FusedGemm computes; it must have one.
 
 Source: onnxruntime/core/providers/cpu/activation/activations.cc."""
-
-CLIP_FROM_TENSORS = 11
-"""The opset from which Clip reads its bounds from tensors.
-
-Source: https://onnx.ai/onnx/operators/onnx__Clip.html"""
 
 HELD = "activation"
 """The attribute of the activation a fused operator ends in; its settings begin so too."""

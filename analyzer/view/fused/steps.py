@@ -25,6 +25,12 @@ AXES_FROM_TENSOR = {"ReduceMean": 18, "ReduceSum": 13, "Unsqueeze": 13}
 Source: https://onnx.ai/onnx/operators/"""
 
 
+CLIP_FROM_TENSORS = 11
+"""The opset from which Clip reads its bounds from tensors.
+
+Source: https://onnx.ai/onnx/operators/onnx__Clip.html"""
+
+
 def inner(part: str) -> str:
     """Return the name of a tensor inside a fused node.
 
