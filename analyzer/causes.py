@@ -39,7 +39,7 @@ def tested(
         right.
     """
     found = [diff for pair in fault.pairs for diff in _compared(pair, fault)]
-    small = _small(fault, model)
+    small = excerpt(fault, model)
     alone = [_cured(fault, small, folder, diff) for diff in found[:MOST_TESTS]]
     if any(map(fault.is_cured_by, alone)):
         return replace(fault, differences=tuple(alone))
@@ -50,8 +50,13 @@ def tested(
     return replace(fault, differences=(*orders, *jointly))
 
 
-def _small(fault: Fault, model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the part of a model that the region is in, to be edited and run many times."""
+def excerpt(fault: Fault, model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the part of a model that a region is in, to be edited and run many times.
+
+    Args:
+        fault: A fault, of which the region and what it was fed count.
+        model: The target's proto.
+    """
     if not fault.recorded:
         return model
     part = surroundings(model, fault.recorded[0].inputs, fault.target.outputs)

@@ -1,7 +1,7 @@
 """From faults to findings: every rule is asked, the most confident one speaks."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from analyzer.arithmetic import COMPUTED
@@ -37,7 +37,17 @@ def classify(
         if fault.status is not Status.DRIFT
         for finding in _inside(fault, rules, broken)
     ]
-    return (*found, *((_drift(drifting),) if drifting else ())), tuple(broken.values())
+    drift = (_drift(drifting),) if drifting else ()
+    return (*_each_once(found), *drift), tuple(broken.values())
+
+
+def _each_once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield the findings; what misleads several regions is said of the worst alone."""
+    said: set[str] = set()
+    for finding in findings:
+        if finding.rule != UNEXPLAINED or finding.id not in said:
+            yield finding
+        said.add(finding.id)
 
 
 def _inside(

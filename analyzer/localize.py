@@ -8,6 +8,7 @@ import numpy as np
 
 from analyzer.arithmetic import operand_causes
 from analyzer.causes import tested
+from analyzer.connections import connection_causes
 from analyzer.core.types import (
     Array,
     Fault,
@@ -212,6 +213,7 @@ def _fault(
         [{**one.seen, **one.fed} for one in recorded],
     )
     fault = _with_operands(fault, source, target, recorded)
+    fault = _with_connections(fault, source, target, links, recorded)
     return replace(fault, guilty=guilty(fault))
 
 
@@ -223,6 +225,17 @@ def _with_operands(
         return fault
     given, seen = [one.probe.given for one in recorded], [one.seen for one in recorded]
     found = operand_causes(fault, source, target, given, seen)
+    return replace(fault, differences=(*found, *fault.differences))
+
+
+def _with_connections(
+    fault: Fault, source: Side, target: Side, links: Links, recorded: Sequence[_Seen]
+) -> Fault:
+    """Return a fault that nothing explains so far, with the connections that do."""
+    if fault.is_explained:
+        return fault
+    values = [{**one.seen, **one.fed} for one in recorded]
+    found = connection_causes(fault, source, target, links, values)
     return replace(fault, differences=(*found, *fault.differences))
 
 

@@ -95,11 +95,31 @@ def node_pairs(
         [label(ones[one][0]) for one in rest],
         [label(others[o][0]) for o in free],
     )
+    pairs += _instead(pairs, ones, others)
     found = [
         Pair(ones[one], others[other], 1.0 if one in known else 0.5, ("region",))
         for one, other in sorted(pairs)
     ]
     return (*found, *_strays(right, found))
+
+
+def _instead(
+    pairs: Sequence[tuple[int, int]],
+    ones: Mapping[int, tuple[Node, ...]],
+    others: Mapping[int, tuple[Node, ...]],
+) -> Iterator[tuple[int, int]]:
+    """Yield the one operator on either side that no pair holds, one for the other."""
+    left = ones.keys() - {one for one, _ in pairs}
+    right = others.keys() - {other for _, other in pairs}
+    if len(left) != 1 or len(right) != 1:
+        return
+    one, other = left.pop(), right.pop()
+    if _is_alone(ones[one]) and _is_alone(others[other]):
+        yield one, other
+
+
+def _is_alone(nodes: Sequence[Node]) -> bool:
+    return sum(node.op not in LAYOUT_OPS for node in nodes) == 1
 
 
 def _strays(right: Region, pairs: Sequence[Pair]) -> Iterator[Pair]:

@@ -67,6 +67,15 @@ def _between(fault: Fault, target: Side) -> Iterator[tuple[str, str]]:
         for left, right in (*_given(both), *_read(both)):
             if right in made - results and right in target.view.giver:
                 yield left, right
+    yield from _instead(fault)
+
+
+def _instead(fault: Fault) -> Iterator[tuple[str, str]]:
+    """Yield what the one operator on either side gives that has no counterpart."""
+    if len(fault.unpaired_source) == len(fault.unpaired_target) == 1:
+        ours, theirs = fault.unpaired_source[0], fault.unpaired_target[0]
+        if not set(theirs.outputs) & set(fault.target.outputs):
+            yield from zip(ours.outputs, theirs.outputs, strict=False)
 
 
 def _given(both: Pair) -> Iterator[tuple[str, str]]:
@@ -111,7 +120,7 @@ def helpful(
         if _is_all_said(fault, parts):
             continue
         if cut and parts and _tells(fault, parts):
-            kept |= cut
+            kept |= {k: one for k, one in cut.items() if not _is_between(k, after)}
         else:
             kept |= {k: one for k, one in cut.items() if _alike(source, target, one, links)}
     return kept
@@ -123,6 +132,16 @@ def _is_all_said(fault: Fault, parts: Sequence[Fault]) -> bool:
     wrong = {id(node) for part in parts for node in _computing(part.target)}
     lone = len(parts) == 1 and bool(fault.unpaired_source or fault.unpaired_target)
     return lone or (bool(extra) and wrong <= extra)
+
+
+def _is_between(name: str, faults: Sequence[Fault]) -> bool:
+    """Return whether what gives a tensor and what reads it are both wrong for no cause.
+
+    A wrong pair looks so from either end.
+    """
+    unexplained = [fault for fault in faults if not fault.is_explained]
+    before = any(name in fault.target.outputs for fault in unexplained)
+    return before and any(name in fault.target.inputs for fault in unexplained)
 
 
 def _tells(fault: Fault, parts: Sequence[Fault]) -> bool:

@@ -14,6 +14,7 @@ SIMPLEST_FIRST = (
     Aspect.ATTRIBUTE,
     Aspect.DTYPE,
     Aspect.SHAPE,
+    Aspect.CONNECTION,
     Aspect.WEIGHT,
     Aspect.OPERATOR,
 )

@@ -14,6 +14,7 @@ from analyzer.core.types import (
     Node,
     RemoveNode,
     ReplaceRegion,
+    Rewire,
     SetAttribute,
     SetConstant,
 )
@@ -38,11 +39,12 @@ def undone(difference: Difference) -> tuple[Edit, ...]:
         return respelled(difference) if difference.source_node else _removed(node)
     if isinstance(difference.source, np.ndarray) and difference.aspect is Aspect.WEIGHT:
         return (SetConstant(node.name, difference.slot, difference.source),)
+    if difference.aspect is Aspect.CONNECTION:
+        return (Rewire(node.name, difference.slot, str(difference.source)),)
     if difference.slot >= 0 and difference.source is not None:
         return (SetConstant(node.name, difference.slot, _constant(node, difference)),)
-    if difference.aspect in {Aspect.ATTRIBUTE, Aspect.DTYPE}:
-        return _attribute(node, difference)
-    return ()
+    known = difference.aspect in {Aspect.ATTRIBUTE, Aspect.DTYPE}
+    return _attribute(node, difference) if known else ()
 
 
 def respelled(difference: Difference) -> tuple[ReplaceRegion, ...]:

@@ -42,6 +42,7 @@ class Aspect(StrEnum):
     """What kind of thing a static difference is about."""
 
     OPERATOR = "operator"
+    CONNECTION = "connection"
     ATTRIBUTE = "attribute"
     WEIGHT = "weight"
     SHAPE = "shape"

@@ -15,6 +15,7 @@ from analyzer.core.types import (
     Edit,
     RemoveNode,
     ReplaceRegion,
+    Rewire,
     SetAttribute,
     SetConstant,
 )
@@ -55,6 +56,8 @@ def _apply(graph: onnx.GraphProto, edit: Edit) -> None:
             _set_constant(graph, _found(graph, name), slot, value)
         case ReplaceRegion():
             _replace(graph, edit)
+        case Rewire(node=name, slot=slot, tensor=tensor):
+            _found(graph, name).input[slot] = tensor
         case RemoveNode(node=name, slot=slot):
             _pass_on(_found(graph, name), slot)
 
