@@ -17,13 +17,14 @@ from analyzer.effect import beyond_spelling, lenient, noticed
 from analyzer.first import first_look
 from analyzer.isolation import Kind, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
-from analyzer.latent import latent_faults, suspects
+from analyzer.latent import latent_faults
 from analyzer.localize import Probe, faults, local_errors
 from analyzer.matching.operators import OperatorPair, operator_pairs
 from analyzer.matching.overrides import Named, stated
 from analyzer.matching.tensors import Link, Links
 from analyzer.samples import gaps_on, largest, ordinary_errors, telling, worst_first
 from analyzer.splitting import helpful, inner_links
+from analyzer.suspects import suspects, without_doubles
 from analyzer.view import View, view_of
 
 
@@ -359,7 +360,8 @@ def _latent(
     deviating: Collection[str] = (),
 ) -> tuple[Fault, ...]:
     """Return the faults that no sample excites, where something differs on paper."""
-    links = {name: link for name, link in found.links.items() if name not in deviating}
+    right = {name: link for name, link in found.links.items() if name not in deviating}
+    links = without_doubles(bench.source, bench.target, right)
     suspected = suspects(bench.source, bench.target, links, found.operators, found.faults)
     if not suspected:
         return ()

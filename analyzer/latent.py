@@ -5,48 +5,33 @@ cut from both models and fed random values of the range seen there and beyond. A
 that changes nothing then is harmless; one that does, and whose undoing mends it, is latent.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
 import numpy as np
 
 from analyzer.core.errors import RunError
-from analyzer.core.types import Array, Aspect, Difference, Fault, Node, Pair, Status
-from analyzer.differences import FLOAT_RANGE, compare_settings_and_weights
+from analyzer.core.types import Array, Aspect, Difference, Fault, Feeds, Status
+from analyzer.differences import FLOAT_RANGE
 from analyzer.isolation import Kind, Side
 from analyzer.judge import NEGLIGIBLE, has_half_weights, is_narrow, is_quantized, judged
 from analyzer.localize import Probe, faults
 from analyzer.matching.layouts import layout_of
-from analyzer.matching.operators import OperatorPair
 from analyzer.matching.tensors import Link, Links, carried_or_none
 from analyzer.probes.inside import draws, reachable
 from analyzer.probes.uses import input_uses
 from analyzer.regions import region
 from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.region import extract, run_region
+from analyzer.suspects import ACTIVATIONS, CURABLE, OF_SHAPE, Suspect
+
+FAR = 16.0
+"""Times the largest value seen that a draw goes past where an activation is suspected: the
+bias before it may be several times what its inputs add."""
 
 MOST_TRIED = 16
 """Regions fed random values, at most: more static differences mean another model."""
-
-CURABLE = frozenset({Aspect.ATTRIBUTE, Aspect.WEIGHT})
-"""What a latent fault may be about; operators and shapes are a matter of spelling."""
-
-OF_SHAPE = frozenset({"allowzero", "keepdims", "perm"})
-"""Settings that show in shapes, or in the order of axes, on any sample."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Suspect:
-    """A region of the target in which something differs on paper.
-
-    Attributes:
-        results: The target tensors it gives.
-        differences: What differs.
-    """
-
-    results: tuple[str, ...]
-    differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,59 +41,6 @@ class _Cut:
     results: tuple[str, ...]
     links: Mapping[str, Link]
     edges: Mapping[str, Link]
-
-
-def suspects(
-    source: Side,
-    target: Side,
-    links: Links,
-    operators: Iterable[OperatorPair],
-    known: Iterable[Fault] = (),
-) -> tuple[Suspect, ...]:
-    """Return the regions that differ on paper although they were seen to be right.
-
-    Args:
-        source: The source.
-        target: The target.
-        links: Tensor pairs by target tensor.
-        operators: Operator pairs from weights and structure.
-        known: Faults; their regions are suspected already.
-    """
-    guilty = {id(node) for fault in known for node in fault.target.nodes}
-    by_source = {link.tensors.source: link for link in links.values()}
-    found: dict[tuple[str, ...], list[Difference]] = {}
-    for both in operators:
-        ours = source.view.operators[both.source]
-        theirs = target.view.operators[both.target]
-        if any(id(node) in guilty for node in theirs.nodes):
-            continue
-        near = [links[n] for n in (*theirs.inputs, *theirs.tensors) if n in links]
-        near += [by_source[n] for n in (*ours.inputs, *ours.tensors) if n in by_source]
-        edges = tuple(dict.fromkeys(link.tensors for link in near))
-        pair = Pair(ours.nodes, theirs.nodes, both.score, both.reasons)
-        for diff in compare_settings_and_weights(pair, edges):
-            if diff.field in OF_SHAPE or diff.aspect not in CURABLE:
-                continue
-            results = _results(target, diff.target_node, links.keys())
-            found.setdefault(results, []).append(diff)
-    return tuple(Suspect(names, tuple(diffs)) for names, diffs in found.items() if names)
-
-
-def _results(side: Side, node: Node | None, cuts: Collection[str]) -> tuple[str, ...]:
-    """Return the nearest paired tensors that depend on a node."""
-    waiting = [node] if node is not None else []
-    found: dict[str, None] = {}
-    seen: set[int] = set()
-    while waiting:
-        one = waiting.pop()
-        for name in (name for name in one.outputs if name):
-            if name in cuts:
-                found[name] = None
-            else:
-                readers = side.view.readers.get(name, ())
-                waiting += [reader for reader in readers if id(reader) not in seen]
-                seen.update(id(reader) for reader in readers)
-    return tuple(sorted(found, key=lambda name: side.view.order[name]))
 
 
 def latent_faults(  # noqa: PLR0913 - both sides, how they are paired, and one sample
@@ -206,7 +138,7 @@ def _given(
     part = extract(source.model, names, wanted, arrays=seen)
     limits = {name: reachable(source.view, name) for name in names}
     uses = input_uses(part, source.folder)
-    past = max((_bound(diff) for diff in suspect.differences), default=0.0)
+    past = max((_past(diff, seen) for diff in suspect.differences), default=0.0)
     rest = {name: probe.given[name] for name in source.view.inputs if name in probe.given}
     rows = _rows(suspect.differences)
     for drawn in draws(seen, limits, uses, past=past, rows=rows, seed=seed):
@@ -225,6 +157,14 @@ def _rows(differences: Sequence[Difference]) -> Array:
         if one.shape == other.shape and one.ndim
     ]
     return np.concatenate([*found, np.empty(0, np.int64)])
+
+
+def _past(difference: Difference, seen: Feeds) -> float:
+    """Return the magnitude that values must go past to show a difference."""
+    if difference.aspect is not Aspect.OPERATOR:
+        return _bound(difference)
+    plain = (value for value in seen.values() if value.dtype.kind == "f" and value.size)
+    return FAR * max((float(np.abs(value).max()) for value in plain), default=0.0)
 
 
 def _bound(difference: Difference) -> float:
@@ -294,17 +234,22 @@ def _proven(
     probes = [trial[0] for trial in trials]
     for one in faults(source, target, cut.links, wrong, errors, probes, known):
         cures = tuple(_cures(one))
-        if cures and isfinite(one.local_error):
+        if (cures or _is_by_activations(one)) and isfinite(one.local_error):
             return replace(one, differences=cures)
     return None
 
 
-def _cures(fault: Fault) -> Iterator[Difference]:
-    """Yield the settings and weights with which the region is right.
+def _is_by_activations(fault: Fault) -> bool:
+    """Return whether all that only one side of a region has are activations."""
+    lone = (*fault.unpaired_source, *fault.unpaired_target)
+    return bool(lone) and all(node.op in ACTIVATIONS for node in lone)
 
-    An order of the axes that happens to fit random values too is none of them.
-    """
+
+def _cures(fault: Fault) -> Iterator[Difference]:
+    """Yield the settings, weights and activations with which the region is right."""
     for diff in fault.differences:
-        sought = diff.aspect in CURABLE and diff.field not in OF_SHAPE
-        if sought and fault.is_cured_by(diff):
+        nodes = (diff.source_node, diff.target_node)
+        known = all(node is None or node.op in ACTIVATIONS for node in nodes)
+        sought = diff.aspect in CURABLE or (diff.aspect is Aspect.OPERATOR and known)
+        if sought and diff.field not in OF_SHAPE and fault.is_cured_by(diff):
             yield diff

@@ -1,6 +1,6 @@
 """The two regions of a fault: which tensor stands for which, and what is missing."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
@@ -14,6 +14,17 @@ MOST_AXES = 5
 
 PASSING = frozenset({"Transpose", "Identity", "Cast", "Dropout"})
 """Operators through which a tensor keeps its values; the first moves its axes."""
+
+
+RESHAPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
+"""Operators through which a tensor keeps its values, but not its axes."""
+
+POINTWISE = frozenset(
+    {"Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid", "HardSwish"}
+    | {"Tanh", "Clip", "Softplus", "Softsign", "ThresholdedRelu", "Erf", "Exp", "Log"}
+    | {"Abs", "Neg", "Sqrt", "Floor", "Ceil", "Round", "Sign", "Not", "Reciprocal"}
+)
+"""Operators that look at one number at a time: the same before a reshape and behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +247,10 @@ def gap(fault: Fault) -> Gap | None:
         (name, place) for name in entries if (place := placed(name, fault)) is not None
     ]
     tensors = {place.tensor for _, place in found}
-    if len(found) != len(entries) or len(tensors) != 1 or any(p.reshaped for _, p in found):
+    if len(found) != len(entries) or len(tensors) != 1:
+        return None
+    pointwise = all(node.op in POINTWISE for node in missing)
+    if any(p.reshaped for _, p in found) and not pointwise:
         return None
     place = min((one for _, one in found), key=lambda one: one.permutation is not None)
     readers = _readers(fault, missing, end, place.tensor)
@@ -268,7 +282,9 @@ def _readers(
 ) -> tuple[tuple[Node, int], ...] | None:
     """Return the target's counterparts of the missing nodes' readers; None: not found."""
     chosen = {id(node) for node in missing}
-    spread = _through_passing(fault, end)
+    pointwise = all(node.op in POINTWISE for node in missing)
+    passing = PASSING | RESHAPING if pointwise else PASSING
+    spread = _through_passing(fault, end, passing)
     if spread & set(fault.source.outputs):
         ends = {
             places(fault)[name].tensor for name in spread if name in fault.source.outputs
@@ -289,11 +305,11 @@ def _readers(
     return tuple(found) or None
 
 
-def _through_passing(fault: Fault, tensor: str) -> set[str]:
-    """Return a tensor and everything that merely transposes or retypes it."""
+def _through_passing(fault: Fault, tensor: str, passing: Collection[str]) -> set[str]:
+    """Return a tensor and everything that some operators merely pass on."""
     found = {tensor}
     for node in fault.source.nodes:
-        if node.op in PASSING and node.inputs[0] in found:
+        if node.op in passing and node.inputs[0] in found:
             found.add(node.outputs[0])
     return found
 

@@ -23,6 +23,8 @@ import onnx
 
 from analyzer.core.types import (
     Array,
+    Aspect,
+    Difference,
     Edit,
     Fault,
     FaultClass,
@@ -33,7 +35,7 @@ from analyzer.core.types import (
 )
 from rules.base import PLAUSIBLE, PROVEN, Example, Rule, Spot
 from rules.carrying import carried, inserted
-from rules.evidence import Hypothesis, fits
+from rules.evidence import Hypothesis, blamed, fits
 from rules.models import chain, conv, layer
 from rules.regions import gap
 from rules.sabotage import bypassed, spoiled
@@ -88,10 +90,18 @@ class Missing:
 
 
 def detect(fault: Fault) -> Missing | None:
+    if any(map(_is_replaced, blamed(fault))):
+        return None
     proven, likely = _by_value(fault), _by_structure(fault)
     if proven is None or likely is None or proven.nodes != likely.nodes:
         return proven or likely
     return replace(likely, spot=replace(likely.spot, certainty=1.0))
+
+
+def _is_replaced(difference: Difference) -> bool:
+    """Return whether another operator stands in the place of one of the source's."""
+    both = difference.source_node is not None and difference.target_node is not None
+    return both and difference.aspect is Aspect.OPERATOR
 
 
 def explain(cause: Missing) -> str:

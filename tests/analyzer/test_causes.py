@@ -55,12 +55,15 @@ def test_difference_that_is_not_needed_is_left_out(bench: Bench, located: Locate
     assert {field for field, one in found.items() if one.jointly} == {"pads", "input2"}
 
 
-def test_wrong_computation_without_a_difference_has_no_cause(
+def test_operator_of_another_kind_is_the_cause_and_no_field_of_it(
     bench: Bench, located: Located
 ) -> None:
-    """Where operators differ in kind, no field of theirs is blamed."""
-    other = "(float[1,2,6,6] x) => (y) { y = ConvTranspose<pads=[1,1,1,1]>(x, t) }"
+    """A transposed convolution with the kernel turned: only the operator cures it."""
+    other = "(float[1,2,6,6] x) => (y) { y = ConvTranspose<pads=[1,1,1,1]>(x, t, b) }"
     turned = {"t": KERNEL.transpose(1, 0, 2, 3).copy()}
     found = causes(located(bench(RIGHT, other, IMAGE, weights() | turned)))
+    cures = [
+        field for field, one in found.items() if one.cure is not None and one.cure < 0.1
+    ]
 
-    assert all(one.cure is None or one.cure > 0.1 for one in found.values())
+    assert cures in (["op"], [])

@@ -145,3 +145,44 @@ def test_folded_batch_norm_is_no_latent_fault(net: Net, saved: Save) -> None:
     paths = saved(source, "source"), saved(target, "target")
 
     assert analyse(*paths, options=Options(samples=2), rules=()).report.findings == ()
+
+
+@pytest.fixture
+def activated(net: Net, saved: Save, rng: np.random.Generator) -> Callable[..., Report]:
+    """The report on two networks whose middles are written out, without any rule."""
+    weights = {name: rng.normal(size=(4, 4)).astype(np.float32) for name in ("w", "v")}
+    weights["b"] = np.full(4, 20, np.float32)
+
+    def run(ours: str, theirs: str) -> Report:
+        ends = "(float[2,4] x) => (y) {{ a = Gemm(x, w, b) {} y = MatMul(c, v) }}"
+        paths = [
+            saved(net(ends.format(middle), **weights), name)
+            for middle, name in ((ours, "source"), (theirs, "target"))
+        ]
+        return analyse(*paths, options=Options(samples=2), rules=()).report
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("Relu", "Identity"), ("Identity", "Relu"), ("Relu", "LeakyRelu"), ("Abs", "Relu")],
+)
+def test_activation_that_is_idle_on_every_sample_is_latent(
+    activated: Callable[..., Report], ours: str, theirs: str
+) -> None:
+    """A bias keeps all it reads above zero, where one activation is like the other."""
+    report = activated(f"c = {ours}(a)", f"c = {theirs}(a)")
+
+    assert report.verdict is Verdict.EQUIVALENT
+    assert [finding.status for finding in report.findings] == [Status.LATENT]
+
+
+@pytest.mark.parametrize("positive", ["Softmax", "Exp", "Sigmoid"])
+def test_activation_behind_what_is_never_negative_is_no_finding(
+    activated: Callable[..., Report], positive: str
+) -> None:
+    """No value that reaches a Relu there is one that it would change."""
+    report = activated(f"s = {positive}(a) c = Relu(s)", f"c = {positive}(a)")
+
+    assert report.findings == ()
