@@ -25,7 +25,7 @@ from zoo import FULL, NARROW, SOURCES, Source, build
 HERE = Path(__file__).resolve().parent
 ROWS = HERE / ".cache" / "localization"
 RESULTS = HERE / "results"
-SINGLES = 6
+SINGLES = 7
 """Single faults of each lane that one seed stands for: a hundred seeds make 600."""
 
 MULTIPLES = 3

@@ -4,7 +4,8 @@ Each takes a healthy model, left untouched, and gives a copy with one fault, or 
 it found no place. Lane B sees tensors' shapes as one run of the model gave them.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +32,13 @@ IDEMPOTENT = frozenset({
 })  # fmt: skip
 """What does the same when it is done twice."""
 
-IDLE = frozenset({"allowzero", "momentum", "storage_order", "cubic_coeff_a", "saturate"})
+IDLE = frozenset(
+    {"allowzero", "momentum", "storage_order", "cubic_coeff_a", "saturate", "stash_type"}
+)
 """Attributes that change nothing where they stand in inference."""
+
+SETS = frozenset({"axes"})
+"""Attributes whose numbers mean the same in any order."""
 
 STRUCTURAL = frozenset({"Constant", "ConstantOfShape", "Shape", "Cast"})
 BITS = 3
@@ -69,19 +75,34 @@ Mutator = Callable[[Scene], onnx.ModelProto | None]
 
 def attribute(scene: Scene) -> onnx.ModelProto | None:
     """Change one number of one attribute of one node."""
-    place = scene.pick(lambda node: any(_numeric(one) for one in node.attribute))
+    place = scene.pick(lambda node: any(_telling(node, scene.shapes)))
     if place is None:
         return None
     model = scene.copy()
-    able = [one for one in model.graph.node[place].attribute if _numeric(one)]
-    _change(able[int(scene.rng.integers(len(able)))], scene.rng)
-    return model
+    able = list(_telling(model.graph.node[place], scene.shapes))
+    chosen = able[int(scene.rng.integers(len(able)))]
+    before = chosen.SerializeToString()
+    _change(chosen, scene.rng)
+    return model if chosen.SerializeToString() != before else None
+
+
+def _telling(
+    node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]
+) -> Iterator[AttributeProto]:
+    """Yield the numeric attributes that mean something where they stand."""
+    kernel = next((one.ints for one in node.attribute if one.name == "kernel_shape"), ())
+    single = {"dilations"} if set(kernel) == {1} else set[str]()
+    if math.prod(shapes.get(node.output[0], (0,))) == 1:
+        single.add("keepdims")  # of one number alone
+    yield from (
+        one for one in node.attribute if _numeric(one) and one.name not in IDLE | single
+    )
 
 
 def _numeric(one: AttributeProto) -> bool:
     kinds = {AttributeProto.INT, AttributeProto.FLOAT, AttributeProto.INTS}
     empty = one.type == AttributeProto.INTS and not one.ints
-    return one.type in kinds and not empty and one.name not in IDLE
+    return one.type in kinds and not empty
 
 
 def _change(one: AttributeProto, rng: np.random.Generator) -> None:
@@ -89,8 +110,8 @@ def _change(one: AttributeProto, rng: np.random.Generator) -> None:
     if one.type == AttributeProto.INT:
         one.i = one.i + step if one.i not in {0, 1} else 1 - one.i
     elif one.type == AttributeProto.FLOAT:
-        one.f = one.f * float(rng.choice((0.1, 0.5, 2.0, 10.0))) or 0.1
-    elif rng.random() < 0.5 and len(set(one.ints)) > 1:  # noqa: PLR2004 - a coin
+        one.f = one.f * float(rng.choice((0.01, 0.1, 10.0, 100.0))) or 0.1
+    elif rng.random() < 0.5 and len(set(one.ints)) > 1 and one.name not in SETS:  # noqa: PLR2004 - a coin
         one.ints[:] = [one.ints[-1], *one.ints[:-1]]
     else:
         at = int(rng.integers(len(one.ints)))

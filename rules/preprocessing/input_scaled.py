@@ -43,6 +43,9 @@ from rules.wording import listed
 
 AFFINE = frozenset({"Add", "Sub", "Mul", "Div", "BatchNormalization"})
 PASSING = frozenset({"Cast", "Identity", "Transpose", "Reshape"})
+SIZES = frozenset({"Shape", "Size", "ConstantOfShape"})
+"""Operators that look at no number of what they read."""
+
 STRUCTURAL = 0.9
 """Certainty where the repair has yet to prove what the structure says."""
 
@@ -87,7 +90,8 @@ def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProt
     real = onnx.TensorProto.FLOAT
     inputs = copy.graph.input
     names = {v.name for v in inputs if v.type.tensor_type.elem_type == real}
-    for node in copy.graph.node:
+    computing = (node for node in copy.graph.node if node.op_type not in SIZES)
+    for node in computing:
         for slot, name in enumerate(node.input):
             if name in names:
                 return _rescaled(copy, node, slot)

@@ -19,7 +19,7 @@ from functools import partial
 import numpy as np
 import onnx
 
-from analyzer.core.graph import schema_defaults
+from analyzer.core.graph import attribute_value, schema_defaults
 from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import Example, Rule
 from rules.changes import Change, beside, change, undoing
@@ -57,6 +57,9 @@ OPTIONS = frozenset(
 )
 """Attributes that choose what an operator does, not how much of it."""
 
+IDLE = frozenset({"sorted", "nearest_mode"})
+"""Options that change nothing where another one, or the size, leaves them no choice."""
+
 PARTICULAR = 0.85
 """Confidence: a lost option is likelier than a merely different attribute."""
 
@@ -87,7 +90,17 @@ def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProt
 
 
 def _drop(victim: Victim) -> bool:
-    known = [a.name for a in victim.node.attribute if a.name in OPTIONS - {"sorted"}]
+    node = victim.node
+    opset = next(one.version for one in victim.model.opset_import if not one.domain)
+    usual = schema_defaults(node.op_type, opset, node.domain)
+    unpadded = not any(one.name == "pads" and any(one.ints) for one in node.attribute)
+    known = [
+        one.name
+        for one in node.attribute
+        if one.name in OPTIONS - IDLE
+        and attribute_value(one) != usual.get(one.name)
+        and not (one.name == "count_include_pad" and unpadded)
+    ]
     for name in known:
         victim.set_attribute(name, None)
     return bool(known)
