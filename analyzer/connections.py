@@ -132,7 +132,10 @@ def _misread(ours: Node, theirs: Node, wiring: _Wiring) -> dict[int, str]:
     roots = {slot: wiring.roots(name) for slot, name in wanted.items()}
     if not all(roots.values()):
         return {}  # what it should read has no counterpart
-    held = {slot: wiring.target.view.root[name] for slot, name in present.items()}
+    known = wiring.target.view.root
+    if not all(name in known for name in present.values()):
+        return {}  # a tensor that nothing gives has its own word
+    held = {slot: known[name] for slot, name in present.items()}
     if theirs.op not in COMMUTATIVE:
         both = wanted.keys() & present.keys()
         return {slot: wanted[slot] for slot in both if held[slot] not in roots[slot]}

@@ -289,7 +289,8 @@ def guilty(fault: Fault) -> tuple[str, ...]:
 
     Outputs of nodes that the cause test blames; else of nodes that only the target has,
     or has in another kind, and the edges from which operators of the source are missing;
-    else of nodes that differ in anything; else what the region gives.
+    else of nodes that differ in anything, or of the one that computes; else what the region
+    gives.
     """
     blamed = [
         diff for diff in fault.differences if fault.is_cured_by(diff) and diff.target_node
@@ -300,7 +301,9 @@ def guilty(fault: Fault) -> tuple[str, ...]:
     odd = (*fault.unpaired_target, *strangers(fault))
     found = tuple(dict.fromkeys((*_named(odd), *missing_edge(fault))))
     differing = [diff.target_node for diff in fault.differences if diff.target_node]
-    return found[:4] or _named(differing) or fault.target.outputs[:4]
+    alone = [node for node in fault.target.nodes if node.op not in LAYOUT_OPS]
+    computing = _named(alone) if len(alone) == 1 else ()
+    return found[:4] or _named(differing) or computing or fault.target.outputs[:4]
 
 
 def strangers(fault: Fault) -> tuple[Node, ...]:
