@@ -1,10 +1,11 @@
 """Scales and shifts that stand in place of others, or one too many, by their operators."""
 
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 
 from analyzer.core.types import Aspect, Difference, Node, Pair
-from analyzer.differences.effective import effective
+from analyzer.differences.effective import Effective, effective
 from analyzer.differences.folded import is_same
 from analyzer.differences.operators import is_channelwise
 
@@ -41,7 +42,23 @@ def compare_channelwise(pair: Pair) -> Iterator[Difference]:
             yield from _replaced(source[s0:s1], target[t0:t1])
         elif tag == "insert":
             extra = (n for n in target[t0:t1] if n.op not in may_be_folded)
-            yield from (_difference(None, node) for node in extra)
+            yield from (_difference(_bias_for(node, ours, theirs), node) for node in extra)
+
+
+def _bias_for(node: Node, ours: Effective | None, theirs: Effective | None) -> Node | None:
+    """Return the sum that a target's scale stands for, where the source's kernel holds it.
+
+    A bias that one side holds inside its kernel is an operator of its own on the other.
+    """
+    if ours is None or ours.main is None or theirs is None or theirs.main is None:
+        return None
+    if 2 not in ours.main.constants or len(theirs.main.inputs) > 2 or not node.constants:  # noqa: PLR2004 - the bias slot
+        return None
+    slot, value = next(iter(node.constants.items()))
+    spatial = theirs.main.constants[1].ndim - 2 if "Conv" in theirs.main.op else 0
+    bias = ours.bias.reshape(-1, *(1,) * spatial).astype(value.dtype)
+    name = ours.main.name
+    return replace(node, name=name, op="Add", attributes={}, constants={slot: bias})
 
 
 def _key(node: Node) -> Hashable:
