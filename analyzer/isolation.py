@@ -5,6 +5,7 @@ A wrong pair betrays itself: neither its region nor any that reads it comes out 
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -283,17 +284,18 @@ def _reviewed(
 
 
 def _crossed(
-    names: Collection[str], links: Links, given: Feeds, seen: Feeds
+    names: AbstractSet[str], links: Links, given: Feeds, seen: Feeds
 ) -> frozenset[str]:
     """Return the wrong links that are right as soon as two of them change places.
 
     A reader whose operands were exchanged vouches for the wrong pair of twins: fed each
     other's values, it gives the source's.
     """
+    known = names & links.keys()
     return frozenset(
         name
-        for name in names
-        for other in names
+        for name in known
+        for other in known
         if other != name
         and _agrees(name, {name: _exchanged(links[name], links[other])}, given, seen)
         and _agrees(other, {other: _exchanged(links[other], links[name])}, given, seen)

@@ -182,7 +182,8 @@ def _fault(
     ours = {link.tensors.source for link in links.values()}
     left = region(source.view, [pair.source for pair in results], ours, loosely=True)
     edges = _edges(links, left, right)
-    pairs = node_pairs(source.view, target.view, left, right, _known(source, target, links))
+    known = _known(source, target, links)
+    pairs = node_pairs(source.view, target.view, left, right, known, edges)
     worst = max(judged, key=lambda one: one.error)
     affected = sum(
         any(sample.get(one.name, 0.0) > one.floor for one in judged) for sample in errors

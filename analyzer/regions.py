@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 
 from analyzer.core.graph import node_reads
-from analyzer.core.types import Node, Pair, Region
+from analyzer.core.types import Node, Pair, Region, TensorPair
 from analyzer.view import View
 from analyzer.view.absorb import LAYOUT_OPS, label
 
@@ -65,7 +66,12 @@ def reached(view: View, cuts: Collection[str]) -> Mapping[str, frozenset[str]]:
 
 
 def node_pairs(
-    source: View, target: View, left: Region, right: Region, known: Mapping[int, int]
+    source: View,
+    target: View,
+    left: Region,
+    right: Region,
+    known: Mapping[int, int],
+    edges: Iterable[TensorPair] = (),
 ) -> tuple[Pair, ...]:
     """Return which nodes of two regions belong together, macro operator by macro operator.
 
@@ -75,6 +81,7 @@ def node_pairs(
         left: The source's region.
         right: The target's region.
         known: Target operator index by source operator index, as far as it is known.
+        edges: What the regions read, pairwise.
 
     Returns:
         Pairs in topological order; what has no counterpart stands in none of them.
@@ -95,7 +102,7 @@ def node_pairs(
         [label(ones[one][0]) for one in rest],
         [label(others[o][0]) for o in free],
     )
-    pairs += _instead(pairs, ones, others)
+    pairs += _instead(pairs, ones, others, edges)
     found = [
         Pair(ones[one], others[other], 1.0 if one in known else 0.5, ("region",))
         for one, other in sorted(pairs)
@@ -107,15 +114,29 @@ def _instead(
     pairs: Sequence[tuple[int, int]],
     ones: Mapping[int, tuple[Node, ...]],
     others: Mapping[int, tuple[Node, ...]],
+    edges: Iterable[TensorPair],
 ) -> Iterator[tuple[int, int]]:
-    """Yield the one operator on either side that no pair holds, one for the other."""
+    """Yield the one operator on either side that no pair holds, if they read the same."""
     left = ones.keys() - {one for one, _ in pairs}
     right = others.keys() - {other for _, other in pairs}
     if len(left) != 1 or len(right) != 1:
         return
     one, other = left.pop(), right.pop()
-    if _is_alone(ones[one]) and _is_alone(others[other]):
+    same = {(edge.source, edge.target) for edge in edges}
+    for ours, theirs in pairs:
+        given = (_given(ones[ours]), _given(others[theirs]))
+        same.update(zip(*given, strict=False))
+    reads = product(_read(ones[one]), _read(others[other]))
+    if _is_alone(ones[one]) and _is_alone(others[other]) and not same.isdisjoint(reads):
         yield one, other
+
+
+def _given(nodes: Sequence[Node]) -> tuple[str, ...]:
+    return nodes[-1].outputs
+
+
+def _read(nodes: Sequence[Node]) -> tuple[str, ...]:
+    return tuple(name for node in nodes for name in node.inputs if name)
 
 
 def _is_alone(nodes: Sequence[Node]) -> bool:
@@ -142,8 +163,9 @@ def beyond(nodes: Sequence[Node], others: Sequence[Node]) -> Iterator[Node]:
         others: The other; layout operators of the first are never yielded.
     """
     left = Counter(node.op for node in others)
+    joined = JOINING & left.keys()
     for node in nodes:
-        if left[node.op] == 0 and node.op not in LAYOUT_OPS:
+        if left[node.op] == 0 and node.op not in LAYOUT_OPS | joined:
             yield node
         left[node.op] -= 1
 
@@ -157,13 +179,26 @@ def unpaired(region: Region, paired: Iterable[Node]) -> tuple[Node, ...]:
 
 
 def _parts(view: View, region: Region) -> dict[int, tuple[Node, ...]]:
-    """Return the region's nodes by the macro operator they lie in."""
+    """Return the region's nodes by their macro operator, a join of joins as one."""
     parts: dict[int, list[Node]] = {}
     for node in region.nodes:
-        parts.setdefault(view.owner[next(n for n in node.outputs if n)].index, []).append(
-            node
-        )
+        index = view.owner[next(n for n in node.outputs if n)].index
+        inner = [one for one in parts if _is_joined(parts[one], node, view)]
+        before = [each for one in inner for each in parts.pop(one)]
+        parts.setdefault(index, []).extend((*before, node))
     return {index: tuple(nodes) for index, nodes in parts.items()}
+
+
+JOINING = frozenset({"Concat"})
+"""Operators that do at once what several of them do one after another."""
+
+
+def _is_joined(nodes: Sequence[Node], reader: Node, view: View) -> bool:
+    """Return whether nodes join what only another join along the same axis reads."""
+    last = nodes[-1]
+    if not {last.op, reader.op} <= JOINING or last.attributes != reader.attributes:
+        return False
+    return view.readers.get(last.outputs[0], ()) == (reader,)
 
 
 def _aligned(

@@ -4,7 +4,7 @@ A setting or a weight that no sample reached; an activation that only one side h
 changed nothing, because what it reads never left the range in which it is the identity.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analyzer.core.types import Aspect, Difference, Fault, Node, Pair
@@ -13,6 +13,7 @@ from analyzer.differences.operators import compare_operators
 from analyzer.isolation import Side
 from analyzer.matching.operators import OperatorPair
 from analyzer.matching.tensors import Link, Links
+from analyzer.regions import region
 
 CURABLE = frozenset({Aspect.ATTRIBUTE, Aspect.WEIGHT})
 """What a latent fault may be about beside activations; the rest is a matter of spelling."""
@@ -95,7 +96,22 @@ def suspects(
         else:
             results = _results(target, diff.target_node, links.keys())
         found.setdefault(results, []).append(diff)
-    return tuple(Suspect(names, tuple(diffs)) for names, diffs in found.items() if names)
+    exact = [name for name, link in links.items() if link.tensors.exact]
+    return tuple(
+        Suspect(names, tuple(diffs))
+        for names, diffs in found.items()
+        if names and not _is_guilty(target, names, exact, guilty)
+    )
+
+
+def _is_guilty(
+    target: Side, results: Sequence[str], cuts: Sequence[str], guilty: Collection[int]
+) -> bool:
+    """Return whether a region holds a node that is known to be wrong on some sample."""
+    if not guilty:
+        return False
+    nodes = region(target.view, results, frozenset(cuts)).nodes
+    return any(id(node) in guilty for node in nodes)
 
 
 def _paired(

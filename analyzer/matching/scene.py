@@ -48,7 +48,7 @@ class Scene:
 
         A bias of zeros passes on what it reads; the source's sum it is all the same.
         """
-        one, other = self.source.giver.get(left), self.target.giver.get(right)
+        one, other = _maker(self.source, left), _maker(self.target, right)
         if one is None or other is None:
             return False
         ours = {node.op for node in self.source.owner[left].nodes}
@@ -78,6 +78,11 @@ class Scene:
         """Return the names of the operators that read a tensor in its macro operator."""
         nodes = self.source.operators[proposal.operators.source].nodes
         return frozenset(node.op for node in nodes if left in node.inputs)
+
+
+def _maker(view: View, tensor: str) -> Node | None:
+    """Return the node that computed a tensor's values, layouts aside."""
+    return view.giver.get(view.root.get(tensor, tensor))
 
 
 def _treating(view: View, tensor: str) -> frozenset[str]:
