@@ -14,6 +14,7 @@ from analyzer.core.errors import RepairError
 from analyzer.core.types import Difference, Fault, Feeds, Node, Pair
 from analyzer.differences import compare
 from analyzer.differences.undo import undo
+from analyzer.factors import factor_differences
 from analyzer.orders import order_causes
 from analyzer.runtime.region import region_error, surroundings
 
@@ -39,6 +40,7 @@ def tested(
         right.
     """
     found = [diff for pair in fault.pairs for diff in _compared(pair, fault)]
+    found += factor_differences(fault)
     small = excerpt(fault, model)
     alone = [_cured(fault, small, folder, diff) for diff in found[:MOST_TESTS]]
     if any(map(fault.is_cured_by, alone)):

@@ -27,6 +27,7 @@ from analyzer.core.types import Fault, FaultClass, Fix, ReplaceRegion
 from rules.base import Example, Rule, Spot
 from rules.carrying import carried
 from rules.models import chain, conv, layer
+from rules.regions import PASSING, RESHAPING
 from rules.wording import listed
 
 LAST_RESORT = 0.55
@@ -47,7 +48,8 @@ def detect(fault: Fault) -> OtherSubgraph | None:
     edit = carried(fault)
     if edit is None:
         return None
-    guilty = fault.unpaired_target or fault.target.nodes
+    computing = tuple(n for n in fault.target.nodes if n.op not in PASSING | RESHAPING)
+    guilty = fault.unpaired_target or computing or fault.target.nodes
     return OtherSubgraph(
         fault.target.outputs, fault.problem, edit, Spot(fault.source.nodes, guilty)
     )

@@ -42,6 +42,12 @@ def explain(cause: Change) -> str:
         return (
             f"{named(cause.node)}: {one.field} is absent, the source has one{beside(cause)}"
         )
+    if one.source.size == one.target.size == 1:
+        wrong, right = float(one.target.reshape(-1)[0]), float(one.source.reshape(-1)[0])
+        return (
+            f"{named(cause.node)}: {one.field} is {wrong:.6g} where {right:.6g} gives what "
+            f"the source computes{beside(cause)}"
+        )
     seen = damage(one.source, one.target)
     where = _channels(seen.channels, seen.of)
     return (
