@@ -58,7 +58,7 @@ class Scene:
         return label(one) == label(other) and BIAS in _own(other, one) and "Add" in ours
 
     def options(self, proposal: Proposal) -> tuple[str, ...]:
-        """Return the source tensors of a proposal that no run has refuted.
+        """Return the source tensors of a proposal that no run and no node has refuted.
 
         First comes what stands before an operator that stands behind the target tensor: a
         scale may belong to the macro operator on one side alone.
@@ -68,6 +68,7 @@ class Scene:
             name
             for name in proposal.options
             if name in self.given and (name, right) not in self.banned
+            if not self.is_crossed(name, right)
         )
         behind = _treating(self.target, right)
         return tuple(

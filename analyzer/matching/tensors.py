@@ -130,7 +130,7 @@ def _agreed(
             close = best_layout(
                 scene.given[left], array, orders, limit=SAME_VALUES, fixed=fixed
             )
-            if close is None or scene.is_crossed(left, right):
+            if close is None:
                 continue
             if close[0] != SAME and scene.keeps_shape(left, right, alike):
                 continue
