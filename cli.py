@@ -87,6 +87,7 @@ def answer(argv: Sequence[str] | None) -> int:
 
     try:
         given = parser().parse_args(argv)
+        given.words = sys.argv[1:] if argv is None else list(argv)
         lacking = missing()
         if lacking:
             print(f"pivotfix: {lacking}", file=sys.stderr)
@@ -208,9 +209,29 @@ def _repair(given: argparse.Namespace) -> int:
             dry_run=given.dry_run,
             force=given.force,
         )
+    if "markdown" in given.format:
+        _write_fix_report(report, given)
     code = _conclude(report, given)
     _tell_written(report, given)
     return code
+
+
+def _write_fix_report(report: Report, given: argparse.Namespace) -> None:
+    """Write the report of a repair for people into the folder of reports."""
+    from analyzer.reports.files import write_text
+    from analyzer.reports.fix_report import NAME, Page, fix_report
+    from rules.catalogue import section
+    from rules.discovery import all_rules
+
+    pages = {
+        rule.slug: Page(
+            section(rule, "Cause"), section(rule, "Prevention"), section(rule, "References")
+        )
+        for rule in all_rules()
+    }
+    diff = ("diff", given.source, given.target, "--seed", str(given.seed))
+    commands = [(*program().split(), *words) for words in (diff, given.words)]
+    write_text(given.report / NAME, fix_report(report, pages, commands))
 
 
 def _demo(given: argparse.Namespace) -> int:
@@ -305,7 +326,7 @@ def _conclude(report: Report, given: argparse.Namespace) -> int:
 
     if given.report is not None:
         write_report(report, given.report)
-    if "terminal" in given.format or not given.format:
+    if "terminal" in given.format or "json" not in given.format:
         _show(report, given)
     if "json" in given.format and given.report is None:
         print(to_json(report), end="")
@@ -333,9 +354,14 @@ def _tell_written(report: Report, given: argparse.Namespace) -> None:
 
 
 def _refuse_two_on_stdout(given: argparse.Namespace) -> None:
-    if len(set(given.format)) > 1 and given.report is None:
-        from analyzer.core.errors import UsageError
+    from analyzer.core.errors import UsageError
 
+    if "markdown" in given.format and given.report is None:
+        raise UsageError(
+            "--format markdown writes a file, and no folder is named for it",
+            hint="add --report DIR",
+        )
+    if len(set(given.format)) > 1 and given.report is None:
         raise UsageError(
             "--format terminal and --format json both want standard output",
             hint="add --report DIR for the JSON, or ask for one of them",

@@ -31,7 +31,7 @@ def repair_options(command: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="OUT", type=Path, help="TARGET's suffix, or .onnx")
     add("--dry-run", action="store_true", help="show the edits, write no model")
     add("--force", action="store_true", help="replace OUT if it exists")
-    _reporting(command)
+    _reporting(command, "markdown")
 
 
 def _pair(command: argparse.ArgumentParser) -> None:
@@ -99,8 +99,8 @@ def _read(kind: str) -> Callable[[str], object]:
     return read
 
 
-def _reporting(command: argparse.ArgumentParser) -> None:
-    """Add what is shown and written, and what counts as failure."""
+def _reporting(command: argparse.ArgumentParser, *more: str) -> None:
+    """Add what is shown and written, in more formats or less, and what is a failure."""
     add = command.add_argument
     add(
         "--report",
@@ -110,10 +110,10 @@ def _reporting(command: argparse.ArgumentParser) -> None:
     )
     add(
         "--format",
-        choices=("terminal", "json"),
+        choices=("terminal", "json", *more),
         action="append",
         default=[],
-        help="what to show (default: terminal); may be repeated",
+        help="what to show (default: terminal), or to write into DIR; may be repeated",
     )
     add(
         "--fail-on",

@@ -41,7 +41,7 @@ def report(
         _shown(replace(finding, outcome=told.get(finding.id) or _untried(finding)), in_it)
         for finding in _findings(first, rounds, proof)
     )
-    base = first.report
+    base = replace(first.report, found=first.report.verdict.value)
     if proof is None:
         return replace(
             base, command="repair", verdict=Verdict.UNREPAIRED, findings=findings
@@ -52,6 +52,7 @@ def report(
         command="repair",
         findings=findings,
         outputs=proof.outputs,
+        before=base.outputs,
         verdict=Verdict.REPAIRED if whole else Verdict.IMPROVED,
     )
 
@@ -65,7 +66,8 @@ def untouched(base: Report, verdict: Verdict, why: str = "") -> Report:
         why: Why nothing could be tried; empty: what each finding means says it.
     """
     findings = tuple(replace(one, outcome=_untried(one, why)) for one in base.findings)
-    return replace(base, command="repair", verdict=verdict, findings=findings)
+    found = base.verdict.value
+    return replace(base, command="repair", verdict=verdict, findings=findings, found=found)
 
 
 def _shown(finding: Finding, kept: Mapping[str, Fix]) -> Finding:

@@ -2,6 +2,7 @@
 
 import sys
 from inspect import cleandoc
+from itertools import takewhile
 from pathlib import Path
 
 from rules.discovery import AnyRule, module_of, ours
@@ -9,7 +10,8 @@ from rules.discovery import AnyRule, module_of, ours
 README = Path(__file__).with_name("README.md")
 
 HEADINGS = ("Cause", "Evidence", "Repair")
-"""What every rule's docstring says, in this order; Safety and References may follow."""
+"""What every rule's docstring says, in this order; Safety, Prevention and References may
+follow."""
 
 
 def explanation(rule: AnyRule) -> str:
@@ -20,6 +22,21 @@ def explanation(rule: AnyRule) -> str:
 def summary(rule: AnyRule) -> str:
     """Return the one sentence that a rule's documentation begins with."""
     return explanation(rule).partition("\n")[0]
+
+
+def section(rule: AnyRule, heading: str) -> str:
+    """Return a section of a rule's documentation as one paragraph, empty if it has none.
+
+    Args:
+        rule: The rule.
+        heading: As it stands in the docstring, without a colon.
+    """
+    lines = explanation(rule).splitlines()
+    place = next((n for n, line in enumerate(lines) if line.rstrip(":") == heading), None)
+    if place is None:
+        return ""
+    body = takewhile(lambda line: line.startswith(" ") or not line, lines[place + 1 :])
+    return " ".join(line.strip() for line in body if line)
 
 
 def table(rules: tuple[AnyRule, ...] | None = None) -> tuple[tuple[str, str, str], ...]:
@@ -53,7 +70,7 @@ def _page(rule: AnyRule) -> str:
 
 
 def _heading(line: str) -> str:
-    known = {*HEADINGS, "Safety", "References"}
+    known = {*HEADINGS, "Safety", "Prevention", "References"}
     return f"**{line}**\n" if line in known else line
 
 

@@ -148,6 +148,8 @@ class Report:
         timings: Seconds per stage.
         versions: Version of each package that took part.
         pairs: Tensors taken for the same one, as the target's values flow.
+        before: Of a repair that wrote something: the outputs as they were before it.
+        found: Of a repair: the verdict on the pair as it stood; empty for `diff`.
     """
 
     command: str
@@ -163,3 +165,5 @@ class Report:
     timings: Mapping[str, float]
     versions: Mapping[str, str]
     pairs: tuple[PairSummary, ...] = ()
+    before: tuple[OutputPair, ...] = ()
+    found: str = ""

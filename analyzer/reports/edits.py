@@ -98,7 +98,7 @@ def edit_lines(report: Report) -> tuple[str, ...]:
         report: What a repair found; nothing was kept where it has no outcomes.
     """
     return tuple(
-        f"  {finding.rule}: {_line(edit)}"
+        f"  {finding.rule}: {edit_line(edit)}"
         for finding in report.findings
         if finding.fix is not None
         and finding.outcome is not None
@@ -107,8 +107,12 @@ def edit_lines(report: Report) -> tuple[str, ...]:
     )
 
 
-def _line(edit: Edit) -> str:
-    """Return an edit in words: its type, then field by field, arrays by dtype and shape."""
+def edit_line(edit: Edit) -> str:
+    """Return an edit in words: its type, then field by field, arrays by dtype and shape.
+
+    Args:
+        edit: Any edit.
+    """
     parts = (f"{field.name} {_shown(getattr(edit, field.name))}" for field in fields(edit))
     return f"{type(edit).__name__} {', '.join(parts)}"
 

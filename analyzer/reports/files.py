@@ -1,5 +1,6 @@
 """Reports on disk: each file is written beside its place and renamed into it."""
 
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -34,6 +35,24 @@ def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
         packed = BytesIO()
         np.savez(packed, allow_pickle=False, **arrays)
         contents["edits.npz"] = packed.getvalue()
+    return _written(folder, contents)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as a file of the report.
+
+    Args:
+        path: Where; its folder is created if missing.
+        text: Its content.
+
+    Raises:
+        UsageError: The folder cannot be created or written.
+    """
+    _written(path.parent, {path.name: text.encode("utf-8")})
+
+
+def _written(folder: Path, contents: Mapping[str, bytes]) -> tuple[Path, ...]:
+    """Return the files written into a folder, which is created if missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return tuple(_place(folder / name, made) for name, made in contents.items())

@@ -11,6 +11,10 @@ Evidence
 Repair
     Transpose the input before its reader.
 
+Prevention
+    Say the layout when converting (`--inputs-as-nchw` and `--outputs-as-nchw` of tf2onnx),
+    or transpose where the model is called.
+
 References:
     https://github.com/MPolaris/onnx2tflite/issues/98
 """

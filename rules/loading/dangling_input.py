@@ -11,6 +11,10 @@ Evidence
 Repair
     Carry over the source's nodes between the last tensors that agree and the reader.
 
+Prevention
+    Leave out the optimizer pass that removed the node, and load what it wrote before it is
+    shipped.
+
 References:
     https://github.com/inisis/OnnxSlim/issues/277
 """

@@ -13,6 +13,10 @@ Repair
 
 Safety
     Another opset may change the meaning of other operators: unsafe until the outputs agree.
+
+Prevention
+    Ask the converter for the newer opset: `opset_version` of torch.onnx, `--opset` of
+    tf2onnx.
 """
 
 import re

@@ -12,6 +12,9 @@ Evidence
 Repair
     Copy the source's weight in the target's layout.
 
+Prevention
+    Keep a quantized model quantized, or convert it from the weights before quantization.
+
 References:
     https://github.com/onnx/tensorflow-onnx/issues/2394
 """

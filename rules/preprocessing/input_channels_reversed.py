@@ -10,6 +10,9 @@ Evidence
 
 Repair
     Reverse the channels of the first weights; or reverse those of the input.
+
+Prevention
+    Feed both models from one function that reads images, and say its channel order.
 """
 
 from dataclasses import dataclass

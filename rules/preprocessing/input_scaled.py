@@ -13,6 +13,9 @@ Evidence
 
 Repair
     Put the source's own scale on the input, take the target's out, or restore the weights.
+
+Prevention
+    Put the scale into the model before it is converted, so that every format carries it.
 """
 
 from dataclasses import dataclass

@@ -10,6 +10,10 @@ Evidence
 
 Repair
     Set the epsilon. Safe: nothing else reads it.
+
+Prevention
+    State the epsilon on both sides: Keras batch normalisation takes 1e-3 where nothing is
+    said, torch 1e-5.
 """
 
 from functools import partial

@@ -11,6 +11,10 @@ Evidence
 Repair
     Copy the pads, explicit, in place of any automatic padding.
 
+Prevention
+    Write the padding as numbers before converting: a ZeroPadding2D or F.pad, then a layer
+    without padding of its own.
+
 References:
     https://github.com/onnx/onnxmltools/issues/716
 """

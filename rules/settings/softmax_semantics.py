@@ -13,6 +13,9 @@ Repair
     Below opset 13: a Transpose that puts the axis last, Softmax, and the Transpose back.
     From opset 13: Flatten, Softmax, and Reshape.
 
+Prevention
+    Export for opset 13 or newer, and take the axis last before where that cannot be.
+
 References:
     https://onnx.ai/onnx/operators/onnx__Softmax.html
     https://github.com/pytorch/pytorch/issues/34585

@@ -10,6 +10,10 @@ Evidence
 Repair
     Set the source's shape; where the region has no Reshape, insert one.
 
+Prevention
+    Declare the size open when exporting: `dynamic_shapes` or `dynamic_axes` of torch.onnx,
+    None in the shape of a Keras Input; and compute sizes from the input, not in Python.
+
 References:
     https://github.com/pytorch/pytorch/issues/82330
 """
