@@ -12,7 +12,13 @@ from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
 from typing import TYPE_CHECKING, NoReturn
 
-from analyzer.commandline import MODELS, diff_options, repair_options, trust_and_loudness
+from analyzer.commandline import (
+    MODELS,
+    apply_options,
+    diff_options,
+    repair_options,
+    trust_and_loudness,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -140,6 +146,7 @@ def parser() -> argparse.ArgumentParser:
 
     diff_options(command(_diff, "diff", "is it the same model? where and why not?"))
     repair_options(command(_repair, "repair", "mend TARGET, write it in its own format"))
+    apply_options(command(_apply, "apply", "replay a repair on another export of TARGET"))
     tour = command(_demo, "demo", "train, convert, break, diff and repair a real model")
     tour.add_argument(
         "folder",
@@ -208,6 +215,7 @@ def _repair(given: argparse.Namespace) -> int:
             progress=told,
             dry_run=given.dry_run,
             force=given.force,
+            patch=given.patch,
         )
     if "markdown" in given.format:
         _write_fix_report(report, given)
@@ -232,6 +240,20 @@ def _write_fix_report(report: Report, given: argparse.Namespace) -> None:
     diff = ("diff", given.source, given.target, "--seed", str(given.seed))
     commands = [(*program().split(), *words) for words in (diff, given.words)]
     write_text(given.report / NAME, fix_report(report, pages, commands))
+
+
+def _apply(given: argparse.Namespace) -> int:
+    """Return 0 after replaying a patch on another export."""
+    from rewriter.patch import apply_patch
+
+    out, force = given.output, given.force
+    done = apply_patch(
+        given.patch, given.target, out, trust_code=given.trust_code, force=force
+    )
+    for cure in done:
+        print(f"{cure.rule}: {cure.title}")
+    print(f"written: {out}; compare it with its source: {program()} diff SOURCE {out}")
+    return 0
 
 
 def _demo(given: argparse.Namespace) -> int:

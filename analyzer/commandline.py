@@ -31,7 +31,23 @@ def repair_options(command: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="OUT", type=Path, help="TARGET's suffix, or .onnx")
     add("--dry-run", action="store_true", help="show the edits, write no model")
     add("--force", action="store_true", help="replace OUT if it exists")
+    add(
+        "--patch",
+        metavar="FILE",
+        type=Path,
+        help="write the kept edits, for apply on another export of TARGET",
+    )
     _reporting(command, "markdown")
+
+
+def apply_options(command: argparse.ArgumentParser) -> None:
+    """Add what `apply` takes."""
+    add = command.add_argument
+    add("patch", metavar="PATCH", type=Path, help="what repair --patch wrote")
+    add("target", metavar="TARGET", help="another export of the model it was made for")
+    add("-o", "--output", metavar="OUT", type=Path, required=True, help="the mended model")
+    add("--force", action="store_true", help="replace OUT if it exists")
+    trust_and_loudness(command)
 
 
 def _pair(command: argparse.ArgumentParser) -> None:

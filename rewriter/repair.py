@@ -29,6 +29,7 @@ from rewriter.attempts import Kept, Round, Trial, attempt, edited, mendable
 from rewriter.destination import ONNX, check_destination
 from rewriter.export import OWN_FORMAT, copy, export, refusal
 from rewriter.outcome import report, untouched
+from rewriter.patch import Cure, write_patch
 from rewriter.verify import Judgement, judgement, worse_outputs
 
 UNPROVEN = "the source does not run as a whole, so that no repair can be proven"
@@ -78,6 +79,7 @@ def repair(  # noqa: PLR0913 - a command with its options
     progress: Progress = silent,
     dry_run: bool = False,
     force: bool = False,
+    patch: Path | None = None,
 ) -> Report:
     """Mend the target, prove it, and write it; source and target are never touched.
 
@@ -90,6 +92,7 @@ def repair(  # noqa: PLR0913 - a command with its options
         progress: Told what is being done.
         dry_run: Do everything but write.
         force: Replace a file that is there.
+        patch: Where the kept edits go, to be replayed on another export; None: nowhere.
 
     Returns:
         A report whose verdict is ``repaired`` (written, equivalent), ``improved`` (written,
@@ -135,7 +138,7 @@ def repair(  # noqa: PLR0913 - a command with its options
         case = _asked_further(case, progress)
     if case.first.report.verdict is Verdict.EQUIVALENT:
         return _copied(case, out, dry_run=dry_run)
-    return _repaired(case, out, progress, dry_run=dry_run)
+    return _repaired(case, None if dry_run else out, progress, patch)
 
 
 def _unproven(base: Report) -> Report:
@@ -175,7 +178,7 @@ def _copied(case: _Case, out: Path | None, *, dry_run: bool) -> Report:
 
 
 def _repaired(
-    case: _Case, out: Path | None, progress: Progress, *, dry_run: bool
+    case: _Case, out: Path | None, progress: Progress, patch: Path | None
 ) -> Report:
     """Mend the target as far as rules can, and write what is proven better."""
     with case.clock("repair"):
@@ -188,9 +191,21 @@ def _repaired(
         if _worse(case, written):
             return report(case.first, rounds, (), None)
         proof = _analysed(case, written, progress, everything=True)
-        if out is not None and not dry_run:
+        if patch is not None:
+            write_patch(case.target, tuple(_cures(rounds, chosen)), patch)
+        if out is not None:
             _publish(case, written, out)
     return report(case.first, rounds, chosen, proof.report)
+
+
+def _cures(rounds: Sequence[Round], chosen: Sequence[Sequence[Kept]]) -> Iterator[Cure]:
+    """Yield the edits that are in the mended model, in order, each with its rule."""
+    rules = {one.id: one.rule for each in rounds for one in each.tried}
+    for kept in chosen:
+        for one in kept:
+            names = ", ".join(dict.fromkeys(rules.get(name, "") for name, _ in one.fixes))
+            titles = "; ".join(fix.title for _, fix in one.fixes)
+            yield Cure(names, titles, one.edits)
 
 
 def _rounds(case: _Case, progress: Progress) -> tuple[Round, ...]:
