@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import warnings
 from importlib.util import find_spec
@@ -28,11 +27,10 @@ if TYPE_CHECKING:
     from analyzer.core.types import Pivot
     from analyzer.reports.progress import Bar
 
-NEEDED = ("networkx", "numpy", "onnx", "onnx_graphsurgeon", "onnxruntime", "rich")
+NEEDED = (
+    "jinja2", "networkx", "numpy", "onnx", "onnx_graphsurgeon", "onnxruntime", "rich",
+)  # fmt: skip
 OLDEST = (3, 11)
-WIDTH = 100
-"""Columns of a report that no terminal shows."""
-
 USAGE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 
 ABOUT = "Is a converted model still the one you trained? Where it broke, why, and mended."
@@ -184,8 +182,9 @@ class Version(argparse.Action):
 def _diff(given: argparse.Namespace) -> int:
     """Return the exit code of a comparison."""
     from analyzer.diff import analyse
+    from analyzer.reports.shown import conclude, refuse_two_on_stdout
 
-    _refuse_two_on_stdout(given)
+    refuse_two_on_stdout(given)
     with _progress(given) as told:
         analysis = analyse(
             given.source,
@@ -197,14 +196,15 @@ def _diff(given: argparse.Namespace) -> int:
     for note in (*analysis.source.notes, *analysis.target.notes):
         if not given.quiet:
             print(f"note: {note}", file=sys.stderr)
-    return _conclude(analysis.report, given)
+    return conclude(analysis.report, given)
 
 
 def _repair(given: argparse.Namespace) -> int:
     """Return the exit code of a repair."""
+    from analyzer.reports.shown import conclude, refuse_two_on_stdout, tell_written
     from rewriter.repair import repair
 
-    _refuse_two_on_stdout(given)
+    refuse_two_on_stdout(given)
     with _progress(given) as told:
         report = repair(
             given.source,
@@ -219,8 +219,8 @@ def _repair(given: argparse.Namespace) -> int:
         )
     if "markdown" in given.format:
         _write_fix_report(report, given)
-    code = _conclude(report, given)
-    _tell_written(report, given)
+    code = conclude(report, given)
+    tell_written(report, given)
     return code
 
 
@@ -267,11 +267,12 @@ def _inspect(given: argparse.Namespace) -> int:
     """Return 0 after showing what a model looks like from here."""
     from analyzer.pivot import load
     from analyzer.reports.inspection import render_pivot
+    from analyzer.reports.shown import verbosity
 
     pivot = load(given.model, trust_code=given.trust_code)
     if given.emit == "mlir":
         return _print_mlir(pivot)
-    print(render_pivot(pivot, verbosity=_verbosity(given)), end="")
+    print(render_pivot(pivot, verbosity=verbosity(given)), end="")
     return 0
 
 
@@ -340,56 +341,6 @@ def options_of(given: argparse.Namespace) -> Options:
     )
 
 
-def _conclude(report: Report, given: argparse.Namespace) -> int:
-    """Show and write a report, and return its exit code."""
-    from analyzer.reports.exit_code import exit_code
-    from analyzer.reports.files import write_report
-    from analyzer.reports.json_report import to_json
-
-    if given.report is not None:
-        write_report(report, given.report)
-    if "terminal" in given.format or "json" not in given.format:
-        _show(report, given)
-    if "json" in given.format and given.report is None:
-        print(to_json(report), end="")
-    return exit_code(report, fail_on=given.fail_on, exit_zero=given.exit_zero)
-
-
-def _show(report: Report, given: argparse.Namespace) -> None:
-    from analyzer.reports.terminal import render
-
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    text = render(report, width=_width(), colour=colour, verbosity=_verbosity(given))
-    print(text, end="")
-
-
-def _tell_written(report: Report, given: argparse.Namespace) -> None:
-    """Say what became of the mended model, on standard error where JSON has the other."""
-    from analyzer.reports.edits import edit_lines
-
-    out = sys.stderr if "json" in given.format else sys.stdout
-    written = report.verdict.value in {"repaired", "improved", "equivalent"}
-    if given.dry_run:
-        print("\n".join(("edits:", *edit_lines(report), "nothing is written")), file=out)
-    elif written:
-        print(f"written: {given.output}", file=out)
-
-
-def _refuse_two_on_stdout(given: argparse.Namespace) -> None:
-    from analyzer.core.errors import UsageError
-
-    if "markdown" in given.format and given.report is None:
-        raise UsageError(
-            "--format markdown writes a file, and no folder is named for it",
-            hint="add --report DIR",
-        )
-    if len(set(given.format)) > 1 and given.report is None:
-        raise UsageError(
-            "--format terminal and --format json both want standard output",
-            hint="add --report DIR for the JSON, or ask for one of them",
-        )
-
-
 def _rule_book() -> tuple[Judge, ...]:
     from rules.discovery import all_rules
 
@@ -400,14 +351,6 @@ def _progress(given: argparse.Namespace) -> Bar:
     from analyzer.reports.progress import Bar
 
     return Bar(shown=sys.stderr.isatty() and not (given.no_progress or given.quiet))
-
-
-def _width() -> int:
-    return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
-
-
-def _verbosity(given: argparse.Namespace) -> int:
-    return int(given.verbose) - int(given.quiet)
 
 
 if __name__ == "__main__":
