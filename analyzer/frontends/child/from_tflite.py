@@ -12,6 +12,7 @@ from analyzer.core.errors import RunError
 from analyzer.core.types import Array, Feeds
 from analyzer.frontends.child import flatbuffer, handlers
 from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.loop_ends import declare_loop_ends
 from analyzer.frontends.child.naming import io_names
 from analyzer.frontends.child.scopes import layers
 from analyzer.frontends.child.words import converted
@@ -30,6 +31,7 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     del trust_code
     tree = flatbuffer.read(path)
     pivot = converted(path, "tf2onnx", lambda: _convert(path))
+    declare_loop_ends(pivot, tree)
     inputs, outputs = io_names(pivot)
     native = Native(path, inputs, outputs)
     return Loaded(pivot, native, layers(pivot), tuple(_notes(tree)))

@@ -12,6 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
 
 SIZE = 8
 
@@ -106,6 +109,18 @@ def arithmetic() -> bytes:
     return tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()
 
 
+def two_loops() -> bytes:
+    """Return a flatbuffer of two recurrent layers: a loop that reads a loop's sequence."""
+    first, second = layers.LSTM(3, return_sequences=True), layers.GRU(2)
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 5, 4))])
+    def call(steps: tf.Tensor) -> tf.Tensor:
+        return second(first(steps))
+
+    frozen = convert_variables_to_constants_v2(call.get_concrete_function())
+    return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+
+
 def build(folder: Path) -> None:
     """Write every model into a folder."""
     keras.utils.set_random_seed(0)
@@ -119,6 +134,7 @@ def build(folder: Path) -> None:
     (folder / "network.tflite").write_bytes(tflite(model))
     (folder / "two_ends.tflite").write_bytes(arithmetic())
     (folder / "weights.tflite").write_bytes(tflite(wide(), quantize="weights"))
+    (folder / "two_loops.tflite").write_bytes(two_loops())
     (folder / "int8.tflite").write_bytes(tflite(model, quantize="all"))
 
 

@@ -48,6 +48,16 @@ def test_two_inputs_reach_the_right_end(load: Load, draw: Draw) -> None:
         np.testing.assert_allclose(pivot[name], value, rtol=ROUNDING, atol=ROUNDING)
 
 
+def test_loop_behind_a_loop_reads_its_whole_sequence(load: Load, draw: Draw) -> None:
+    """The second body takes what the flatbuffer says, not what tf2onnx takes it for."""
+    model = load("two_loops.tflite")
+    feeds = draw(model)
+
+    (expected,) = model.run_native(feeds).values()
+    (observed,) = open_session(model.model, model.folder).run(feeds).values()
+    np.testing.assert_allclose(observed, expected, rtol=ROUNDING, atol=ROUNDING)
+
+
 def test_quantized_weights_are_announced(load: Load) -> None:
     """Where only weights are quantized, the pivot's activations are not the runtime's."""
     assert "Only weights are quantized" in load("weights.tflite").notes[0]
