@@ -31,6 +31,7 @@ from analyzer.explained import explained, has_fault, unexplained
 from analyzer.fidelity import fidelity_findings
 from analyzer.frontends.child.client import kill_children
 from analyzer.naming import coverage_in_file, pairs_in_parts
+from analyzer.natively import Natively, natively, refused
 from analyzer.opened import compare_opened
 from analyzer.origins import hidden_behind, is_hidden
 from analyzer.outputs import (
@@ -174,6 +175,10 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     """
     clock = clock or Clock()
     refuse_unknown_outputs(source, target, options)
+    if refused(source, target):
+        with clock("run natively"):
+            known = natively(source, target, options, probes)
+        return _inconclusive(source, target, known, clock)
     pair = prepared(source, target, options, probes)
     with clock("run natively"):
         progress("running both models natively", 0.0)
@@ -341,18 +346,23 @@ def _without_source(pair: Prepared, refusal: RunError, clock: Clock) -> Analysis
     """Return the report on a source that does not run: of its target nothing is said."""
     source, target = pair.source, pair.target
     missed = (NotCompared(str(source.path), f"the source does not run: {refusal.problem}"),)
+    return _inconclusive(source, target, Natively((), pair.summary, (), (), missed), clock)
+
+
+def _inconclusive(source: Pivot, target: Pivot, known: Natively, clock: Clock) -> Analysis:
+    """Return the report on a pair that cannot be looked into."""
     report = Report(
         "diff",
         Verdict.INCONCLUSIVE,
         _summary(source, None),
         _summary(target, None),
-        pair.summary,
+        known.summary,
+        known.inputs,
+        known.outputs,
         (),
-        (),
-        (),
-        Coverage(0, (), (), missed),
+        Coverage(0, (), (), known.missed),
         0,
         clock.seconds,
         versions(),
     )
-    return Analysis(report, source, target, (), (), ())
+    return Analysis(report, source, target, known.samples, known.inputs, ())

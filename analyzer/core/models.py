@@ -8,6 +8,8 @@ from typing import Any
 import numpy.typing as npt
 import onnx
 
+from analyzer.core.errors import RunError
+
 Array = npt.NDArray[Any]
 """An n-dimensional NumPy array of any dtype."""
 
@@ -71,6 +73,8 @@ class Pivot:
             input name, gives arrays by pivot output name. For ``onnx`` it is ONNX Runtime,
             optimised.
         notes: What the importer wants said about this pivot, in sentences.
+        refusal: Why ONNX Runtime does not load what an importer made; None where it does.
+            The model itself may be sound, and runs natively.
     """
 
     model: onnx.ModelProto
@@ -83,6 +87,7 @@ class Pivot:
     sha256: str
     run_native: Callable[[Feeds], Feeds]
     notes: tuple[str, ...] = ()
+    refusal: RunError | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

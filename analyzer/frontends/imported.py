@@ -153,7 +153,7 @@ def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Piv
     child, key, answer = imported
     written = Path(answer["pivot"])
     model = read_skeleton(written)
-    _refuse_unloadable(path, model, written.parent, importer)
+    refusal = _refusal(model, written.parent, importer)
     constant = {tensor.name for tensor in model.graph.initializer}
     inputs = specs(value for value in model.graph.input if value.name not in constant)
     outputs = specs(model.graph.output)
@@ -169,22 +169,24 @@ def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Piv
         digest(file),
         NativeModel(child, key, path, names),
         tuple(answer["notes"]),
+        refusal,
     )
 
 
-def _refuse_unloadable(
-    path: str, model: onnx.ModelProto, folder: Path, importer: Importer
-) -> None:
-    """Raise where ONNX Runtime refuses the pivot: converters exit well and write junk."""
+def _refusal(model: onnx.ModelProto, folder: Path, importer: Importer) -> RunError | None:
+    """Return why ONNX Runtime refuses the pivot: converters exit well and write junk."""
     try:
         open_session(model, folder)
     except RunError as surprise:
         operator = f" at operator {surprise.node}" if surprise.node else ""
-        raise LoadError(
-            f"{path}: {importer.tool} made a pivot that does not load{operator}: "
+        return RunError(
+            f"{importer.tool} made a pivot that does not load{operator}: "
             f"{surprise.problem}",
             hint=f"the fault is {importer.tool}'s, not the model's: try its newest release",
-        ) from surprise
+            node=surprise.node,
+            loading=True,
+        )
+    return None
 
 
 def specs(values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:

@@ -35,6 +35,8 @@ def _lines(pivot: Pivot, *, everything: bool) -> Iterator[str]:
     yield from _operators(pivot, everything=everything)
     yield from _layers(pivot, everything=everything)
     yield from (f"note: {note}" for note in pivot.notes)
+    if pivot.refusal is not None:
+        yield f"note: {pivot.refusal.problem}"
 
 
 def _spec(spec: TensorSpec) -> str:

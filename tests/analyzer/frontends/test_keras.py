@@ -1,5 +1,6 @@
 """Keras models become pivots that compute the same and know their layers."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -7,7 +8,9 @@ import onnx
 import pytest
 
 from analyzer.core.errors import LoadError
+from analyzer.core.report import Verdict
 from analyzer.core.types import Feeds, Pivot
+from analyzer.diff import analyse_pivots
 from analyzer.runtime.session import open_session
 
 Load = Callable[..., Pivot]
@@ -98,9 +101,23 @@ def test_layer_within_a_model_within_goes_by_its_path(load: Load) -> None:
 
 
 def test_operation_unknown_to_the_converter_is_named(load: Load) -> None:
-    """The pivot that tf2onnx writes all the same is refused, and the blame goes there."""
-    with pytest.raises(LoadError, match=r"tf2onnx made a pivot .* at operator .*[Ee]rfinv"):
-        load("unsupported.keras")
+    """The pivot that tf2onnx writes all the same does not load: the blame goes there."""
+    refusal = load("unsupported.keras").refusal
+
+    assert refusal is not None
+    assert re.match(
+        "tf2onnx made a pivot that does not load at operator .*/Erfinv", refusal.problem
+    )
+
+
+def test_model_without_a_pivot_is_compared_natively(load: Load) -> None:
+    """Nothing can be located, which is inconclusive; its outputs are compared anyhow."""
+    model = load("unsupported.keras")
+
+    report = analyse_pivots(model, model).report
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert [pair.within for pair in report.outputs] == [True]
+    assert "Erfinv" in report.coverage.not_compared[0].why
 
 
 def test_lambda_layer_runs_only_when_trusted(load: Load, draw: Draw) -> None:
