@@ -30,7 +30,7 @@ from analyzer.coverage import compared_share, coverage
 from analyzer.explained import explained, has_fault, unexplained
 from analyzer.fidelity import fidelity_findings
 from analyzer.frontends.child.client import kill_children
-from analyzer.naming import coverage_in_file, pairs_in_parts
+from analyzer.naming import coverage_in_file
 from analyzer.natively import Natively, natively, refused
 from analyzer.opened import compare_opened
 from analyzer.origins import hidden_behind, is_hidden
@@ -51,6 +51,7 @@ from analyzer.prepared import Prepared, prepared
 from analyzer.second_size import Asked, at_second_sizes
 from analyzer.severed import Severed
 from analyzer.simplify import simplify
+from analyzer.stated import stated_pairs
 from analyzer.verdict import verdict_of
 
 PACKAGES = ("onnx", "onnxruntime", "numpy", "networkx", "onnx_graphsurgeon")
@@ -214,7 +215,7 @@ def _compared(
     Raises:
         RunError: The source stops on a sample.
     """
-    names = pairs_in_parts(options.pairs, *pair.sides)
+    names = stated_pairs(options.pairs, pair)
     return compare_opened(pair.cut, runs, pair.fed, names, options, progress)
 
 

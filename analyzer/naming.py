@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from analyzer.core.report import Coverage
 from analyzer.core.types import Finding, Fix
-from analyzer.matching.overrides import read_pairs
 from analyzer.view.closed import closed
 from analyzer.view.inline import Opened
 
@@ -103,20 +101,3 @@ def coverage_in_file(coverage: Coverage, source: Opened, target: Opened) -> Cove
         unpaired_target=_each(map(target.node, coverage.unpaired_target)),
         not_compared=tuple(missed),
     )
-
-
-def pairs_in_parts(
-    path: Path | None, source: Opened, target: Opened
-) -> tuple[tuple[str, str], ...]:
-    """Return the user's pairs, an opened node by the tensor it gives.
-
-    Args:
-        path: The file that holds them; None: there are none.
-        source: The source, opened.
-        target: The target, opened.
-
-    Raises:
-        UsageError: The file is missing, is no JSON, or holds anything else.
-    """
-    pairs = read_pairs(path)
-    return tuple((source.result(ours), target.result(theirs)) for ours, theirs in pairs)

@@ -11,7 +11,7 @@ from onnx import numpy_helper, parser
 from analyzer.core.options import Options
 from analyzer.core.report import Coverage, NotCompared, Report, Verdict
 from analyzer.diff import analyse
-from analyzer.naming import coverage_in_file, pairs_in_parts
+from analyzer.naming import coverage_in_file
 from analyzer.view.inline import Opened, opened
 from rules.discovery import ours
 
@@ -96,15 +96,6 @@ def test_coverage_names_the_nodes_of_the_file(side: Opened) -> None:
     assert found.unpaired_target == ("one", "last")
     assert found.not_compared[0].what == "one"
     assert [one.what for one in found.not_compared].count("last") == 1
-
-
-def test_a_fused_node_may_be_stated_as_a_pair(side: Opened, tmp_path: Path) -> None:
-    """The user knows the node of the file; it stands for what it gives."""
-    path = tmp_path / "pairs.json"
-    path.write_text('[["one", "one"], ["last", "x"]]', encoding="utf-8")
-
-    assert pairs_in_parts(path, side, side) == (("h", "h"), ("last", "x"))
-    assert pairs_in_parts(None, side, side) == ()
 
 
 LAYER = """<ir_version: 8, opset_import: ["": 17, "mine": 1]>
