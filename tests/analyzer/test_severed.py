@@ -118,12 +118,70 @@ def test_custom_operator_of_the_target_alone_is_a_finding(
     assert finding.target_nodes == ("odd",)
 
 
-def test_custom_operator_of_the_source_alone_is_inconclusive(
-    told: Told, weights: dict[str, Array]
+SPELLED = CUSTOM.replace("[odd] a = mine.Odd(t)", "s = Sigmoid(t)  a = Mul(t, s)")
+
+
+@pytest.mark.parametrize("target", [CUSTOM.replace("mine.Odd", "Softplus"), SPELLED])
+def test_custom_operator_that_the_target_spells_out_is_left_out(
+    told: Told, weights: dict[str, Array], target: str
 ) -> None:
-    """The source does not run, and says why."""
-    target = CUSTOM.replace("mine.Odd", "Softplus")
+    """Both are given what the target computes there, be it one operator or two."""
     report = told(model(CUSTOM, **weights), model(target, **weights))
 
-    assert report.verdict is Verdict.INCONCLUSIVE
-    assert "mine:Odd" in report.coverage.not_compared[0].why
+    assert report.verdict is Verdict.EQUIVALENT
+    assert report.findings == ()
+    assert report.coverage.not_compared[0].what == "odd"
+    assert "the values that the target computes" in report.coverage.not_compared[0].why
+
+
+@pytest.mark.parametrize(("weight", "tensor"), [("w", "m"), ("v", "b")])
+def test_fault_around_what_the_target_spells_out_is_found(
+    told: Told, weights: dict[str, Array], weight: str, tensor: str
+) -> None:
+    """Before it and behind it, and nothing else."""
+    wrong = {**weights, weight: 2 * weights[weight]}
+    report = told(model(CUSTOM, **weights), model(SPELLED, **wrong))
+
+    assert [one.target_tensors for one in report.findings] == [(tensor,)]
+
+
+def test_output_that_a_custom_operator_gives_is_not_said_to_agree(
+    told: Told, weights: dict[str, Array]
+) -> None:
+    """Both models would be given the same values for it."""
+    source = "(float[2,4] x) => (float[2,4] y) { m = MatMul(x, w)  y = mine.Odd(m) }"
+    target = source.replace("mine.Odd", "Softplus")
+    report = told(model(source, **weights), model(target, **weights))
+
+    assert report.outputs == ()
+    assert [one.what for one in report.coverage.not_compared] == ["y"]
+
+
+TAKEN = """(float[2,4] x) => (float[2,8] y) {
+  m = MatMul(x, w)  [odd] i = mine.Odd(m)  <TAKE>
+  b = MatMul(g, v)  y = Concat<axis = 1>(b, m) }
+"""
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        "g = GatherElements<axis = 1>(m, i)",
+        "j = Identity(i)  k = Mul(j, one)  g = Cast<to = 1>(k)",
+        "g = Where(i, m, x)",
+        "n = mine.Even(m)  h = Where(n, m, x)  k = Cast<to = 1>(i)  g = Add(h, k)",
+    ],
+)
+def test_what_is_given_is_of_the_kind_that_its_readers_take(
+    told: Told, weights: dict[str, Array], take: str
+) -> None:
+    """Indices, counts and masks are whole numbers, whatever the file says of them."""
+    text = TAKEN.replace("<TAKE>", take)
+    given = {**weights, "one": np.array([1], np.int64)}
+    wrong = {**given, "v": 2 * weights["v"]}
+    healthy, broken = (
+        told(model(text, **given), model(text, **one)) for one in (given, wrong)
+    )
+
+    assert (healthy.verdict, healthy.findings) == (Verdict.EQUIVALENT, ())
+    assert [one.target_tensors for one in broken.findings] == [("b",)]
