@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from analyzer.classify import where
 from analyzer.core.report import Coverage
-from analyzer.core.types import Finding, Fix
+from analyzer.core.types import Finding, Fix, Inside
 from analyzer.view.closed import closed
 from analyzer.view.inline import Opened
 
@@ -13,7 +14,7 @@ def in_file(finding: Finding, source: Opened, target: Opened) -> Finding:
     """Return a finding whose nodes, tensors and edits are those of the user's files.
 
     A part of a fused operator is called by the node that holds it, a node of a function by
-    the call and the name it has there; the message keeps the part's own name.
+    the call and the name it has there, one of a body by its own; the message says the rest.
 
     Args:
         finding: By the names of the opened models.
@@ -25,8 +26,8 @@ def in_file(finding: Finding, source: Opened, target: Opened) -> Finding:
         finding,
         source_nodes=_each(map(source.called, finding.source_nodes)),
         target_nodes=_each(map(target.called, finding.target_nodes)),
-        source_tensors=_each(map(source.tensor, finding.source_tensors)),
-        target_tensors=_each(map(target.tensor, finding.target_tensors)),
+        source_tensors=_each(map(source.held, finding.source_tensors)),
+        target_tensors=_each(map(target.held, finding.target_tensors)),
         message=finding.message + _inside(finding, target),
         fix=None if fix is None else _fix_in_file(fix, target),
         alternatives=tuple(_fix_in_file(one, target) for one in finding.alternatives),
@@ -38,7 +39,8 @@ def said_in_file(
 ) -> tuple[Finding, ...]:
     """Return findings by the user's names, what one rule says of one node's parts but once.
 
-    A wrong weight that is opened into three products is one wrong weight, and one fix.
+    A wrong weight that is opened into three products is one wrong weight, and one fix. A
+    wrong node of a body is one node, whatever it does at each turn.
 
     Args:
         findings: By the names of the opened models, the most damaging first.
@@ -52,19 +54,57 @@ def said_in_file(
         key: tuple[object, ...] = (one.rule, one.status, one.where)
         key = (*key, said.target_nodes, said.target_tensors)
         key = (*key, one.fault.inside) if parts else (place,)
-        found.setdefault(key, []).append(said)
-    return tuple(one for group in found.values() for one in _joined(group))
+        if _around(one, target):
+            key = (one.status, one.where, said.target_nodes)
+        found.setdefault(key, []).append(_placed(said, one, target))
+    joined = (one for group in found.values() for one in _joined(group))
+    return tuple(_saying_where(one, target) for one in joined)
 
 
 def _joined(group: Sequence[Finding]) -> Sequence[Finding]:
     """Return the first of some findings on one node, the others' edits in its fix."""
     first, *others = group
     fixes = [one.fix for one in group if one.fix is not None]
-    if not others or len(fixes) < len(group):
+    inside = tuple(one for finding in group for one in finding.fault.inside)
+    if not others or (len(fixes) < len(group) and not inside):
         return group
-    message = f"{first.message}; {len(others)} more of its parts likewise"
     edits = tuple(edit for fix in fixes for edit in fix.edits)
-    return (replace(first, message=message, fix=replace(fixes[0], edits=edits)),)
+    fix = replace(fixes[0], edits=edits) if len(fixes) == len(group) else None
+    if inside:
+        earliest = min(inside, key=lambda one: one.iteration or 0)
+        fault = replace(first.fault, inside=(earliest,))
+        return (replace(first, fix=fix, fault=fault),)
+    message = f"{first.message}; {len(others)} more of its parts likewise"
+    return (replace(first, message=message, fix=fix),)
+
+
+def _around(finding: Finding, target: Opened) -> tuple[Inside, ...]:
+    """Return the turns of control-flow nodes that a finding's nodes were written out of."""
+    found = ((name, target.inside.get(name)) for name in finding.target_nodes)
+    return tuple(
+        Inside(target.parts[name].outer.op_type, target.node(name), one.body, one.turn)
+        for name, one in found
+        if one is not None
+    )
+
+
+def _saying_where(finding: Finding, target: Opened) -> Finding:
+    """Return a finding on a written-out node whose message says where it stands."""
+    around = finding.fault.inside[:1]
+    outer = {target.node(name) for name in target.inside}
+    if not around or around[0].node not in outer:
+        return finding
+    return replace(finding, message=f"{finding.message}; this is {where(finding.fault)}")
+
+
+def _placed(said: Finding, finding: Finding, target: Opened) -> Finding:
+    """Return a finding on nodes of a body that says where they are."""
+    around = _around(finding, target)
+    if not around:
+        return said
+    first = min(around, key=lambda one: one.iteration or 0)
+    fault = replace(finding.fault, inside=(first, *finding.fault.inside))
+    return replace(said, fault=fault, message=finding.message)
 
 
 def _each(names: Iterable[str]) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 
+from analyzer.core.errors import RunError
 from analyzer.core.options import Options
 from analyzer.core.report import InputPair, ProbeSummary
 from analyzer.core.types import Feeds, Pivot
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.probes import draw
+from analyzer.runtime.session import open_session
 from analyzer.severed import Severed, severed
 from analyzer.view.inline import Opened, opened_alike
 
@@ -62,9 +64,37 @@ def prepared(
     """
     inputs = input_pairs(source, target)
     samples, summary = probes or _drawn(source, target, inputs, options)
-    sides = opened_alike(source.model, target.model)
+    sides = _opened(source, target, samples, inputs)
     cut = severed(*_apart((source, target), sides), samples, inputs, options.seed)
     return Prepared(source, target, inputs, samples, summary, sides, cut)
+
+
+def _opened(
+    source: Pivot,
+    target: Pivot,
+    samples: tuple[Feeds, ...],
+    inputs: tuple[InputPair, ...],
+) -> tuple[Opened, Opened]:
+    """Return both models opened; bodies are written out where they run as they did.
+
+    Written out, both branches of an If are computed: one may not be made for the sample.
+    """
+    sides = opened_alike(source.model, target.model)
+    if not any(side.inside for side in sides):
+        return sides
+    fed = samples[0], target_feeds(samples[0], inputs, target)
+    for pivot, side, feeds in zip((source, target), sides, fed, strict=True):
+        if side.inside and not _runs(replace(pivot, model=side.model), feeds):
+            return opened_alike(source.model, target.model, bodies=False)
+    return sides
+
+
+def _runs(pivot: Pivot, feeds: Feeds) -> bool:
+    try:
+        open_session(pivot.model, pivot.folder).run(feeds)
+    except RunError:
+        return False
+    return True
 
 
 def _drawn(

@@ -18,8 +18,9 @@ from analyzer.core.types import (
 from analyzer.view.fused import SPELLED
 from analyzer.view.fused.products import SPLIT
 from analyzer.view.inline import opened
+from analyzer.view.turns import CONTROL
 
-EVERYTHING = frozenset({*SPELLED, SPLIT})
+EVERYTHING = frozenset({*SPELLED, *CONTROL, SPLIT})
 """Operators whose parts an edit may name."""
 
 

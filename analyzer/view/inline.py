@@ -7,7 +7,7 @@ is said of the node that stands in the file.
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 import onnx
 
@@ -18,6 +18,7 @@ from analyzer.view.fused.inferred import inferred, merged
 from analyzer.view.fused.products import SPLIT, apart, split_products
 from analyzer.view.fused.steps import Steps
 from analyzer.view.room import Room, may_open, named, room_of
+from analyzer.view.turns import CONTROL, Within, within
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +34,7 @@ class Part:
     place: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Opened:
     """A model whose fused operators and function calls are replaced by their parts.
 
@@ -49,13 +50,38 @@ class Opened:
     tensors: Mapping[str, str]
     room: Room
 
+    @cached_property
+    def inside(self) -> Mapping[str, Within]:
+        """The node of a body that each written-out node is, by its name."""
+        if not any(one.outer.op_type in CONTROL for one in self.parts.values()):
+            return {}  # a large file says much of its nodes, and none of this
+        found = ((node_name(one), within(one)) for one in self.model.graph.node)
+        return {name: one for name, one in found if one is not None}
+
+    @cached_property
+    def _held(self) -> Mapping[str, str]:
+        """The tensor of a body that each written-out tensor is."""
+        known = self.inside
+        return {
+            name: held
+            for node in self.model.graph.node
+            if node_name(node) in known
+            for name, held in zip(node.output, known[node_name(node)].outputs, strict=True)
+            if name in self.tensors
+        }
+
     def node(self, name: str) -> str:
         """Return the name of the node of the user's file that a node stands in."""
         part = self.parts.get(name)
         return name if part is None else node_name(part.outer)
 
     def called(self, name: str) -> str:
-        """Return what a node is called: a function's keep the call and their own name."""
+        """Return what a node is called: a function's keep the call and their own name.
+
+        A written-out one goes by the name it has in its body.
+        """
+        if name in self.inside:
+            return self.inside[name].node
         part = self.parts.get(name)
         own = part is not None and (part.outer.domain, part.outer.op_type)
         return name if own in self.room.functions else self.node(name)
@@ -69,6 +95,10 @@ class Opened:
     def tensor(self, name: str) -> str:
         """Return the tensor of the user's file that a tensor belongs to."""
         return self.tensors.get(name, name)
+
+    def held(self, name: str) -> str:
+        """Return the tensor of the user's file, or of a body in it, that a tensor is."""
+        return self._held.get(name) or self.tensor(name)
 
 
 def opened(
@@ -116,17 +146,19 @@ def opened(
     return Opened(copy, opening.parts, opening.tensors, room)
 
 
-def opened_alike(source: onnx.ModelProto, target: onnx.ModelProto) -> tuple[Opened, Opened]:
+def opened_alike(
+    source: onnx.ModelProto, target: onnx.ModelProto, *, bodies: bool = True
+) -> tuple[Opened, Opened]:
     """Return two models, opened, and operators spelled out that the other has none of.
 
     Args:
         source: One model.
         target: The other.
+        bodies: Whether loops and branches are written out too.
     """
     both = [_operators(opened(model).model) for model in (source, target)]
-    wanted = [
-        frozenset(SPELLED.keys() & (one - other)) for one, other in (both, both[::-1])
-    ]
+    spelled = SPELLED.keys() | (CONTROL if bodies else frozenset())
+    wanted = [frozenset(spelled & (one - other)) for one, other in (both, both[::-1])]
     sides = [opened(m, also=ops) for m, ops in zip((source, target), wanted, strict=True)]
     if _split_products(sides[0]) != _split_products(sides[1]):
         sides = [

@@ -9,6 +9,7 @@ from analyzer.core.graph import as_node, node_name, opsets
 from analyzer.view.calls import Functions, body_of, every_node, functions_of, made, renamed
 from analyzer.view.fused import FUSED, Tensors, declared, parts
 from analyzer.view.fused.steps import INNER, Steps
+from analyzer.view.turns import CONTROL, written_out
 
 WITHIN = "/"
 """Joins the name of a node and that of a part of it, as exporters join scopes."""
@@ -48,6 +49,8 @@ class Room:
             node: The node, as it stands in the file.
             tensors: What is known of the tensors it reads.
         """
+        if node.op_type in CONTROL & self.also and not node.domain:
+            return written_out(node, self.model, self.opset, tensors)
         fused = as_node(node, {}, {"": self.opset})
         body = body_of(node, self.functions, self.model)
         return body or parts(fused, self.opset, tensors, self.also)
