@@ -1,11 +1,11 @@
 """Findings and coverage in the names of the user's own files."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from analyzer.classify import where
 from analyzer.core.report import Coverage
-from analyzer.core.types import Finding, Fix, Inside
+from analyzer.core.types import Fault, Finding, Fix, Inside
 from analyzer.view.closed import closed
 from analyzer.view.inline import Opened
 
@@ -47,64 +47,92 @@ def said_in_file(
         source: The source, opened.
         target: The target, opened.
     """
-    found: dict[tuple[object, ...], list[Finding]] = {}
+    found: dict[_Key, list[Finding]] = {}
     for place, one in enumerate(findings):
         said = in_file(one, source, target)
+        around = _around(one, target)
         parts = one.target_nodes and all(name in target.parts for name in one.target_nodes)
-        key: tuple[object, ...] = (one.rule, one.status, one.where)
-        key = (*key, said.target_nodes, said.target_tensors)
-        key = (*key, one.fault.inside) if parts else (place,)
-        if _around(one, target):
-            key = (one.status, one.where, said.target_nodes)
-        found.setdefault(key, []).append(_placed(said, one, target))
-    joined = (one for group in found.values() for one in _joined(group))
-    return tuple(_saying_where(one, target) for one in joined)
+        if around:
+            key = _of_body(said, around, found)
+            said = replace(said, fault=_inside_of(one.fault, around), message=one.message)
+        elif parts:
+            key = _Key(said.target_nodes, (one.rule, said.target_tensors, one.fault.inside))
+        else:
+            key = _Key(said.target_nodes, (place,))
+        key = replace(key, status=(one.status, one.where))
+        found.setdefault(key, []).append(said)
+    return tuple(
+        one
+        for key, group in found.items()
+        for one in (_of_turns(group) if key.turns else _joined(group))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What findings have in common that are one: nodes, and whatever else tells them.
+
+    Attributes:
+        nodes: The user's nodes.
+        others: What else must be the same.
+        status: Status, and who made the fault.
+        turns: Whether the nodes were written out of a body.
+    """
+
+    nodes: tuple[str, ...]
+    others: tuple[object, ...]
+    status: tuple[object, ...] = ()
+    turns: bool = False
+
+
+def _of_body(said: Finding, around: Sequence[Inside], found: Iterable[_Key]) -> _Key:
+    """Return the key of a finding on a body: of an earlier one on some of its nodes."""
+    bodies = tuple((one.node, one.body) for one in around)
+    key = _Key(said.target_nodes, bodies, (said.status, said.where), turns=True)
+    same = (
+        one
+        for one in found
+        if one.turns and (one.others, one.status) == (key.others, key.status)
+    )
+    return next((one for one in same if {*one.nodes} & {*key.nodes}), key)
+
+
+def _of_turns(group: Sequence[Finding]) -> tuple[Finding]:
+    """Return the worst of some findings on one node of a body, at their first turn."""
+    first = group[0]
+    inside = min((one.fault.inside for one in group), key=_turns)
+    fault = replace(first.fault, inside=inside)
+    message = f"{first.message}; this is {where(fault)}"
+    alike = [one.fix for one in group if one.fix is not None and one.rule == first.rule]
+    edits = tuple(edit for fix in alike for edit in fix.edits)
+    fix = replace(alike[0], edits=edits) if len(alike) == len(group) else first.fix
+    return (replace(first, message=message, fix=fix, fault=fault),)
 
 
 def _joined(group: Sequence[Finding]) -> Sequence[Finding]:
     """Return the first of some findings on one node, the others' edits in its fix."""
     first, *others = group
     fixes = [one.fix for one in group if one.fix is not None]
-    inside = tuple(one for finding in group for one in finding.fault.inside)
-    if not others or (len(fixes) < len(group) and not inside):
+    if not others or len(fixes) < len(group):
         return group
-    edits = tuple(edit for fix in fixes for edit in fix.edits)
-    fix = replace(fixes[0], edits=edits) if len(fixes) == len(group) else None
-    if inside:
-        earliest = min(inside, key=lambda one: one.iteration or 0)
-        fault = replace(first.fault, inside=(earliest,))
-        return (replace(first, fix=fix, fault=fault),)
     message = f"{first.message}; {len(others)} more of its parts likewise"
-    return (replace(first, message=message, fix=fix),)
+    edits = tuple(edit for fix in fixes for edit in fix.edits)
+    return (replace(first, message=message, fix=replace(fixes[0], edits=edits)),)
 
 
 def _around(finding: Finding, target: Opened) -> tuple[Inside, ...]:
-    """Return the turns of control-flow nodes that a finding's nodes were written out of."""
-    found = ((name, target.inside.get(name)) for name in finding.target_nodes)
-    return tuple(
-        Inside(target.parts[name].outer.op_type, target.node(name), one.body, one.turn)
-        for name, one in found
-        if one is not None
-    )
+    """Return the turns that a finding's node was written out of, at the first of them."""
+    found = (target.inside.get(name) for name in finding.target_nodes)
+    paths = [one.path for one in found if one is not None]
+    return min(paths, key=_turns, default=())
 
 
-def _saying_where(finding: Finding, target: Opened) -> Finding:
-    """Return a finding on a written-out node whose message says where it stands."""
-    around = finding.fault.inside[:1]
-    outer = {target.node(name) for name in target.inside}
-    if not around or around[0].node not in outer:
-        return finding
-    return replace(finding, message=f"{finding.message}; this is {where(finding.fault)}")
+def _turns(path: Sequence[Inside]) -> tuple[int, ...]:
+    return tuple(one.iteration or 0 for one in path)
 
 
-def _placed(said: Finding, finding: Finding, target: Opened) -> Finding:
-    """Return a finding on nodes of a body that says where they are."""
-    around = _around(finding, target)
-    if not around:
-        return said
-    first = min(around, key=lambda one: one.iteration or 0)
-    fault = replace(finding.fault, inside=(first, *finding.fault.inside))
-    return replace(said, fault=fault, message=finding.message)
+def _inside_of(fault: Fault, around: tuple[Inside, ...]) -> Fault:
+    return replace(fault, inside=(*around, *fault.inside))
 
 
 def _each(names: Iterable[str]) -> tuple[str, ...]:

@@ -18,7 +18,10 @@ from analyzer.view.fused.inferred import inferred, merged
 from analyzer.view.fused.products import SPLIT, apart, split_products
 from analyzer.view.fused.steps import Steps
 from analyzer.view.room import Room, may_open, named, room_of
-from analyzer.view.turns import CONTROL, Within, within
+from analyzer.view.turns import CONTROL, Within, handed_down, within
+
+RECURRENT = frozenset({"GRU", "LSTM", "RNN"})
+"""Operators that hold all turns in one node."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,8 +160,12 @@ def opened_alike(
         bodies: Whether loops and branches are written out too.
     """
     both = [_operators(opened(model).model) for model in (source, target)]
-    spelled = SPELLED.keys() | (CONTROL if bodies else frozenset())
-    wanted = [frozenset(spelled & (one - other)) for one, other in (both, both[::-1])]
+    spelled = SPELLED.keys()
+    wanted = [
+        frozenset(spelled & (one - other))
+        | (_bodies(one, other) if bodies else frozenset())
+        for one, other in (both, both[::-1])
+    ]
     sides = [opened(m, also=ops) for m, ops in zip((source, target), wanted, strict=True)]
     if _split_products(sides[0]) != _split_products(sides[1]):
         sides = [
@@ -166,6 +173,14 @@ def opened_alike(
             for model, ops in zip((source, target), wanted, strict=True)
         ]
     return sides[0], sides[1]
+
+
+def _bodies(own: frozenset[str], other: frozenset[str]) -> frozenset[str]:
+    """Return the control-flow operators to write out: those that the other spells so.
+
+    Where the other has a recurrent operator instead, that is no nearer to one turn.
+    """
+    return frozenset() if RECURRENT & (other - own) else CONTROL & (own - other)
 
 
 def _split_products(side: Opened) -> Counter[tuple[str, bool]]:
@@ -223,7 +238,10 @@ class _Opening:
         steps = self.room.parts(node, tensors) if asked else None
         if steps is None:
             return self._with_subgraphs(node, tensors)
-        steps = named(steps, self.room.base(node), self.room.taken)
+        base = self.room.base(node)
+        is_call = (node.domain, node.op_type) in self.room.functions
+        steps = named(steps, base, self.room.taken)
+        steps = handed_down(node, steps, base, is_call=is_call)
         self._note(steps, node, outer)
         further = partial(self._node, tensors=tensors, outer=outer or node)
         return tuple(part for one in steps for part in (further(one) or (one,)))

@@ -12,7 +12,7 @@ FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE})
 
 
 def with_fixed_sizes(model: onnx.ModelProto, dynamic: Collection[str]) -> onnx.ModelProto:
-    """Return a model whose Shape nodes give constants wherever all they give is fixed.
+    """Return a model with fixed sizes as constants, where its weights wait for them.
 
     Exporters lay out a recurrent layer's weights by the hidden size, and read that off the
     shape of a state whose batch alone is open. The weights are constants all the same.
@@ -21,8 +21,15 @@ def with_fixed_sizes(model: onnx.ModelProto, dynamic: Collection[str]) -> onnx.M
         model: A pivot's proto; it is returned as it is where no weight waits for a size.
         dynamic: Tensors whose values depend on the values of the model's inputs.
     """
-    if not _lays_out_weights(model, dynamic):
-        return model
+    return with_every_fixed_size(model) if _lays_out_weights(model, dynamic) else model
+
+
+def with_every_fixed_size(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model whose Shape nodes give constants wherever all they give is fixed.
+
+    Args:
+        model: A pivot's proto; it is returned as it is where there is no such node.
+    """
     known = dict(_fixed_shapes(model))
     if not known:
         return model

@@ -4,6 +4,7 @@ Where one model has a Loop and the other has its turns one after the other, the 
 what belongs together. Each node of a turn knows the node of the body that it is.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,9 @@ from onnx import numpy_helper
 
 from analyzer.core.graph import node_name
 from analyzer.core.tensors import is_external
-from analyzer.view.calls import made, renamed
+from analyzer.core.types import Inside
+from analyzer.view.calls import renamed
+from analyzer.view.counted import Constants, turns_taken
 from analyzer.view.fused.known import UNKNOWN, Tensors
 from analyzer.view.fused.steps import Steps, constant, inner, over_axes, step
 
@@ -26,7 +29,7 @@ MOST_TURNS = 64
 MOST_NODES = 4096
 """Nodes that one operator is written out into, at most: what is analysed stays small."""
 
-BODY, TURN, NODE, GIVES = "body", "turn", "node", "gives"
+PATH, NODE, GIVES = "path", "node", "gives"
 """What the metadata of a written-out node says of where it comes from."""
 
 
@@ -35,14 +38,12 @@ class Within:
     """The node of a body that a written-out node is.
 
     Attributes:
-        body: The attribute that holds the body.
-        turn: The turn, None for a branch.
+        path: The turns or branches it stands inside of, the outermost first.
         node: What the node is called there.
         outputs: What it gives there.
     """
 
-    body: str
-    turn: int | None
+    path: tuple[Inside, ...]
     node: str
     outputs: tuple[str, ...]
 
@@ -50,10 +51,48 @@ class Within:
 def within(node: onnx.NodeProto) -> Within | None:
     """Return which node of a body a node is; None where it was not written out of one."""
     said = {entry.key: entry.value for entry in node.metadata_props}
-    if BODY not in said or GIVES not in said:
+    if not said.keys() >= {PATH, NODE, GIVES}:
         return None
-    turn = int(said[TURN]) if said[TURN] else None
-    return Within(said[BODY], turn, said[NODE], tuple(said[GIVES].split("\n")))
+    path = tuple(Inside(*one) for one in json.loads(said[PATH]))
+    return Within(path, said[NODE], tuple(json.loads(said[GIVES])))
+
+
+def noted(node: onnx.NodeProto, place: Within) -> onnx.NodeProto:
+    """Return a copy of a node that says which node of a body it is."""
+    result = onnx.NodeProto()
+    result.CopyFrom(node)
+    del result.metadata_props[:]
+    path = [(one.op, one.node, one.body, one.iteration) for one in place.path]
+    for key, value in ((PATH, path), (GIVES, place.outputs)):
+        result.metadata_props.add(key=key, value=json.dumps(value))
+    result.metadata_props.add(key=NODE, value=place.node)
+    return result
+
+
+def handed_down(node: onnx.NodeProto, parts: Steps, base: str, *, is_call: bool) -> Steps:
+    """Return the parts of a written-out node, told which node of a body they are.
+
+    Args:
+        node: The node that was opened.
+        parts: What it was opened into, under their own names.
+        base: What those begin with.
+        is_call: Whether it calls a function, whose nodes have names of their own.
+    """
+    place = within(node)
+    if place is None:
+        return parts
+    ends = dict(zip(node.output, place.outputs, strict=False))
+
+    def called(name: str) -> str:
+        own = f"{place.node}/{name.removeprefix(base + '/')}" if is_call else place.node
+        return str(ends.get(name, own))
+
+    def placed(one: onnx.NodeProto) -> Within:
+        if is_call:
+            return Within(place.path, called(one.name), tuple(map(called, one.output)))
+        return Within(place.path, place.node, place.outputs[:1] * len(one.output))
+
+    return tuple(one if within(one) else noted(one, placed(one)) for one in parts)
 
 
 def written_out(
@@ -76,17 +115,9 @@ def written_out(
     weights = [one for graph in graphs.values() for one in graph.initializer]
     if any(map(is_external, weights)) or not any(node.output[:1]):
         return None
-    writing = _Writing(node, graphs, _constants(model), opset)
+    writing = _Writing(node, graphs, Constants(model), opset)
     steps = {"If": writing.branches, "Loop": writing.loop}.get(node.op_type)
     return steps() if steps else writing.scan(tensors)
-
-
-def _constants(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
-    found = {one.name: one for one in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant" and node.attribute[:1]:
-            found[node.output[0]] = node.attribute[0].t
-    return found
 
 
 Given = Callable[[int], tuple[Steps, dict[str, str]]]
@@ -99,12 +130,12 @@ class _Writing:
 
     node: onnx.NodeProto
     graphs: Mapping[str, onnx.GraphProto]
-    known: Mapping[str, onnx.TensorProto]
+    known: Constants
     opset: int
 
     def branches(self) -> Steps | None:
         """Return the branch that is taken, or both and a Where for each result."""
-        chosen = self._number(self.node.input[0])
+        chosen = self.known.number(self.node.input[0])
         given = list(self.node.output)
         if chosen is not None:
             body = "then_branch" if chosen else "else_branch"
@@ -122,11 +153,9 @@ class _Writing:
         return tuple(steps)
 
     def loop(self) -> Steps | None:
-        """Return the turns of a Loop that nothing but a constant count ends."""
-        graph, count = self.graphs["body"], self._number(self.node.input[0])
-        starts = self.node.input[1] if len(self.node.input) > 1 else ""
-        if (starts and not self._number(starts)) or not self._goes_on(graph):
-            return None
+        """Return the turns of a Loop whose number no sample decides."""
+        graph = self.graphs["body"]
+        count = turns_taken(self.node, graph, self.known, MOST_TURNS)
         states = list(self.node.input[2:])
         clock = [value.name for value in graph.input[:2]]
         kept = [value.name for value in graph.output[1:]]
@@ -227,37 +256,39 @@ class _Writing:
         graph = self.graphs[body]
         scope = body if turn is None else f"turn_{turn}"
         weights = {one.name: inner(f"{body}/{one.name}") for one in graph.initializer}
-        own = dict.fromkeys(name for name in made(graph.node))
-        names = {**weights, **{name: inner(f"{scope}/{name}") for name in own}, **given}
         direct = {name for node in graph.node for name in node.output if name}
+        own = {name: inner(f"{scope}/{name}") for name in direct}
+        names = {**weights, **own, **given}
         results = [value.name for value in graph.output]
         names |= {
             name: end
             for name, end in zip(results, ends, strict=True)
             if end and name in direct and results.count(name) == 1
         }
-        steps = [_noted(node, renamed(node, names), body, turn) for node in graph.node]
+        steps = [self._step(node, names, body, turn) for node in graph.node]
         for name, end in zip(results, ends, strict=True):
             if end and names.get(name, name) != end:
                 steps.append(step("Identity", (names.get(name, name),), end))
         outer = [names.get(name, name) for name in results]
         return tuple(steps), [end or name for name, end in zip(outer, ends, strict=True)]
 
-    def _goes_on(self, graph: onnx.GraphProto) -> bool:
-        """Return whether a Loop's body never ends it by itself."""
-        name = graph.output[0].name
-        givers = {one: node for node in graph.node for one in node.output}
-        while name in givers and givers[name].op_type == "Identity":
-            name = givers[name].input[0]
-        if name == graph.input[1].name:
-            return True
-        inside = {one.name: one for one in graph.initializer}
-        if name in givers and givers[name].op_type == "Constant":
-            inside[name] = givers[name].attribute[0].t
-        return bool(_value(inside.get(name) or self.known.get(name)))
-
-    def _number(self, name: str) -> int | None:
-        return _value(self.known.get(name))
+    def _step(
+        self,
+        origin: onnx.NodeProto,
+        names: Mapping[str, str],
+        body: str,
+        turn: int | None,
+    ) -> onnx.NodeProto:
+        """Return a node of the body as one of a turn, which says where it comes from."""
+        around = within(self.node)
+        outer = around.path if around else ()
+        name = around.node if around else node_name(self.node)
+        here = Inside(self.node.op_type, name, body, turn)
+        place = Within((*outer, here), node_name(origin), tuple(origin.output))
+        node = noted(renamed(origin, names), place)
+        scope = body if turn is None else f"turn_{turn}"
+        node.name = f"{scope}/{node_name(origin)}"
+        return node
 
     def _setting(self, name: str) -> int:
         return next((one.i for one in self.node.attribute if one.name == name), 0)
@@ -267,34 +298,9 @@ class _Writing:
         return next(found, [0] * count)
 
 
-def _value(tensor: onnx.TensorProto | None) -> int | None:
-    """Return a constant's only number; None for anything else."""
-    if tensor is None or is_external(tensor):
-        return None
-    values = numpy_helper.to_array(tensor).ravel()
-    return int(values[0]) if values.size == 1 else None
-
-
 def _weights(graph: onnx.GraphProto, body: str) -> Steps:
     """Return the weights of a body as operators that give them."""
     return tuple(
         constant(inner(f"{body}/{one.name}"), numpy_helper.to_array(one))
         for one in graph.initializer
     )
-
-
-def _noted(
-    origin: onnx.NodeProto, node: onnx.NodeProto, body: str, turn: int | None
-) -> onnx.NodeProto:
-    """Return a written-out node that says which node of a body it is."""
-    scope = body if turn is None else f"turn_{turn}"
-    node.name = f"{scope}/{node_name(origin)}"
-    notes = {
-        BODY: body,
-        TURN: "" if turn is None else str(turn),
-        NODE: node_name(origin),
-        GIVES: "\n".join(origin.output),
-    }
-    for key, value in notes.items():
-        node.metadata_props.add(key=key, value=value)
-    return node

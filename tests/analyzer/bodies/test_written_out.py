@@ -126,3 +126,54 @@ def test_branch_not_made_for_the_sample_stays_a_branch(spell: Model, told: Told)
     report = told(spell(text), spell(STRAIGHT))
 
     assert report.verdict is Verdict.EQUIVALENT
+
+
+COUNTED = LOOP.replace("Loop(three, going, s0)", "Loop(, going, s0)").replace(
+    "[go] d = Identity(c)", "one = Constant<value_int = 1>()  m = Add(n, one)"
+    "  [go] d = Less(m, three)"
+)  # fmt: skip
+SIZED = """g (float[3,2,8] x) => (float[3,2,8] y) {
+  sizes = Shape(x)  count = Gather<axis = 0>(sizes, i2)
+  last, y = Loop(count, going, start) <body = one (int64 n, bool c, float[2,8] t)
+    => (bool d, float[2,8] u, float[2,8] row) {
+      d = Identity(c)  e = Gather<axis = 0>(x, n)  [product] p = MatMul(e, w)
+      [sum] q = Add(p, t)  [bend] u = Tanh(q)  [shift] row = Add(u, b) }> }"""
+FORWARD = STEPS.replace("i0", "i9").replace("i2", "i0").replace("i9", "i2").replace(
+    "Concat<axis = 0>(u2, u1, u0)", "Concat<axis = 0>(u0, u1, u2)"
+)  # fmt: skip
+CALLING = """g (float[2,8] x) => (float[2,8] y) {
+  [turns] s = Loop(three, going, x) <body = one (int64 n, bool c, float[2,8] t)
+    => (bool d, float[2,8] u) { d = Identity(c)  [call] u = mine.layer(t, w, b) }>
+  y = Neg(s) }
+<domain: "mine", opset_import: ["": 17]>
+layer (a, v, o) => (r) { [product] m = MatMul(a, v)  k = Add(m, o)  r = Tanh(k) }"""
+CALLED = f"""g (float[2,8] x) => (float[2,8] y) {{
+  s0 = Identity(x) {thrice("p@ = Gemm(s@, w, b)  s# = Tanh(p@) ")} y = Neg(s3) }}"""
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "node"),
+    [(TURNS, COUNTED, "product"), (FORWARD, SIZED, "product"),
+     (CALLED, CALLING, "call/product")],
+)  # fmt: skip
+def test_turns_that_the_samples_do_not_decide_are_counted(
+    spell: Model, told: Told, flipped: Array, source: str, target: str, node: str
+) -> None:
+    """By a condition, by a size, and with a function in the body."""
+    healthy = told(spell(source), spell(target))
+    finding = only(told(spell(source), spell(target, w=flipped)))
+
+    assert (healthy.verdict, healthy.findings) == (Verdict.EQUIVALENT, ())
+    assert finding.target_nodes == (node,)
+
+
+def test_loop_against_a_scan_names_the_node_of_its_body(
+    spell: Model, told: Told, flipped: Array
+) -> None:
+    """Neither has what the other has; written out, they are alike."""
+    scan = SCAN.replace("scan_input_directions = [1],", "").replace(
+        "scan_output_directions = [1], ", ""
+    )
+    finding = only(told(spell(scan), spell(SIZED, w=flipped)))
+
+    assert (finding.target_nodes, finding.target_tensors) == (("product",), ("p",))
