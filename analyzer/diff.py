@@ -34,6 +34,7 @@ from analyzer.naming import coverage_in_file
 from analyzer.natively import Natively, natively, refused
 from analyzer.opened import compare_opened
 from analyzer.origins import hidden_behind, is_hidden
+from analyzer.output_shapes import output_shape_findings
 from analyzer.outputs import (
     NativeRuns,
     completed,
@@ -262,6 +263,9 @@ def _all_findings(
     findings = (
         *interface_faults(pair.source, pair.target, pair.inputs),
         *found,
+        *output_shape_findings(
+            outputs, runs, pair.cut.inputs, compared, pair.sides[1], found
+        ),
         *constant_findings(pair.target, outputs, compared.target.dynamic),
         *refusal_findings(pair.target, refused),
         *fidelity_findings(pair.run, compared.gaps, feeds, options.seed, outputs),
