@@ -1,6 +1,7 @@
-"""What ONNX Runtime dies of without a word: integers that are divided by zero.
+"""What ONNX Runtime may die of without a word: integers that are divided by zero.
 
-The processor traps, and the trap takes the process with it; such a node is refused instead.
+Where the processor traps, the trap takes the process with it; such a node is refused. Of a
+divisor that is computed, ONNX Runtime 1.31 says itself that it is zero.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from onnx import TensorProto, numpy_helper
 from analyzer.core.tensors import is_external
 
 DIVIDING = frozenset({"Div", "Mod"})
-"""Operators that ONNX Runtime 1.31 computes on integers without looking at the divisor."""
+"""Operators that divide integers."""
 
 WHOLE = frozenset(
     {

@@ -20,6 +20,7 @@ from analyzer.core.graph import node_name
 from analyzer.core.tensors import is_external
 from analyzer.core.types import Array, Feeds
 from analyzer.runtime.deadly import division_by_zero
+from analyzer.runtime.quotients import guarded
 from analyzer.runtime.refusal import guilty_node, newest_ir, newest_opset, sentence
 from analyzer.runtime.soundness import byte_size
 
@@ -102,7 +103,7 @@ def open_session(
     named = _with_names(model)
     _refuse_division_by_zero(named.graph)
     try:
-        native = _native_session(named, folder, optimize=optimize, threads=threads)
+        native = _native_session(guarded(named), folder, optimize=optimize, threads=threads)
     except _refusals() as surprise:
         if newest_ir(str(surprise)):
             older = onnx.ModelProto()
