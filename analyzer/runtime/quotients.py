@@ -95,7 +95,7 @@ class _Types:
             name = giver.input[1 if giver.op_type == "Where" else 0]
             if name in passed:
                 break
-        found = self._known.get(name, 0)
+        found = int(self._known.get(name, 0))
         self._known |= dict.fromkeys(passed, found)
         return found
 

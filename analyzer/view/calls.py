@@ -42,8 +42,9 @@ def body_of(
     own = dict.fromkeys(name for name in made(graph.node) if name not in ends)
     names = {k: inner(short) for k, short in _unnumbered(own).items()}
     result = tuple(renamed(node, names) for node in graph.node)
-    called = _unnumbered(dict.fromkeys(node.name for node in result if node.name))
-    for node in result:
+    every = tuple(every_node(result))
+    called = _unnumbered(dict.fromkeys(node.name for node in every if node.name))
+    for node in every:
         node.name = called.get(node.name, "")
     return result
 

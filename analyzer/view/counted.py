@@ -1,5 +1,6 @@
 """How many turns a Loop takes, where constants and fixed sizes alone decide it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,21 @@ from analyzer.view.sizes import with_every_fixed_size
 NOWHERE = Path()
 """Where external weights are looked for: nothing that counts turns is one."""
 
+SMALL = 64
+"""Numbers of a constant that may count or choose: a weight has more, and is not copied."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constants:
-    """What a model's main graph gives whatever it is fed."""
+    """What a model's main graph gives whatever it is fed.
+
+    Attributes:
+        model: The model.
+        beside: Nodes that stand in it where a node of its own was opened.
+    """
 
     model: onnx.ModelProto
+    beside: Sequence[onnx.NodeProto] = ()
 
     def value(self, name: str) -> Array | None:
         """Return a tensor's value; None where it depends on an input or a weight's file.
@@ -34,12 +44,14 @@ class Constants:
         for weight in self.model.graph.initializer:
             if weight.name == name:
                 return None if is_external(weight) else tensor_value(weight, NOWHERE)
-        giver = next((n for n in self.model.graph.node if name in n.output), None)
+        nodes = (*self.beside, *self.model.graph.node)
+        giver = next((node for node in nodes if name in node.output), None)
         if giver is None or not name:
             return None
         if giver.op_type == "Constant" and giver.attribute[:1]:
             return constant_value(giver, NOWHERE)
-        return self._computed(name)
+        near = any(giver is node for node in self.beside)
+        return self._computed_beside(name) if near else self._computed(name)
 
     def number(self, name: str) -> int | None:
         """Return a constant's only number; None for anything else.
@@ -49,6 +61,21 @@ class Constants:
         """
         found = self.value(name)
         return int(found.ravel()[0]) if found is not None and found.size == 1 else None
+
+    def _computed_beside(self, name: str) -> Array | None:
+        near = onnx.ModelProto(ir_version=self.model.ir_version)
+        near.opset_import.extend(self.model.opset_import)
+        near.graph.node.extend(self.beside)
+        read = {one for node in self.beside for one in reads(node)}
+        near.graph.initializer.extend(
+            one
+            for one in self.model.graph.initializer
+            if one.name in read and math.prod(one.dims) <= SMALL and not is_external(one)
+        )
+        try:
+            return run_region(near, NOWHERE, {}, [name])[name]
+        except RunError:  # it reads what is computed around it
+            return None
 
     def _computed(self, name: str) -> Array | None:
         sized = with_every_fixed_size(self.model)

@@ -56,9 +56,8 @@ class Opened:
     @cached_property
     def inside(self) -> Mapping[str, Within]:
         """The node of a body that each written-out node is, by its name."""
-        if not any(one.outer.op_type in CONTROL for one in self.parts.values()):
-            return {}  # a large file says much of its nodes, and none of this
-        found = ((node_name(one), within(one)) for one in self.model.graph.node)
+        named = ((node_name(one), one) for one in self.model.graph.node if self.parts)
+        found = ((name, within(one)) for name, one in named if name in self.parts)
         return {name: one for name, one in found if one is not None}
 
     @cached_property
@@ -230,12 +229,16 @@ class _Opening:
         return tuple(part for node, one in pairs for part in (one or (node,)))
 
     def _node(
-        self, node: onnx.NodeProto, tensors: Tensors, outer: onnx.NodeProto | None = None
+        self,
+        node: onnx.NodeProto,
+        tensors: Tensors,
+        outer: onnx.NodeProto | None = None,
+        beside: Steps = (),
     ) -> Steps | None:
         """Return what a node is replaced by; None where it stays as it is."""
         unasked = self.only is not None and not {*node.output} & {*self.only}
         asked = may_open(node, self.room) and (outer is not None or not unasked)
-        steps = self.room.parts(node, tensors) if asked else None
+        steps = self.room.parts(node, tensors, beside) if asked else None
         if steps is None:
             return self._with_subgraphs(node, tensors)
         base = self.room.base(node)
@@ -243,7 +246,7 @@ class _Opening:
         steps = named(steps, base, self.room.taken)
         steps = handed_down(node, steps, base, is_call=is_call)
         self._note(steps, node, outer)
-        further = partial(self._node, tensors=tensors, outer=outer or node)
+        further = partial(self._node, tensors=tensors, outer=outer or node, beside=steps)
         return tuple(part for one in steps for part in (further(one) or (one,)))
 
     def _note(

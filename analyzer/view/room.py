@@ -7,6 +7,7 @@ import onnx
 
 from analyzer.core.graph import as_node, node_name, opsets
 from analyzer.view.calls import Functions, body_of, every_node, functions_of, made, renamed
+from analyzer.view.counted import Constants
 from analyzer.view.fused import FUSED, Tensors, declared, parts
 from analyzer.view.fused.steps import INNER, Steps
 from analyzer.view.turns import CONTROL, written_out
@@ -42,15 +43,18 @@ class Room:
         name = node_name(node)
         return next(one for one in node.output if one) if name in self.shared else name
 
-    def parts(self, node: onnx.NodeProto, tensors: Tensors) -> Steps | None:
+    def parts(
+        self, node: onnx.NodeProto, tensors: Tensors, beside: Steps = ()
+    ) -> Steps | None:
         """Return the nodes that a node stands for; None where it stands for itself.
 
         Args:
             node: The node, as it stands in the file.
             tensors: What is known of the tensors it reads.
+            beside: What it stands among, if a node of the file was opened into that.
         """
         if node.op_type in CONTROL & self.also and not node.domain:
-            return written_out(node, self.model, self.opset, tensors)
+            return written_out(node, Constants(self.model, beside), self.opset, tensors)
         fused = as_node(node, {}, {"": self.opset})
         body = body_of(node, self.functions, self.model)
         return body or parts(fused, self.opset, tensors, self.also)

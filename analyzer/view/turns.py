@@ -96,13 +96,13 @@ def handed_down(node: onnx.NodeProto, parts: Steps, base: str, *, is_call: bool)
 
 
 def written_out(
-    node: onnx.NodeProto, model: onnx.ModelProto, opset: int, tensors: Tensors
+    node: onnx.NodeProto, known: Constants, opset: int, tensors: Tensors
 ) -> Steps | None:
     """Return the nodes that a control-flow node stands for, in the order they compute.
 
     Args:
         node: The node.
-        model: The model it stands in.
+        known: Constants of the model it stands in.
         opset: Its default-domain opset.
         tensors: What is known of the tensors it reads.
 
@@ -115,7 +115,7 @@ def written_out(
     weights = [one for graph in graphs.values() for one in graph.initializer]
     if any(map(is_external, weights)) or not any(node.output[:1]):
         return None
-    writing = _Writing(node, graphs, Constants(model), opset)
+    writing = _Writing(node, graphs, known, opset)
     steps = {"If": writing.branches, "Loop": writing.loop}.get(node.op_type)
     return steps() if steps else writing.scan(tensors)
 

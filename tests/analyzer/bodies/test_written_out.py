@@ -177,3 +177,36 @@ def test_loop_against_a_scan_names_the_node_of_its_body(
     finding = only(told(spell(scan), spell(SIZED, w=flipped)))
 
     assert (finding.target_nodes, finding.target_tensors) == (("product",), ("p",))
+
+
+CHOOSING = """g (float[2,8] x) => (float[2,8] y) {
+  [turns] s = Loop(three, going, x) <body = one (int64 n, bool c, float[2,8] t)
+    => (bool d, float[2,8] u) {
+      d = Identity(c)  late = Greater(n, i2)
+      [fork] u = If(late) <
+        then_branch = a () => (float[2,8] ua) { [left] l = MatMul(t, w)  ua = Tanh(l) },
+        else_branch = e () => (float[2,8] ue) { [right] r = Add(t, b)  ue = Tanh(r) }> }>
+  y = Neg(s) }"""
+CHOSEN = """g (float[2,8] x) => (float[2,8] y) {
+  p0 = Add(x, b)  s1 = Tanh(p0)  p1 = MatMul(s1, w)  s2 = Tanh(p1)  p2 = MatMul(s2, w)
+  s3 = Tanh(p2)  y = Neg(s3) }"""
+HELD = """g (float[2,8] x) => (float[2,8] y) { [call] s = mine.layer(x, w)  y = Neg(s) }
+<domain: "mine", opset_import: ["": 17]>
+layer (a, v) => (r) {
+  n = Constant<value_int = 1>()  k = Cast<to = 9>(n)
+  [fork] r = If(k) <
+    then_branch = t () => (float[2,8] ra) { [left] l = MatMul(a, v)  ra = Tanh(l) },
+    else_branch = e () => (float[2,8] re) { re = Relu(a) }> }"""
+
+
+@pytest.mark.parametrize(("source", "target"), [(CHOSEN, CHOOSING), (STRAIGHT, HELD)])
+def test_branch_that_a_turn_or_a_function_chooses_is_taken(
+    spell: Model, told: Told, flipped: Array, source: str, target: str
+) -> None:
+    """An If inside of what is written out is a node of its own, by its own name."""
+    healthy = told(spell(source), spell(target))
+    finding = only(told(spell(source), spell(target, w=flipped)))
+
+    assert (healthy.verdict, healthy.findings) == (Verdict.EQUIVALENT, ())
+    assert finding.target_nodes == ("left",)
+    assert "inside then_branch of If" in finding.message
