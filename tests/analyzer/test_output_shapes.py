@@ -68,3 +68,11 @@ def test_outputs_may_take_the_order_of_axes_that_inputs_took(told: Told) -> None
     report = told(first, last)
 
     assert (report.verdict, report.findings) == (Verdict.EQUIVALENT, ())
+
+
+def test_a_number_alone_may_be_a_scalar(told: Told) -> None:
+    """Some formats have no tensor without axes."""
+    text = "(float[4] x) => (y) { y = ReduceSum<keepdims = 1>(x) }"
+    report = told(text, text.replace("keepdims = 1", "keepdims = 0"))
+
+    assert (report.verdict, report.findings) == (Verdict.EQUIVALENT, ())
