@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import warnings
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
@@ -16,6 +17,7 @@ from analyzer.commandline import (
     apply_options,
     diff_options,
     repair_options,
+    rule_options,
     trust_and_loudness,
 )
 
@@ -162,7 +164,9 @@ def parser() -> argparse.ArgumentParser:
     trust_and_loudness(one)
     page = command(_explain, "explain", "what a rule finds and how it cures")
     page.add_argument("rule", metavar="RULE", help="its name, as a report gives it")
-    command(_rules, "rules", "every kind of fault that can be explained")
+    listing = command(_rules, "rules", "every kind of fault that can be explained")
+    for one in (page, listing):
+        rule_options(one)
     return top
 
 
@@ -190,7 +194,7 @@ def _diff(given: argparse.Namespace) -> int:
             given.source,
             given.target,
             options=options_of(given),
-            rules=_rule_book,
+            rules=partial(_rule_book, given),
             progress=told,
         )
     for note in (*analysis.source.notes, *analysis.target.notes):
@@ -211,7 +215,7 @@ def _repair(given: argparse.Namespace) -> int:
             given.target,
             given.output,
             options=options_of(given),
-            rules=_rule_book(),
+            rules=_rule_book(given),
             progress=told,
             dry_run=given.dry_run,
             force=given.force,
@@ -235,7 +239,7 @@ def _write_fix_report(report: Report, given: argparse.Namespace) -> None:
         rule.slug: Page(
             section(rule, "Cause"), section(rule, "Prevention"), section(rule, "References")
         )
-        for rule in all_rules()
+        for rule in all_rules(given.rules)
     }
     diff = ("diff", given.source, given.target, "--seed", str(given.seed))
     commands = [(*program().split(), *words) for words in (diff, given.words)]
@@ -293,7 +297,7 @@ def _explain(given: argparse.Namespace) -> int:
     from rules.catalogue import explanation
     from rules.discovery import all_rules
 
-    known = {rule.slug: rule for rule in all_rules()}
+    known = {rule.slug: rule for rule in all_rules(given.rules)}
     if given.rule not in known:
         near = " or ".join(get_close_matches(given.rule, known))
         raise UsageError(
@@ -310,8 +314,7 @@ def _rules(given: argparse.Namespace) -> int:
     from rules.catalogue import table
     from rules.discovery import all_rules
 
-    del given
-    known = sorted(table(all_rules()), key=lambda row: (row[1], row[0]))
+    known = sorted(table(all_rules(given.rules)), key=lambda row: (row[1], row[0]))
     widest = max((len(slug) for slug, _, _ in known), default=0)
     for slug, fault_class, summary in known:
         print(f"{slug:{widest}}  {fault_class:22}  {summary}")
@@ -341,10 +344,10 @@ def options_of(given: argparse.Namespace) -> Options:
     )
 
 
-def _rule_book() -> tuple[Judge, ...]:
+def _rule_book(given: argparse.Namespace) -> tuple[Judge, ...]:
     from rules.discovery import all_rules
 
-    return all_rules()
+    return all_rules(given.rules)
 
 
 def _progress(given: argparse.Namespace) -> Bar:

@@ -102,6 +102,17 @@ def _pair(command: argparse.ArgumentParser) -> None:
         type=Path,
         help="what belongs together, by name",
     )
+    rule_options(command)
+
+
+def rule_options(command: argparse.ArgumentParser) -> None:
+    """Add what every command that asks the rules takes."""
+    command.add_argument(
+        "--rules",
+        metavar="FOLDER",
+        type=Path,
+        help="rules of your own, one a file; the files are run",
+    )
 
 
 def _read(kind: str) -> Callable[[str], object]:
