@@ -72,14 +72,31 @@ def as_node(
         values: Value of each constant tensor by name.
         versions: Opset version by domain.
     """
+    return wired(proto, (tuple(proto.input), tuple(proto.output)), values, versions)
+
+
+def wired(
+    proto: onnx.NodeProto,
+    ends: tuple[tuple[str, ...], tuple[str, ...]],
+    values: Mapping[str, Array],
+    versions: Mapping[str, int],
+) -> Node:
+    """Return one proto as a `Node`, where what it reads and gives is known already.
+
+    Args:
+        proto: The operator.
+        ends: Its input and its output tensors; asking a proto for them is slow.
+        values: Value of each constant tensor by name.
+        versions: Opset version by domain.
+    """
     op, domain = proto.op_type, proto.domain
     domain = "" if domain == "ai.onnx" else domain
     opset = versions.get(domain, 1)
     attributes = schema_defaults(op, opset, domain)
-    if proto.attribute:
-        own = {attr.name: attribute_value(attr) for attr in proto.attribute}
-        attributes = {**attributes, **own}
-    inputs, outputs = tuple(proto.input), tuple(proto.output)
+    if own := proto.attribute:
+        stated = {attribute.name: attribute_value(attribute) for attribute in own}
+        attributes = {**attributes, **stated}
+    inputs, outputs = ends
     slots = {slot: values[name] for slot, name in enumerate(inputs) if name in values}
     name = proto.name or next(filter(None, outputs), "")
     return Node(name, op, domain, opset, inputs, outputs, attributes, slots)

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from analyzer.view import Operator, View
+from analyzer.view import View
 
 COMMUTATIVE = frozenset({"Add", "Mul", "Max", "Min", "Sum", "And", "Or", "Xor", "Equal"})
 """Operators whose operands two converters may write in either order."""
 
 
-def directed_labels(view: View, *, forward: bool) -> Mapping[int, int]:
+def directed_labels(view: View, *, forward: bool) -> Sequence[int]:
     """Return a label for each operator that equal surroundings on one side share.
 
     Args:
@@ -24,46 +24,17 @@ def directed_labels(view: View, *, forward: bool) -> Mapping[int, int]:
         topological order sees everything before, and two separate directions let an edit
         spoil only what lies on its other side.
     """
-    start = {op.index: hash(op.op) for op in view.operators}
-    if forward:
-        return _pass(view.operators, start, _givers(view), forward=True)
-    return _pass(tuple(reversed(view.operators)), start, _readers(view), forward=False)
-
-
-def unique(marks: Mapping[int, int]) -> Mapping[int, int]:
-    """Return, for each label that only one operator carries, that operator's index."""
-    counts = Counter(marks.values())
-    return {mark: index for index, mark in marks.items() if counts[mark] == 1}
-
-
-def _pass(
-    operators: Sequence[Operator],
-    start: Mapping[int, int],
-    neighbours: Mapping[int, Sequence[int]],
-    *,
-    forward: bool,
-) -> dict[int, int]:
-    """Return labels after one walk in topological order: each sees all before it."""
-    marks: dict[int, int] = {}
-    for operator in operators:
-        around = [marks[index] for index in neighbours[operator.index] if index in marks]
-        if operator.op in COMMUTATIVE or not forward:
+    marks = [0] * len(view.operators)
+    near = view.before if forward else view.after
+    for operator in view.operators if forward else reversed(view.operators):
+        around = [marks[index] for index in near[operator.index]]
+        if len(around) > 1 and (not forward or operator.op in COMMUTATIVE):
             around.sort()  # readers have no order of their own
-        marks[operator.index] = hash((start[operator.index], tuple(around)))
+        marks[operator.index] = hash((operator.op, *around))
     return marks
 
 
-def _givers(view: View) -> Mapping[int, Sequence[int]]:
-    return {
-        op.index: [view.owner[name].index for name in op.inputs if name in view.owner]
-        for op in view.operators
-    }
-
-
-def _readers(view: View) -> Mapping[int, Sequence[int]]:
-    found: dict[int, list[int]] = {op.index: [] for op in view.operators}
-    for op in view.operators:
-        for name in op.inputs:
-            if name in view.owner:
-                found[view.owner[name].index].append(op.index)
-    return found
+def unique(marks: Sequence[int]) -> Mapping[int, int]:
+    """Return, for each label that only one operator carries, that operator's index."""
+    counts = Counter(marks)
+    return {mark: index for index, mark in enumerate(marks) if counts[mark] == 1}

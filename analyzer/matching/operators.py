@@ -1,6 +1,6 @@
 """Operator pairs from weights, structure and names, before anything is run."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,7 +35,13 @@ names mean nothing once a converter has renamed."""
 STRONG = frozenset({"user", "values", "weights", "fingerprint"})
 """Witnesses that know an operator from its twins."""
 
-Votes = Mapping[tuple[int, int], set[str]]
+WEAK = frozenset({"names", "position"})
+"""Witnesses that never seed alone."""
+
+Reasons = tuple[str, ...]
+"""Kinds of evidence, in alphabetical order; pairs with the same evidence share one value."""
+
+Votes = Mapping[tuple[int, int], Reasons]
 """The evidence for each pair of operators, by index."""
 
 
@@ -45,7 +51,7 @@ class OperatorPair:
 
     source: int
     target: int
-    reasons: tuple[str, ...]
+    reasons: Reasons
 
     @property
     def score(self) -> float:
@@ -54,7 +60,7 @@ class OperatorPair:
 
 
 @lru_cache(maxsize=4096)
-def confidence(reasons: tuple[str, ...]) -> float:
+def confidence(reasons: Reasons) -> float:
     """Return one minus the chance that every witness errs, in [0, 1]."""
     return 1.0 - prod(1.0 - TRUST[reason] for reason in reasons)
 
@@ -76,16 +82,16 @@ def operator_pairs(
         evidence: Kinds of evidence to use; what the user states always counts.
     """
     with uncollected():
-        votes = _votes(source, target, given, evidence)
-        for ours, theirs in inputs.items():
-            votes[source.owner[ours].index, target.owner[theirs].index].add("values")
+        known = (source.owner[ours].index for ours in inputs)
+        fed = zip(known, (target.owner[name].index for name in inputs.values()), strict=True)
+        votes = _votes(source, target, given, tuple(fed), evidence)
         grown = _consistent(source, target, votes, given)
         if "neighbours" in evidence:
             grown = propagate(source, target, grown, fits)
             grown |= dict(substitutes(source, target, grown))
         return tuple(
-            OperatorPair(one, other, _reasons(source, target, grown, votes, one, other))
-            for one, other in sorted(grown.items())
+            OperatorPair(*ends, _reasons(source, target, grown, votes.get(ends, ()), *ends))
+            for ends in sorted(grown.items())
         )
 
 
@@ -93,11 +99,12 @@ def _votes(
     source: View,
     target: View,
     given: Sequence[tuple[int, int]],
+    fed: Sequence[tuple[int, int]],
     evidence: frozenset[str],
-) -> defaultdict[tuple[int, int], set[str]]:
+) -> Votes:
     """Return the kinds of evidence that speak for each pair of operators."""
     exact = tuple(_by_weight(source, target)) if "weights" in evidence else ()
-    votes: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
+    votes: dict[tuple[int, int], Reasons] = {}
     for reason, found in (
         ("user", iter(given)),
         ("weights", iter(exact)),
@@ -106,10 +113,17 @@ def _votes(
         ("structure after", _by_label(source, target, forward=False)),
         ("names", _by_name(source, target)),
         ("position", _by_place(source, target)),
+        ("values", iter(fed)),
     ):
-        for ends in found if reason in {"user", *evidence} else ():
-            votes[ends].add(reason)
+        for ends in found if reason in {"user", "values", *evidence} else ():
+            votes[ends] = _joined(votes.get(ends, ()), reason)
     return votes
+
+
+@lru_cache(maxsize=4096)
+def _joined(reasons: Reasons, reason: str) -> Reasons:
+    """Return reasons with one more, each once."""
+    return tuple(sorted({*reasons, reason}))
 
 
 def fits(one: Operator, other: Operator) -> bool:
@@ -127,23 +141,18 @@ def _consistent(
     Position and names never seed alone. Structure does, unless a neighbour's weights speak
     against it: one operator missing from a chain shifts every label behind it by one.
     """
-    ranked = sorted(
-        (
-            (confidence(tuple(sorted(reasons))), ends, reasons)
-            for ends, reasons in votes.items()
-        ),
-        key=lambda row: (-row[0], row[1]),
-    )
+    by_place = sorted(votes.items())
+    ranked = sorted(by_place, key=lambda row: confidence(row[1]), reverse=True)
     seeds: dict[int, int] = {}
     taken: set[int] = set()
     for one, other in given:
         if one not in seeds and other not in taken:
             seeds[one] = other
             taken.add(other)
-    for _, (one, other), reasons in ranked:
-        if reasons <= {"names", "position"} or one in seeds or other in taken:
+    for (one, other), reasons in ranked:
+        if one in seeds or other in taken or WEAK.issuperset(reasons):
             continue
-        if reasons & STRONG or _fits_in(source, target, seeds, one, other):
+        if not STRONG.isdisjoint(reasons) or _fits_in(source, target, seeds, one, other):
             seeds[one] = other
             taken.add(other)
     return seeds
@@ -153,35 +162,29 @@ def _fits_in(
     source: View, target: View, seeds: Mapping[int, int], one: int, other: int
 ) -> bool:
     """Return whether every paired neighbour of a source operator is the target's too."""
-    before = (index for index in source.graph.predecessors(one) if index in seeds)
-    after = (index for index in source.graph.successors(one) if index in seeds)
-    return all(target.graph.has_edge(seeds[index], other) for index in before) and all(
-        target.graph.has_edge(other, seeds[index]) for index in after
+    edges = target.edges
+    before = [index for index in source.before[one] if index in seeds]
+    after = [index for index in source.after[one] if index in seeds]
+    return all((seeds[index], other) in edges for index in before) and all(
+        (other, seeds[index]) in edges for index in after
     )
 
 
 def _reasons(
-    source: View,
-    target: View,
-    pairs: Mapping[int, int],
-    votes: Mapping[tuple[int, int], set[str]],
-    one: int,
-    other: int,
-) -> tuple[str, ...]:
-    around = (
-        *((index, True) for index in source.graph.predecessors(one)),
-        *((index, False) for index in source.graph.successors(one)),
-    )
-    near = sum(
-        index in pairs
-        and (
-            target.graph.has_edge(pairs[index], other)
-            if before
-            else target.graph.has_edge(other, pairs[index])
-        )
-        for index, before in around
-    )
-    return (*sorted(votes.get((one, other), ())), *["neighbours"] * min(near, 2))
+    source: View, target: View, pairs: Mapping[int, int], known: Reasons, one: int, other: int
+) -> Reasons:
+    """Return what speaks for a pair: its own evidence, and up to two neighbours."""
+    edges = target.edges
+    before = {(pairs.get(index), other) for index in source.before[one]}
+    after = {(other, pairs.get(index)) for index in source.after[one]}
+    near = sum(edge in edges for edge in (*before, *after))
+    return _beside(known, min(near, 2))
+
+
+@lru_cache(maxsize=4096)
+def _beside(reasons: Reasons, neighbours: int) -> Reasons:
+    """Return reasons with so many neighbours that are paired too."""
+    return (*reasons, *["neighbours"] * neighbours)
 
 
 def _by_weight(source: View, target: View) -> Iterator[tuple[int, int]]:

@@ -32,7 +32,7 @@ def propagate(source: View, target: View, seeds: Pairs, fits: Fits) -> dict[int,
     waiting = list(pairs.items())
     while waiting:
         one, other = waiting.pop()
-        if all(index in pairs for index in _neighbours(source, one)):
+        if all(index in pairs for index in (*source.before[one], *source.after[one])):
             continue
         found = _beside(source, target, source.operators[one], target.operators[other])
         for left, right in found:
@@ -42,11 +42,6 @@ def propagate(source: View, target: View, seeds: Pairs, fits: Fits) -> dict[int,
             taken.add(right.index)
             waiting.append((left.index, right.index))
     return pairs
-
-
-def _neighbours(view: View, index: int) -> Iterator[int]:
-    yield from view.graph.predecessors(index)
-    yield from view.graph.successors(index)
 
 
 def _beside(
@@ -59,8 +54,8 @@ def _beside(
 def _before(
     source: View, target: View, one: Operator, other: Operator
 ) -> Iterator[tuple[Operator, Operator]]:
-    left = [source.owner[name] for name in one.inputs if name in source.owner]
-    right = [target.owner[name] for name in other.inputs if name in target.owner]
+    left = [source.operators[index] for index in source.before[one.index]]
+    right = [target.operators[index] for index in target.before[other.index]]
     if len(left) == len(right) and (len(left) == 1 or one.op not in COMMUTATIVE):
         yield from zip(left, right, strict=True)
     else:
@@ -68,7 +63,7 @@ def _before(
 
 
 def _after(view: View, operator: Operator) -> Sequence[Operator]:
-    return [view.operators[index] for index in view.graph.successors(operator.index)]
+    return [view.operators[index] for index in view.after[operator.index]]
 
 
 def _alone_of_their_kind(
@@ -109,6 +104,4 @@ def substitutes(source: View, target: View, pairs: Pairs) -> Iterator[tuple[int,
 
 
 def _around(view: View, index: int) -> tuple[frozenset[int], frozenset[int]]:
-    return frozenset(view.graph.predecessors(index)), frozenset(
-        view.graph.successors(index)
-    )
+    return frozenset(view.before[index]), frozenset(view.after[index])

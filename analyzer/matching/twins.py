@@ -64,4 +64,4 @@ def _largest(operators: Iterable[Operator]) -> dict[int, Array]:
 def _glance(kernel: Array) -> Hashable:
     """Return a few elements of a weight, with its shape and dtype."""
     few = kernel.reshape(-1)[:: max(1, kernel.size // GLANCE)]
-    return kernel.shape, str(kernel.dtype), few.tobytes()
+    return kernel.shape, kernel.dtype.str, few.tobytes()

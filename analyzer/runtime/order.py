@@ -17,31 +17,36 @@ def forward_order(nodes: Sequence[onnx.NodeProto]) -> tuple[int, ...]:
         Places in `nodes`; those on a cycle and behind one are missing. A tensor that no
         node gives is taken as given.
     """
-    return topological(_sources(nodes))
+    return in_order([reads(node) for node in nodes], [node.output for node in nodes])
 
 
-def topological(before: Sequence[Collection[int]]) -> tuple[int, ...]:
-    """Return places so that each stands behind those it waits for.
+def in_order(
+    read: Sequence[Collection[str]], given: Sequence[Collection[str]]
+) -> tuple[int, ...]:
+    """Return places so that each stands behind those that give what it reads.
 
     Args:
-        before: For each place, the places it waits for.
+        read: Tensors that each place reads.
+        given: Tensors that each place gives.
 
     Returns:
-        All places but those on a cycle and behind one.
-
-    Source: A. B. Kahn, Topological sorting of large networks, 1962.
+        All places but those on a cycle and behind one; in their own order, but that what
+        waits for a tensor follows right behind the place that gives it.
     """
-    after: list[list[int]] = [[] for _ in before]
-    for place, sources in enumerate(before):
-        for source in sources:
-            after[source].append(place)
-    missing = [len(sources) for sources in before]
-    order = [place for place, count in enumerate(missing) if not count]
-    for ready in order:  # grows while it is read
-        for place in after[ready]:
-            missing[place] -= 1
-            if not missing[place]:
-                order.append(place)
+    missing = {name for names in given for name in names if name}
+    waiting: dict[str, list[int]] = {}
+    order: list[int] = []
+    ready = list(reversed(range(len(read))))
+    while ready:
+        place = ready.pop()
+        if not missing.isdisjoint(read[place]):
+            first = next(name for name in read[place] if name in missing)
+            waiting.setdefault(first, []).append(place)
+            continue
+        order.append(place)
+        missing.difference_update(given[place])
+        for name in given[place]:
+            ready += waiting.pop(name, ())
     return tuple(order)
 
 
@@ -54,27 +59,9 @@ def cycle_place(nodes: Sequence[onnx.NodeProto]) -> int | None:
     stuck = set(range(len(nodes))) - set(forward_order(nodes))
     if not stuck:
         return None
-    before = _sources(nodes)
+    givers = {name: place for place in stuck for name in nodes[place].output if name}
     place, seen = min(stuck), set[int]()
     while place not in seen:  # whoever walks backwards among the stuck ends on a cycle
         seen.add(place)
-        place = min(before[place] & stuck)
+        place = min(givers[name] for name in reads(nodes[place]) if name in givers)
     return place
-
-
-def _sources(nodes: Sequence[onnx.NodeProto]) -> list[set[int]]:
-    """Return, for each node, the places of the nodes that it reads from."""
-    return sources([reads(node) for node in nodes], [node.output for node in nodes])
-
-
-def sources(
-    read: Sequence[Collection[str]], given: Sequence[Collection[str]]
-) -> list[set[int]]:
-    """Return, for each place, the places that give what it reads.
-
-    Args:
-        read: Tensors that each place reads.
-        given: Tensors that each place gives.
-    """
-    givers = {name: place for place, names in enumerate(given) for name in names if name}
-    return [{givers[name] for name in names if name in givers} for names in read]

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,9 @@ from analyzer.view.absorb import (
     label,
 )
 from analyzer.view.classes import (
+    Steps,
+    depths,
     dynamic_nodes,
-    dynamic_tensors,
     rounded_tensors,
     static_names,
     steps_of,
@@ -133,18 +134,41 @@ class View:
         return {name: tuple(nodes) for name, nodes in found.items()}
 
     @cached_property
+    def before(self) -> Sequence[tuple[int, ...]]:
+        """The operators that each operator reads from, by index, tensor by tensor."""
+        owner = self.owner
+        return [
+            tuple([owner[name].index for name in op.inputs if name in owner])
+            for op in self.operators
+        ]
+
+    @cached_property
+    def after(self) -> Sequence[tuple[int, ...]]:
+        """The operators that read from each operator, by index, each once."""
+        found: list[list[int]] = [[] for _ in self.operators]
+        for reader, givers in enumerate(self.before):
+            for giver in dict.fromkeys(givers):
+                found[giver].append(reader)
+        return [tuple(readers) for readers in found]
+
+    @cached_property
+    def edges(self) -> frozenset[tuple[int, int]]:
+        """The operators of which one reads what the other gives, by index, giver first."""
+        pairs = (zip(givers, repeat(reader)) for reader, givers in enumerate(self.before))
+        return frozenset(chain.from_iterable(pairs))
+
+    @cached_property
     def graph(self) -> "nx.DiGraph[int]":
-        """The operators by index, with an edge where one reads what the other gives."""
+        """The operators by index, with an edge where one reads what the other gives.
+
+        A graph to look at: what is asked of every operator is asked of `before`, `after`
+        and `edges`, which take a tenth of the time to build.
+        """
         import networkx as nx
 
         graph: nx.DiGraph[int] = nx.DiGraph()
         graph.add_nodes_from((op.index, {"op": op.op}) for op in self.operators)
-        graph.add_edges_from(
-            (self.owner[name].index, op.index)
-            for op in self.operators
-            for name in op.inputs
-            if name in self.owner
-        )
+        graph.add_edges_from(self.edges)
         return graph
 
 
@@ -157,29 +181,33 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
     """
     with uncollected():
         steps = steps_of(model)
-        dynamic = dynamic_tensors(model, steps)
-        sized = with_fixed_sizes(model, dynamic)
-        known = steps if sized is model else steps_of(sized)
-        static = _static_values(sized, folder, static_names(sized, dynamic, known))
-        flowing = waves(steps, dynamic)
+        depth = depths(model, steps)
+        dynamic = frozenset(depth)
+        flowing = waves(steps, depth)
+        static = _static_values(model, folder, steps, dynamic)
         nodes = dynamic_nodes(model, folder, flowing, static)
         weights = {tensor.name for tensor in model.graph.initializer}
         inputs = tuple(v.name for v in model.graph.input if v.name not in weights)
         outputs = tuple(value.name for value in model.graph.output)
-        read = [tuple(dict.fromkeys(step.reads)) for step in flowing]
+        read = [step.reads for step in flowing]
         operators = _operators(nodes, read, dynamic, inputs, frozenset(outputs))
-        rounded = rounded_tensors(model, steps)
+        rounded = rounded_tensors(steps, dynamic)
     return View(nodes, operators, dynamic, inputs, outputs, rounded)
 
 
 def _static_values(
-    model: onnx.ModelProto, folder: Path, names: tuple[str, ...]
+    model: onnx.ModelProto, folder: Path, steps: Steps, dynamic: frozenset[str]
 ) -> dict[str, Array]:
     """Return the constants that the file computes; none where their arithmetic fails."""
+    still = (step.op for step in steps if dynamic.isdisjoint(step.outputs))
+    if all(op == "Constant" for op in still):
+        return {}
+    sized = with_fixed_sizes(model, dynamic)
+    names = static_names(sized, dynamic, steps if sized is model else steps_of(sized))
     if not names:
         return {}
     try:
-        return run_region(without_type_casts(model), folder, {}, names)
+        return run_region(without_type_casts(sized), folder, {}, names)
     except RunError:  # the run that follows meets the same node, and names it
         return {}
 
@@ -195,38 +223,30 @@ def _operators(
     readers = Counter(chain.from_iterable(read))
     group_of: dict[str, int] = {name: place for place, name in enumerate(inputs)}
     groups: list[list[Node]] = [[] for _ in inputs]
-    inside: list[list[str]] = [[] for _ in inputs]
+    given = [[name] for name in inputs]
+    wanted: list[list[str]] = [[] for _ in inputs]
     for node, names in zip(nodes, read, strict=True):
         place = len(groups)
         if is_absorbed(node, dynamic, readers):
             place = next((group_of[name] for name in names if name in group_of), place)
         if place == len(groups):
             groups.append([])
-            inside.append([])
+            given.append([])
+            wanted.append([])
+        own = [name for name in node.outputs if name in dynamic]
+        wanted[place] += [n for n in names if n in dynamic and group_of.get(n) != place]
         groups[place].append(node)
-        inside[place] += names
-        for name in filter(None, node.outputs):
-            group_of[name] = place
+        given[place] += own
+        group_of |= dict.fromkeys(own, place)
+    leaving = outputs.union(*wanted)
     return tuple(
-        _operator(place, group, inside[place], inputs, dynamic, outputs, readers)
-        for place, group in enumerate(groups)
+        Operator(
+            place,
+            label(groups[place][0]) if place >= len(inputs) else INPUT,
+            tuple(groups[place]),
+            tuple(dict.fromkeys(wanted[place])),
+            tuple(name for name in given[place] if name in leaving),
+            tuple(given[place]),
+        )
+        for place in range(len(groups))
     )
-
-
-def _operator(  # noqa: PLR0913 - a group, and all that tells what of it others see
-    place: int,
-    group: list[Node],
-    inside: Sequence[str],
-    inputs: tuple[str, ...],
-    dynamic: frozenset[str],
-    outputs: frozenset[str],
-    readers: Counter[str],
-) -> Operator:
-    own = [name for node in group for name in node.outputs if name in dynamic]
-    if place < len(inputs):
-        own = [inputs[place], *own]
-    mine, held = set(own), Counter(inside)
-    leaving = [n for n in own if n in outputs or readers[n] > held[n]]
-    read = [n for n in held if n in dynamic and n not in mine]
-    op = INPUT if place < len(inputs) else label(group[0])
-    return Operator(place, op, tuple(group), tuple(read), tuple(leaving), tuple(own))

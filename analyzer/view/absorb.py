@@ -144,7 +144,7 @@ def is_absorbed(node: Node, dynamic: frozenset[str], readers: Mapping[str, int])
     Args:
         node: A node that computes with the model's inputs.
         dynamic: Tensors that depend on the model's inputs.
-        readers: Number of nodes that read each tensor.
+        readers: How often each tensor is read.
     """
     if node.op not in ABSORBED_OPS:
         return False

@@ -1,15 +1,16 @@
 """Which tensors carry the model's values, and which only its shapes or its constants."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 import onnx
 
-from analyzer.core.graph import as_node, constants, opsets, reads
+from analyzer.core.graph import captured, constants, opsets, wired
 from analyzer.core.types import Array, Node
-from analyzer.runtime.order import sources, topological
+from analyzer.runtime.order import in_order
 from analyzer.view.absorb import SAME_VALUES_OPS
 
 SHAPE_OPS = frozenset({"Shape", "Size"})
@@ -37,6 +38,7 @@ class Step(NamedTuple):
     place: int
     proto: onnx.NodeProto
     op: str
+    inputs: tuple[str, ...]
     reads: tuple[str, ...]
     outputs: tuple[str, ...]
 
@@ -48,22 +50,29 @@ class Step(NamedTuple):
 
 Steps = tuple[Step, ...]
 
+Depths = Mapping[str, int]
+"""How many nodes stand, at most, between a model's inputs and each dynamic tensor."""
+
 
 def steps_of(model: onnx.ModelProto) -> Steps:
     """Return the main graph's nodes so that each tensor is given before it is read.
 
     Files do not always list them so: a converter that adds casts puts them last.
     """
-    every = [
-        Step(place, proto, proto.op_type, reads(proto), tuple(proto.output))
-        for place, proto in enumerate(model.graph.node)
-    ]
-    before = sources([step.reads for step in every], [step.outputs for step in every])
-    return tuple(every[place] for place in topological(before))
+    every = [_step(place, proto) for place, proto in enumerate(model.graph.node)]
+    order = in_order([step.reads for step in every], [step.outputs for step in every])
+    return tuple(every[place] for place in order)
 
 
-def dynamic_tensors(model: onnx.ModelProto, steps: Steps = ()) -> frozenset[str]:
-    """Return the tensors whose values depend on the values of the model's inputs.
+def _step(place: int, proto: onnx.NodeProto) -> Step:
+    inputs = tuple(proto.input)
+    own = inputs if all(inputs) else tuple(filter(None, inputs))
+    reads = (*own, *captured(proto)) if proto.attribute else own
+    return Step(place, proto, proto.op_type, inputs, reads, tuple(proto.output))
+
+
+def depths(model: onnx.ModelProto, steps: Steps) -> Depths:
+    """Return the depth of each tensor whose values depend on those of the model's inputs.
 
     A tensor that depends on constants and shapes alone (shape arithmetic, folded weights,
     the zero state of a recurrent layer) is not one of them. A tensor that nobody gives is:
@@ -71,39 +80,43 @@ def dynamic_tensors(model: onnx.ModelProto, steps: Steps = ()) -> frozenset[str]
 
     Args:
         model: The pivot's proto.
-        steps: See `steps_of`; walked anew where they are not given.
+        steps: See `steps_of`.
     """
     known = {tensor.name for tensor in model.graph.initializer}
-    dynamic = {value.name for value in model.graph.input if value.name not in known}
-    steps = steps or steps_of(model)
-    dynamic |= dangling_tensors(model, steps)
+    found = {value.name: 0 for value in model.graph.input if value.name not in known}
+    found |= dict.fromkeys(dangling_tensors(model, steps), 0)
     for step in steps:
         if step.op in SHAPE_OPS and not step.proto.domain:
             continue
-        if step.op in RANDOM_OPS or not dynamic.isdisjoint(step.valued):
-            dynamic.update(filter(None, step.outputs))
-    return frozenset(dynamic)
+        before = [found[name] for name in step.reads if name in found]
+        if step.op == "CastLike" and found.keys().isdisjoint(step.valued):
+            continue
+        if before or step.op in RANDOM_OPS:
+            depth = 1 + max(before, default=0)
+            found |= dict.fromkeys(filter(None, step.outputs), depth)
+    return found
 
 
-def rounded_tensors(model: onnx.ModelProto, steps: Steps = ()) -> frozenset[str]:
+def dynamic_tensors(model: onnx.ModelProto) -> frozenset[str]:
+    """Return the tensors that have a depth; see `depths`."""
+    return frozenset(depths(model, steps_of(model)))
+
+
+def rounded_tensors(steps: Steps, dynamic: Collection[str]) -> frozenset[str]:
     """Return the constants that stand on an integer grid behind a DequantizeLinear.
 
     Whatever is laid out of them, as a recurrent layer's weights are, stands on it too.
 
     Args:
-        model: The pivot's proto.
-        steps: See `steps_of`; walked anew where they are not given.
+        steps: See `steps_of`.
+        dynamic: Tensors whose values depend on the values of the model's inputs.
     """
-    steps = steps or steps_of(model)
-    if all(step.op != "DequantizeLinear" for step in steps):
-        return frozenset()
     rounded: set[str] = set()
-    dynamic = dynamic_tensors(model, steps)
     for step in steps:
         grid = step.op == "DequantizeLinear" or (
             step.op in MOVING_OPS and not rounded.isdisjoint(step.reads)
         )
-        if grid and dynamic.isdisjoint(step.outputs):
+        if grid and not any(name in dynamic for name in step.outputs):
             rounded.update(step.outputs)
     return frozenset(rounded)
 
@@ -142,7 +155,7 @@ def without_type_casts(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def static_names(
-    model: onnx.ModelProto, dynamic: frozenset[str], steps: Steps = ()
+    model: onnx.ModelProto, dynamic: frozenset[str], steps: Steps
 ) -> tuple[str, ...]:
     """Return what arithmetic over initializers alone gives and dynamic nodes read, by name.
 
@@ -151,17 +164,17 @@ def static_names(
     Args:
         model: The pivot's proto.
         dynamic: See `dynamic_tensors`.
-        steps: See `steps_of`; walked anew where they are not given.
+        steps: See `steps_of`.
     """
-    steps = steps or steps_of(model)
-    initializers = {tensor.name for tensor in model.graph.initializer}
-    fixed, computed = set(initializers), set[str]()
+    fixed, computed = {tensor.name for tensor in model.graph.initializer}, set[str]()
     for step in steps:
         if step.op in RANDOM_OPS or not fixed.issuperset(step.valued):
             continue
         fixed.update(step.outputs)
         if step.op != "Constant":
             computed.update(step.outputs)
+    if not computed:
+        return ()
     wanted = {
         name
         for step in steps
@@ -184,25 +197,22 @@ def dynamic_nodes(
     """
     values = constants(model, folder) | dict(static)
     versions = opsets(model)
-    return tuple(as_node(step.proto, values, versions) for step in flowing)
+    return tuple(
+        wired(step.proto, (step.inputs, step.outputs), values, versions) for step in flowing
+    )
 
 
-def waves(steps: Steps, dynamic: frozenset[str]) -> Steps:
+def waves(steps: Steps, depth: Depths) -> Steps:
     """Return the steps that compute with the model's inputs, wave by wave.
 
     A wave holds, in the file's order, what can run once the waves before it have.
 
     Args:
         steps: See `steps_of`.
-        dynamic: See `dynamic_tensors`.
+        depth: See `depths`.
     """
-    wave: dict[str, int] = {}
-    ranked: list[tuple[int, int, Step]] = []
-    for step in steps:
-        if dynamic.isdisjoint(step.outputs):
-            continue
-        number = 1 + max([wave.get(name, 0) for name in step.reads], default=0)
-        for name in step.outputs:
-            wave[name] = number
-        ranked.append((number, step.place, step))
-    return tuple(step for _, _, step in sorted(ranked))
+    ends = [next(filter(None, step.outputs), "") for step in steps]
+    moving = [(step, depth[end]) for step, end in zip(steps, ends) if end in depth]
+    moving.sort(key=lambda row: row[0].place)
+    moving.sort(key=itemgetter(1))
+    return tuple(step for step, _ in moving)

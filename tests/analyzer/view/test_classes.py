@@ -9,6 +9,7 @@ import pytest
 
 from analyzer.view.classes import (
     dangling_tensors,
+    depths,
     dynamic_nodes,
     dynamic_tensors,
     rounded_tensors,
@@ -54,7 +55,7 @@ def test_type_operand_of_castlike_carries_no_values(net: Net) -> None:
     dynamic = dynamic_tensors(model)
 
     assert dynamic == {"x", "y"}
-    assert static_names(model, dynamic) == ("c",)
+    assert static_names(model, dynamic, steps_of(model)) == ("c",)
 
 
 def test_file_may_list_its_nodes_in_any_order(net: Net) -> None:
@@ -72,14 +73,14 @@ def test_only_constants_that_are_read_are_computed(net: Net) -> None:
         one=ONE,
     )
 
-    assert static_names(model, dynamic_tensors(model)) == ("b",)
+    assert static_names(model, dynamic_tensors(model), steps_of(model)) == ("b",)
 
 
 def test_computed_constant_stands_in_its_reader(net: Net) -> None:
     """A folded weight is a constant of the node that reads it."""
     model = net("(float[1] x) => (y) { b = Neg(one) y = Mul(x, b) }", one=ONE)
-    dynamic = dynamic_tensors(model)
-    flowing = waves(steps_of(model), dynamic)
+    steps = steps_of(model)
+    flowing = waves(steps, depths(model, steps))
     (node,) = dynamic_nodes(model, HERE, flowing, {"b": np.float32([-1.0])})
 
     assert node.op == "Mul"
@@ -106,13 +107,14 @@ def test_only_stored_integers_stand_on_a_grid(
         f"(float[2] x) => (y) {{ {body} }}", q=np.uint8([1, 2]), scale=np.float32(1)
     )
 
-    assert rounded_tensors(model) == rounded
+    assert rounded_tensors(steps_of(model), dynamic_tensors(model)) == rounded
 
 
 def test_nodes_are_sorted_as_their_values_flow(net: Net) -> None:
     """Every tensor is given before it is read; else the file's order stays."""
     model = net("(float[4] x) => (y) { y = Add(a, c) b = Relu(a) c = Neg(b) a = Abs(x) }")
-    ordered = waves(steps_of(model), dynamic_tensors(model))
+    steps = steps_of(model)
+    ordered = waves(steps, depths(model, steps))
 
     assert [step.op for step in ordered] == ["Abs", "Relu", "Neg", "Add"]
 
@@ -120,7 +122,8 @@ def test_nodes_are_sorted_as_their_values_flow(net: Net) -> None:
 def test_what_waits_for_itself_carries_no_values(net: Net) -> None:
     """A cycle never runs, and nothing hangs on it."""
     model = net("(float[4] x) => (y) { a = Add(x, b) b = Relu(a) y = Abs(x) }")
-    ordered = waves(steps_of(model), dynamic_tensors(model))
+    steps = steps_of(model)
+    ordered = waves(steps, depths(model, steps))
 
     assert [step.op for step in ordered] == ["Abs"]
 
