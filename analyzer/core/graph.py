@@ -72,31 +72,14 @@ def as_node(
         values: Value of each constant tensor by name.
         versions: Opset version by domain.
     """
-    return wired(proto, (tuple(proto.input), tuple(proto.output)), values, versions)
-
-
-def wired(
-    proto: onnx.NodeProto,
-    ends: tuple[tuple[str, ...], tuple[str, ...]],
-    values: Mapping[str, Array],
-    versions: Mapping[str, int],
-) -> Node:
-    """Return one proto as a `Node`, where what it reads and gives is known already.
-
-    Args:
-        proto: The operator.
-        ends: Its input and its output tensors; asking a proto for them is slow.
-        values: Value of each constant tensor by name.
-        versions: Opset version by domain.
-    """
     op, domain = proto.op_type, proto.domain
     domain = "" if domain == "ai.onnx" else domain
     opset = versions.get(domain, 1)
     attributes = schema_defaults(op, opset, domain)
-    if own := proto.attribute:
-        stated = {attribute.name: attribute_value(attribute) for attribute in own}
-        attributes = {**attributes, **stated}
-    inputs, outputs = ends
+    if stated := proto.attribute:
+        own = {attr.name: attribute_value(attr) for attr in stated}
+        attributes = {**attributes, **own}
+    inputs, outputs = tuple(proto.input[:]), tuple(proto.output[:])  # sliced: read at once
     slots = {slot: values[name] for slot, name in enumerate(inputs) if name in values}
     name = proto.name or next(filter(None, outputs), "")
     return Node(name, op, domain, opset, inputs, outputs, attributes, slots)
@@ -177,6 +160,6 @@ def reads(node: onnx.NodeProto) -> tuple[str, ...]:
 
 def node_reads(node: Node) -> tuple[str, ...]:
     """Return every tensor a `Node` reads, its subgraphs' captures included, in order."""
-    own = tuple(filter(None, node.inputs))
+    own = node.inputs if all(node.inputs) else tuple(filter(None, node.inputs))
     graphs = [one for one in node.attributes.values() if isinstance(one, onnx.GraphProto)]
-    return (*own, *(name for graph in graphs for name in _free_names(graph)))
+    return (*own, *(n for one in graphs for n in _free_names(one))) if graphs else own

@@ -48,6 +48,8 @@ def same_bytes(one: Array, other: Array) -> bool:
     """
     if one.shape != other.shape or one.dtype != other.dtype or one.dtype.hasobject:
         return False
+    if one.nbytes <= AT_ONCE:
+        return one.tobytes() == other.tobytes()
     flat = (np.ascontiguousarray(array).reshape(-1) for array in (one, other))
     left, right = (array.view(np.uint8) for array in flat)
     starts = range(0, left.size, AT_ONCE)

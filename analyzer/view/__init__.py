@@ -1,8 +1,8 @@
 """The macro graph over a pivot: a view, never a rewrite."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, repeat
 from pathlib import Path
@@ -12,8 +12,8 @@ import onnx
 
 from analyzer.core.collector import uncollected
 from analyzer.core.errors import RunError
-from analyzer.core.graph import node_reads
-from analyzer.core.types import Array, Node
+from analyzer.core.graph import constants, node_reads
+from analyzer.core.types import Feeds, Node
 from analyzer.runtime.region import run_region
 from analyzer.view.absorb import (
     CHANNELS_FIRST_OPS,
@@ -23,9 +23,9 @@ from analyzer.view.absorb import (
     label,
 )
 from analyzer.view.classes import (
+    Step,
     Steps,
     depths,
-    dynamic_nodes,
     rounded_tensors,
     static_names,
     steps_of,
@@ -180,30 +180,42 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
         folder: The folder external weights are relative to.
     """
     with uncollected():
-        steps = steps_of(model)
-        depth = depths(model, steps)
-        dynamic = frozenset(depth)
-        flowing = waves(steps, depth)
-        static = _static_values(model, folder, steps, dynamic)
-        nodes = dynamic_nodes(model, folder, flowing, static)
+        values = constants(model, folder)
+        sparse = (tensor.values.name for tensor in model.graph.sparse_initializer)
         weights = {tensor.name for tensor in model.graph.initializer}
         inputs = tuple(v.name for v in model.graph.input if v.name not in weights)
         outputs = tuple(value.name for value in model.graph.output)
-        read = [step.reads for step in flowing]
-        operators = _operators(nodes, read, dynamic, inputs, frozenset(outputs))
+        steps = steps_of(model, values)
+        depth = depths(inputs, steps, {*values, *sparse})
+        dynamic = frozenset(depth)
+        static = _static_values(model, folder, steps, dynamic)
+        flowing = [_known(step, static) for step in waves(steps, depth)]
+        operators = _operators(flowing, dynamic, inputs, frozenset(outputs))
         rounded = rounded_tensors(steps, dynamic)
+    nodes = tuple(step.node for step in flowing)
     return View(nodes, operators, dynamic, inputs, outputs, rounded)
+
+
+def _known(step: Step, static: Feeds) -> Step:
+    """Return a step whose node has the constants that the file computes for it."""
+    node = step.node
+    if static.keys().isdisjoint(node.inputs):
+        return step
+    found = {k: static[name] for k, name in enumerate(node.inputs) if name in static}
+    return step._replace(node=replace(node, constants={**node.constants, **found}))
 
 
 def _static_values(
     model: onnx.ModelProto, folder: Path, steps: Steps, dynamic: frozenset[str]
-) -> dict[str, Array]:
+) -> Feeds:
     """Return the constants that the file computes; none where their arithmetic fails."""
-    still = (step.op for step in steps if dynamic.isdisjoint(step.outputs))
-    if all(op == "Constant" for op in still):
+    if all(not dynamic.isdisjoint(step.node.outputs) for step in steps):
         return {}
     sized = with_fixed_sizes(model, dynamic)
-    names = static_names(sized, dynamic, steps if sized is model else steps_of(sized))
+    fixed = constants(sized, folder)
+    if sized is not model:
+        steps = steps_of(sized, fixed)
+    names = static_names(steps, dynamic, fixed)
     if not names:
         return {}
     try:
@@ -213,40 +225,42 @@ def _static_values(
 
 
 def _operators(
-    nodes: tuple[Node, ...],
-    read: Sequence[tuple[str, ...]],
+    flowing: Sequence[Step],
     dynamic: frozenset[str],
     inputs: tuple[str, ...],
     outputs: frozenset[str],
 ) -> tuple[Operator, ...]:
     """Return the macro nodes: each absorbed node joins the group of the tensor it reads."""
-    readers = Counter(chain.from_iterable(read))
+    readers = Counter(chain.from_iterable(step.reads for step in flowing))
     group_of: dict[str, int] = {name: place for place, name in enumerate(inputs)}
     groups: list[list[Node]] = [[] for _ in inputs]
-    given = [[name] for name in inputs]
-    wanted: list[list[str]] = [[] for _ in inputs]
-    for node, names in zip(nodes, read, strict=True):
+    wanted: list[tuple[str, ...]] = [() for _ in inputs]
+    for _, node, names in flowing:
         place = len(groups)
         if is_absorbed(node, dynamic, readers):
             place = next((group_of[name] for name in names if name in group_of), place)
         if place == len(groups):
             groups.append([])
-            given.append([])
-            wanted.append([])
-        own = [name for name in node.outputs if name in dynamic]
-        wanted[place] += [n for n in names if n in dynamic and group_of.get(n) != place]
+            wanted.append(tuple(dict.fromkeys(filter(dynamic.__contains__, names))))
         groups[place].append(node)
-        given[place] += own
-        group_of |= dict.fromkeys(own, place)
+        group_of |= dict.fromkeys(filter(None, node.outputs), place)
     leaving = outputs.union(*wanted)
     return tuple(
-        Operator(
-            place,
-            label(groups[place][0]) if place >= len(inputs) else INPUT,
-            tuple(groups[place]),
-            tuple(dict.fromkeys(wanted[place])),
-            tuple(name for name in given[place] if name in leaving),
-            tuple(given[place]),
-        )
+        _operator(place, groups[place], wanted[place], inputs, leaving)
         for place in range(len(groups))
     )
+
+
+def _operator(
+    place: int,
+    group: Sequence[Node],
+    wanted: tuple[str, ...],
+    inputs: Sequence[str],
+    leaving: Set[str],
+) -> Operator:
+    """Return the macro node of a group: what it wants of others, and others of it."""
+    own = [name for node in group for name in node.outputs if name]
+    op = INPUT if place < len(inputs) else label(group[0])
+    tensors = (*inputs[place : place + 1], *own) if op == INPUT else tuple(own)
+    handed = tuple(filter(leaving.__contains__, tensors))
+    return Operator(place, op, tuple(group), wanted, handed, tensors)

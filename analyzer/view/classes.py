@@ -1,16 +1,14 @@
 """Which tensors carry the model's values, and which only its shapes or its constants."""
 
-from collections.abc import Collection, Mapping
-from itertools import chain
+from collections.abc import Collection, Iterable, Mapping, Set
 from operator import itemgetter
-from pathlib import Path
 from typing import NamedTuple
 
 import onnx
 
-from analyzer.core.graph import captured, constants, opsets, wired
+from analyzer.core.graph import as_node, node_reads, opsets, reads
 from analyzer.core.types import Array, Node
-from analyzer.runtime.order import in_order
+from analyzer.runtime.order import forward_order, in_order
 from analyzer.view.absorb import SAME_VALUES_OPS
 
 SHAPE_OPS = frozenset({"Shape", "Size"})
@@ -33,19 +31,16 @@ RANDOM_OPS = frozenset(
 
 
 class Step(NamedTuple):
-    """A node of the main graph, and what it reads and gives: protos are slow to ask."""
+    """A node of the main graph, its place in the file, and every tensor that it reads."""
 
     place: int
-    proto: onnx.NodeProto
-    op: str
-    inputs: tuple[str, ...]
+    node: Node
     reads: tuple[str, ...]
-    outputs: tuple[str, ...]
 
     @property
     def valued(self) -> tuple[str, ...]:
         """The tensors whose values it reads; of CastLike's second only the type counts."""
-        return self.reads[:1] if self.op == "CastLike" else self.reads
+        return self.reads[:1] if self.node.op == "CastLike" else self.reads
 
 
 Steps = tuple[Step, ...]
@@ -54,24 +49,27 @@ Depths = Mapping[str, int]
 """How many nodes stand, at most, between a model's inputs and each dynamic tensor."""
 
 
-def steps_of(model: onnx.ModelProto) -> Steps:
+def steps_of(model: onnx.ModelProto, values: Mapping[str, Array]) -> Steps:
     """Return the main graph's nodes so that each tensor is given before it is read.
 
     Files do not always list them so: a converter that adds casts puts them last.
+
+    Args:
+        model: The pivot's proto.
+        values: Its constants; Constant nodes among them are no steps.
     """
-    every = [_step(place, proto) for place, proto in enumerate(model.graph.node)]
-    order = in_order([step.reads for step in every], [step.outputs for step in every])
-    return tuple(every[place] for place in order)
+    versions = opsets(model)
+    nodes = [
+        as_node(proto, values, versions)
+        for proto in model.graph.node
+        if proto.op_type != "Constant" or proto.output[0] not in values
+    ]
+    read = [node_reads(node) for node in nodes]
+    order = in_order(read, [node.outputs for node in nodes])
+    return tuple(Step(place, nodes[place], read[place]) for place in order)
 
 
-def _step(place: int, proto: onnx.NodeProto) -> Step:
-    inputs = tuple(proto.input)
-    own = inputs if all(inputs) else tuple(filter(None, inputs))
-    reads = (*own, *captured(proto)) if proto.attribute else own
-    return Step(place, proto, proto.op_type, inputs, reads, tuple(proto.output))
-
-
-def depths(model: onnx.ModelProto, steps: Steps) -> Depths:
+def depths(inputs: Iterable[str], steps: Steps, fixed: Collection[str]) -> Depths:
     """Return the depth of each tensor whose values depend on those of the model's inputs.
 
     A tensor that depends on constants and shapes alone (shape arithmetic, folded weights,
@@ -79,27 +77,27 @@ def depths(model: onnx.ModelProto, steps: Steps) -> Depths:
     what should have given it did compute.
 
     Args:
-        model: The pivot's proto.
+        inputs: The model's inputs.
         steps: See `steps_of`.
+        fixed: The model's constants, by name.
     """
-    known = {tensor.name for tensor in model.graph.initializer}
-    found = {value.name: 0 for value in model.graph.input if value.name not in known}
-    found |= dict.fromkeys(dangling_tensors(model, steps), 0)
+    still = set(fixed)
+    found = dict.fromkeys(inputs, 0)
     for step in steps:
-        if step.op in SHAPE_OPS and not step.proto.domain:
-            continue
-        before = [found[name] for name in step.reads if name in found]
-        if step.op == "CastLike" and found.keys().isdisjoint(step.valued):
-            continue
-        if before or step.op in RANDOM_OPS:
-            depth = 1 + max(before, default=0)
-            found |= dict.fromkeys(filter(None, step.outputs), depth)
+        before = [found.setdefault(name, 0) for name in step.reads if name not in still]
+        given = filter(None, step.node.outputs)
+        if _is_moving(step, still):
+            found |= dict.fromkeys(given, 1 + max(before, default=0))
+        else:
+            still.update(given)
     return found
 
 
-def dynamic_tensors(model: onnx.ModelProto) -> frozenset[str]:
-    """Return the tensors that have a depth; see `depths`."""
-    return frozenset(depths(model, steps_of(model)))
+def _is_moving(step: Step, still: Set[str]) -> bool:
+    """Return whether what a step gives depends on the values of the model's inputs."""
+    if step.node.op in SHAPE_OPS and not step.node.domain:
+        return False
+    return step.node.op in RANDOM_OPS or not still.issuperset(step.valued)
 
 
 def rounded_tensors(steps: Steps, dynamic: Collection[str]) -> frozenset[str]:
@@ -113,28 +111,23 @@ def rounded_tensors(steps: Steps, dynamic: Collection[str]) -> frozenset[str]:
     """
     rounded: set[str] = set()
     for step in steps:
-        grid = step.op == "DequantizeLinear" or (
-            step.op in MOVING_OPS and not rounded.isdisjoint(step.reads)
+        grid = step.node.op == "DequantizeLinear" or (
+            step.node.op in MOVING_OPS and not rounded.isdisjoint(step.reads)
         )
-        if grid and not any(name in dynamic for name in step.outputs):
-            rounded.update(step.outputs)
+        if grid and not any(name in dynamic for name in step.node.outputs):
+            rounded.update(step.node.outputs)
     return frozenset(rounded)
 
 
-def dangling_tensors(model: onnx.ModelProto, steps: Steps = ()) -> frozenset[str]:
-    """Return the tensors that nodes read and nobody gives.
-
-    Args:
-        model: The pivot's proto.
-        steps: See `steps_of`; walked anew where they are not given.
-    """
-    steps = steps or steps_of(model)
-    given = set(chain.from_iterable(step.outputs for step in steps))
+def dangling_tensors(model: onnx.ModelProto) -> frozenset[str]:
+    """Return the tensors that nodes read and nobody gives."""
+    every = model.graph.node
+    nodes = [every[place] for place in forward_order(every)]
+    given = {name for node in nodes for name in node.output}
     given.update(value.name for value in model.graph.input)
     given.update(tensor.name for tensor in model.graph.initializer)
     given.update(tensor.values.name for tensor in model.graph.sparse_initializer)
-    wanted = set(chain.from_iterable(step.reads for step in steps))
-    return frozenset(wanted - given)
+    return frozenset(name for node in nodes for name in reads(node) if name not in given)
 
 
 def without_type_casts(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -155,51 +148,24 @@ def without_type_casts(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def static_names(
-    model: onnx.ModelProto, dynamic: frozenset[str], steps: Steps
+    steps: Steps, dynamic: frozenset[str], fixed: Collection[str]
 ) -> tuple[str, ...]:
-    """Return what arithmetic over initializers alone gives and dynamic nodes read, by name.
+    """Return what arithmetic over constants alone gives and dynamic nodes read, by name.
 
     Tensors that also depend on a shape are left out: they have no value before a run.
 
     Args:
-        model: The pivot's proto.
-        dynamic: See `dynamic_tensors`.
         steps: See `steps_of`.
+        dynamic: Tensors whose values depend on the values of the model's inputs.
+        fixed: The model's constants, by name.
     """
-    fixed, computed = {tensor.name for tensor in model.graph.initializer}, set[str]()
+    known, computed = set(fixed), set[str]()
     for step in steps:
-        if step.op in RANDOM_OPS or not fixed.issuperset(step.valued):
-            continue
-        fixed.update(step.outputs)
-        if step.op != "Constant":
-            computed.update(step.outputs)
-    if not computed:
-        return ()
-    wanted = {
-        name
-        for step in steps
-        if not dynamic.isdisjoint(step.outputs)
-        for name in step.reads
-    }
-    return tuple(sorted(wanted & computed))
-
-
-def dynamic_nodes(
-    model: onnx.ModelProto, folder: Path, flowing: Steps, static: Mapping[str, Array]
-) -> tuple[Node, ...]:
-    """Return the nodes of steps.
-
-    Args:
-        model: The pivot's proto.
-        folder: The folder external weights are relative to.
-        flowing: See `waves`.
-        static: Values of constants that the file computes from its initializers, by name.
-    """
-    values = constants(model, folder) | dict(static)
-    versions = opsets(model)
-    return tuple(
-        wired(step.proto, (step.inputs, step.outputs), values, versions) for step in flowing
-    )
+        if step.node.op not in RANDOM_OPS and known.issuperset(step.valued):
+            known.update(step.node.outputs)
+            computed.update(step.node.outputs)
+    moving = (step for step in steps if not dynamic.isdisjoint(step.node.outputs))
+    return tuple(sorted({name for step in moving for name in step.reads} & computed))
 
 
 def waves(steps: Steps, depth: Depths) -> Steps:
@@ -211,7 +177,7 @@ def waves(steps: Steps, depth: Depths) -> Steps:
         steps: See `steps_of`.
         depth: See `depths`.
     """
-    ends = [next(filter(None, step.outputs), "") for step in steps]
+    ends = [next(filter(None, step.node.outputs), "") for step in steps]
     moving = [(step, depth[end]) for step, end in zip(steps, ends) if end in depth]
     moving.sort(key=lambda row: row[0].place)
     moving.sort(key=itemgetter(1))
