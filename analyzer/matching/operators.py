@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from math import prod
 
 from analyzer.core.collector import uncollected
@@ -89,8 +90,9 @@ def operator_pairs(
         if "neighbours" in evidence:
             grown = propagate(source, target, grown, fits)
             grown |= dict(substitutes(source, target, grown))
+        near = _paired_around(source, target, grown)
         return tuple(
-            OperatorPair(*ends, _reasons(source, target, grown, votes.get(ends, ()), *ends))
+            OperatorPair(*ends, _beside(votes.get(ends, ()), min(near[ends[0]], 2)))
             for ends in sorted(grown.items())
         )
 
@@ -170,15 +172,14 @@ def _fits_in(
     )
 
 
-def _reasons(
-    source: View, target: View, pairs: Mapping[int, int], known: Reasons, one: int, other: int
-) -> Reasons:
-    """Return what speaks for a pair: its own evidence, and up to two neighbours."""
-    edges = target.edges
-    before = {(pairs.get(index), other) for index in source.before[one]}
-    after = {(other, pairs.get(index)) for index in source.after[one]}
-    near = sum(edge in edges for edge in (*before, *after))
-    return _beside(known, min(near, 2))
+def _paired_around(source: View, target: View, pairs: Mapping[int, int]) -> Counter[int]:
+    """Return how many edges of each source operator its counterpart has too."""
+    kept = (
+        (giver, reader)
+        for giver, reader in source.edges
+        if (pairs.get(giver), pairs.get(reader)) in target.edges
+    )
+    return Counter(chain.from_iterable(kept))
 
 
 @lru_cache(maxsize=4096)
@@ -218,7 +219,7 @@ def _by_likeness(
 def _by_label(source: View, target: View, *, forward: bool) -> Iterator[tuple[int, int]]:
     left = unique(directed_labels(source, forward=forward))
     right = unique(directed_labels(target, forward=forward))
-    yield from ((left[mark], right[mark]) for mark in left.keys() & right.keys())
+    yield from ((index, right[mark]) for mark, index in left.items() if mark in right)
 
 
 def _by_name(source: View, target: View) -> Iterator[tuple[int, int]]:
