@@ -83,7 +83,7 @@ def tensor_value(tensor: onnx.TensorProto, folder: Path) -> Array:
         return np.asarray(numpy_helper.to_array(tensor, base_dir=base))
     if not external:
         dtype = np_dtype(tensor.data_type)
-        return np.frombuffer(tensor.raw_data, dtype).reshape(tuple(tensor.dims))
+        return np.frombuffer(tensor.raw_data, dtype).reshape(tensor.dims[:])
     location, offset, _ = external_location(tensor)
     dtype = np_dtype(tensor.data_type)
     shape = tuple(tensor.dims)

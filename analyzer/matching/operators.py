@@ -40,7 +40,7 @@ WEAK = frozenset({"names", "position"})
 """Witnesses that never seed alone."""
 
 Reasons = tuple[str, ...]
-"""Kinds of evidence, in alphabetical order; pairs with the same evidence share one value."""
+"""Kinds of evidence, in alphabetical order; pairs with the same evidence share one."""
 
 Votes = Mapping[tuple[int, int], Reasons]
 """The evidence for each pair of operators, by index."""
@@ -83,9 +83,11 @@ def operator_pairs(
         evidence: Kinds of evidence to use; what the user states always counts.
     """
     with uncollected():
-        known = (source.owner[ours].index for ours in inputs)
-        fed = zip(known, (target.owner[name].index for name in inputs.values()), strict=True)
-        votes = _votes(source, target, given, tuple(fed), evidence)
+        fed = [
+            (source.owner[ours].index, target.owner[theirs].index)
+            for ours, theirs in inputs.items()
+        ]
+        votes = _votes(source, target, given, fed, evidence)
         grown = _consistent(source, target, votes, given)
         if "neighbours" in evidence:
             grown = propagate(source, target, grown, fits)

@@ -1,7 +1,7 @@
 """The macro graph over a pivot: a view, never a rewrite."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, repeat
@@ -188,8 +188,10 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
         steps = steps_of(model, values)
         depth = depths(inputs, steps, {*values, *sparse})
         dynamic = frozenset(depth)
-        static = _static_values(model, folder, steps, dynamic)
-        flowing = [_known(step, static) for step in waves(steps, depth)]
+        flowing = waves(steps, depth)
+        if len(flowing) < len(steps):
+            static = _static_values(model, folder, values, steps, dynamic)
+            flowing = tuple(_known(step, static) for step in flowing)
         operators = _operators(flowing, dynamic, inputs, frozenset(outputs))
         rounded = rounded_tensors(steps, dynamic)
     nodes = tuple(step.node for step in flowing)
@@ -206,16 +208,18 @@ def _known(step: Step, static: Feeds) -> Step:
 
 
 def _static_values(
-    model: onnx.ModelProto, folder: Path, steps: Steps, dynamic: frozenset[str]
+    model: onnx.ModelProto,
+    folder: Path,
+    values: Feeds,
+    steps: Steps,
+    dynamic: frozenset[str],
 ) -> Feeds:
     """Return the constants that the file computes; none where their arithmetic fails."""
-    if all(not dynamic.isdisjoint(step.node.outputs) for step in steps):
-        return {}
     sized = with_fixed_sizes(model, dynamic)
-    fixed = constants(sized, folder)
     if sized is not model:
-        steps = steps_of(sized, fixed)
-    names = static_names(steps, dynamic, fixed)
+        values = constants(sized, folder)
+        steps = steps_of(sized, values)
+    names = static_names(steps, dynamic, values)
     if not names:
         return {}
     try:
@@ -243,7 +247,8 @@ def _operators(
             groups.append([])
             wanted.append(tuple(dict.fromkeys(filter(dynamic.__contains__, names))))
         groups[place].append(node)
-        group_of |= dict.fromkeys(filter(None, node.outputs), place)
+        for name in node.outputs:
+            group_of[name] = place
     leaving = outputs.union(*wanted)
     return tuple(
         _operator(place, groups[place], wanted[place], inputs, leaving)
@@ -256,7 +261,7 @@ def _operator(
     group: Sequence[Node],
     wanted: tuple[str, ...],
     inputs: Sequence[str],
-    leaving: Set[str],
+    leaving: frozenset[str],
 ) -> Operator:
     """Return the macro node of a group: what it wants of others, and others of it."""
     own = [name for node in group for name in node.outputs if name]

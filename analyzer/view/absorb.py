@@ -153,7 +153,7 @@ def is_absorbed(node: Node, dynamic: frozenset[str], readers: Mapping[str, int])
         return False
     if node.op in LAYOUT_OPS or node.op in PAD_OPS:
         return node.inputs[0] == moving[0]
-    if node.op not in AFFINE_OPS or readers[moving[0]] != 1:
+    if readers[moving[0]] != 1:
         return False
     others = [slot for slot, name in enumerate(node.inputs) if name and name not in dynamic]
     return all(slot in node.constants for slot in others)

@@ -1,6 +1,6 @@
 """Which tensors carry the model's values, and which only its shapes or its constants."""
 
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -93,7 +93,7 @@ def depths(inputs: Iterable[str], steps: Steps, fixed: Collection[str]) -> Depth
     return found
 
 
-def _is_moving(step: Step, still: Set[str]) -> bool:
+def _is_moving(step: Step, still: set[str]) -> bool:
     """Return whether what a step gives depends on the values of the model's inputs."""
     if step.node.op in SHAPE_OPS and not step.node.domain:
         return False
@@ -177,8 +177,11 @@ def waves(steps: Steps, depth: Depths) -> Steps:
         steps: See `steps_of`.
         depth: See `depths`.
     """
-    ends = [next(filter(None, step.node.outputs), "") for step in steps]
-    moving = [(step, depth[end]) for step, end in zip(steps, ends) if end in depth]
-    moving.sort(key=lambda row: row[0].place)
-    moving.sort(key=itemgetter(1))
-    return tuple(step for step, _ in moving)
+    listed = sorted(steps, key=itemgetter(0))
+    moving = [step for step in listed if _first(step) in depth]
+    return tuple(sorted(moving, key=lambda step: depth[_first(step)]))
+
+
+def _first(step: Step) -> str:
+    """Return the first tensor a step gives; empty for none."""
+    return next(filter(None, step.node.outputs), "")
