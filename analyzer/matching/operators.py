@@ -192,11 +192,11 @@ def _beside(reasons: Reasons, neighbours: int) -> Reasons:
 
 def _by_weight(source: View, target: View) -> Iterator[tuple[int, int]]:
     """Yield the operators whose largest weight stands once on either side."""
-    same = tuple(twins(source.operators, target.operators))
+    same = tuple(twins(source.weighted, target.weighted))
     yield from same
     ours, theirs = {one for one, _ in same}, {other for _, other in same}
-    left = weight_keys(op for op in source.operators if op.index not in ours)
-    right = weight_keys(op for op in target.operators if op.index not in theirs)
+    left = weight_keys(op for op in source.weighted if op.index not in ours)
+    right = weight_keys(op for op in target.weighted if op.index not in theirs)
     once, counts = Counter(left.values()), Counter(right.values())
     others = {mark: index for index, mark in right.items()}
     yield from (
@@ -213,8 +213,8 @@ def _by_likeness(
     yield from exact
     ours, theirs = {one for one, _ in exact}, {other for _, other in exact}
     yield from likely_pairs(
-        (op for op in source.operators if op.index not in ours),
-        (op for op in target.operators if op.index not in theirs),
+        (op for op in source.weighted if op.index not in ours),
+        (op for op in target.weighted if op.index not in theirs),
     )
 
 

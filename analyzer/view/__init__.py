@@ -25,7 +25,6 @@ from analyzer.view.absorb import (
 from analyzer.view.classes import (
     Step,
     Steps,
-    depths,
     rounded_tensors,
     static_names,
     steps_of,
@@ -134,6 +133,11 @@ class View:
         return {name: tuple(nodes) for name, nodes in found.items()}
 
     @cached_property
+    def weighted(self) -> Sequence[Operator]:
+        """The operators that have constants."""
+        return [op for op in self.operators if any(node.constants for node in op.nodes)]
+
+    @cached_property
     def before(self) -> Sequence[tuple[int, ...]]:
         """The operators that each operator reads from, by index, tensor by tensor."""
         owner = self.owner
@@ -186,9 +190,7 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
         inputs = tuple(v.name for v in model.graph.input if v.name not in weights)
         outputs = tuple(value.name for value in model.graph.output)
         steps = steps_of(model, values)
-        depth = depths(inputs, steps, {*values, *sparse})
-        dynamic = frozenset(depth)
-        flowing = waves(steps, depth)
+        flowing, dynamic = waves(inputs, steps, {*values, *sparse})
         if len(flowing) < len(steps):
             static = _static_values(model, folder, values, steps, dynamic)
             flowing = tuple(_known(step, static) for step in flowing)

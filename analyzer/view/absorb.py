@@ -155,5 +155,5 @@ def is_absorbed(node: Node, dynamic: frozenset[str], readers: Mapping[str, int])
         return node.inputs[0] == moving[0]
     if readers[moving[0]] != 1:
         return False
-    others = [slot for slot, name in enumerate(node.inputs) if name and name not in dynamic]
-    return all(slot in node.constants for slot in others)
+    others = len(node.inputs) - node.inputs.count("") - 1
+    return len(node.constants) == others

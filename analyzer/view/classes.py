@@ -1,7 +1,7 @@
 """Which tensors carry the model's values, and which only its shapes or its constants."""
 
 from collections.abc import Collection, Iterable, Mapping
-from operator import itemgetter
+from itertools import chain
 from typing import NamedTuple
 
 import onnx
@@ -30,6 +30,10 @@ RANDOM_OPS = frozenset(
 """Two runs of these never agree, so nothing they give can be compared."""
 
 
+ODD_OPS = SHAPE_OPS | RANDOM_OPS | {"CastLike"}
+"""What they give does not simply depend on the values of all they read."""
+
+
 class Step(NamedTuple):
     """A node of the main graph, its place in the file, and every tensor that it reads."""
 
@@ -44,9 +48,6 @@ class Step(NamedTuple):
 
 
 Steps = tuple[Step, ...]
-
-Depths = Mapping[str, int]
-"""How many nodes stand, at most, between a model's inputs and each dynamic tensor."""
 
 
 def steps_of(model: onnx.ModelProto, values: Mapping[str, Array]) -> Steps:
@@ -69,28 +70,38 @@ def steps_of(model: onnx.ModelProto, values: Mapping[str, Array]) -> Steps:
     return tuple(Step(place, nodes[place], read[place]) for place in order)
 
 
-def depths(inputs: Iterable[str], steps: Steps, fixed: Collection[str]) -> Depths:
-    """Return the depth of each tensor whose values depend on those of the model's inputs.
+def waves(
+    inputs: Iterable[str], steps: Steps, fixed: Collection[str]
+) -> tuple[Steps, frozenset[str]]:
+    """Return the steps that compute with the model's inputs, and their dynamic tensors.
 
-    A tensor that depends on constants and shapes alone (shape arithmetic, folded weights,
-    the zero state of a recurrent layer) is not one of them. A tensor that nobody gives is:
-    what should have given it did compute.
+    A tensor is dynamic when its values depend on those of the inputs: what depends on
+    constants and shapes alone (shape arithmetic, folded weights, the zero state of a
+    recurrent layer) is not. What nobody gives is: what should have given it did compute.
 
     Args:
         inputs: The model's inputs.
         steps: See `steps_of`.
         fixed: The model's constants, by name.
+
+    Returns:
+        The steps wave by wave: a wave holds, in the file's order, what can run once the
+        waves before it have. Then the tensors.
     """
     still = set(fixed)
-    found = dict.fromkeys(inputs, 0)
+    wave_of = dict.fromkeys(inputs, 0)
+    found: dict[int, list[Step]] = {}
     for step in steps:
-        before = [found.setdefault(name, 0) for name in step.reads if name not in still]
+        before = [wave_of.setdefault(name, 0) for name in step.reads if name not in still]
         given = filter(None, step.node.outputs)
-        if _is_moving(step, still):
-            found |= dict.fromkeys(given, 1 + max(before, default=0))
-        else:
+        if not (before if step.node.op not in ODD_OPS else _is_moving(step, still)):
             still.update(given)
-    return found
+            continue
+        wave = 1 + max(before, default=0)
+        found.setdefault(wave, []).append(step)
+        wave_of |= dict.fromkeys(given, wave)
+    ordered = chain.from_iterable(sorted(found[wave]) for wave in sorted(found))
+    return tuple(ordered), frozenset(wave_of)
 
 
 def _is_moving(step: Step, still: set[str]) -> bool:
@@ -166,22 +177,3 @@ def static_names(
             computed.update(step.node.outputs)
     moving = (step for step in steps if not dynamic.isdisjoint(step.node.outputs))
     return tuple(sorted({name for step in moving for name in step.reads} & computed))
-
-
-def waves(steps: Steps, depth: Depths) -> Steps:
-    """Return the steps that compute with the model's inputs, wave by wave.
-
-    A wave holds, in the file's order, what can run once the waves before it have.
-
-    Args:
-        steps: See `steps_of`.
-        depth: See `depths`.
-    """
-    listed = sorted(steps, key=itemgetter(0))
-    moving = [step for step in listed if _first(step) in depth]
-    return tuple(sorted(moving, key=lambda step: depth[_first(step)]))
-
-
-def _first(step: Step) -> str:
-    """Return the first tensor a step gives; empty for none."""
-    return next(filter(None, step.node.outputs), "")

@@ -10,10 +10,8 @@ import pytest
 from analyzer.core.graph import constants
 from analyzer.core.types import Feeds
 from analyzer.view.classes import (
-    Depths,
     Steps,
     dangling_tensors,
-    depths,
     rounded_tensors,
     static_names,
     steps_of,
@@ -26,11 +24,11 @@ HERE = Path()
 ONE = np.float32([1.0])
 
 
-def read(model: onnx.ModelProto) -> tuple[Steps, Depths, Feeds]:
-    """Return a model's steps, the depths of its tensors, and its constants."""
+def read(model: onnx.ModelProto) -> tuple[Steps, Steps, frozenset[str], Feeds]:
+    """Return a model's steps, those that compute, their tensors, and its constants."""
     values = constants(model, HERE)
     steps = steps_of(model, values)
-    return steps, depths([value.name for value in model.graph.input], steps, values), values
+    return steps, *waves([one.name for one in model.graph.input], steps, values), values
 
 
 def test_shape_arithmetic_is_not_dynamic(net: Net) -> None:
@@ -40,44 +38,44 @@ def test_shape_arithmetic_is_not_dynamic(net: Net) -> None:
         two=np.int64([2, 1]),
     )
 
-    _, depth, _ = read(model)
+    _, _, dynamic, _ = read(model)
 
-    assert depth.keys() == {"x", "y"}
+    assert dynamic == {"x", "y"}
 
 
 def test_tensor_that_nobody_gives_is_dynamic(net: Net) -> None:
     """What should have given it did compute."""
     model = net("(float[4] x) => (y) { a = Relu(ghost) y = Add(x, a) }")
-    _, depth, _ = read(model)
+    _, _, dynamic, _ = read(model)
 
     assert dangling_tensors(model) == {"ghost"}
-    assert depth == {"x": 0, "ghost": 0, "a": 1, "y": 2}
+    assert dynamic == {"x", "ghost", "a", "y"}
 
 
 def test_random_numbers_are_dynamic(net: Net) -> None:
     """A draw is no constant, although it reads nothing."""
     model = net("(float[4] x) => (y) { r = RandomUniform<shape=[4]>() y = Add(x, r) }")
-    _, depth, _ = read(model)
+    _, _, dynamic, _ = read(model)
 
-    assert "r" in depth
+    assert "r" in dynamic
 
 
 def test_type_operand_of_castlike_carries_no_values(net: Net) -> None:
     """A constant cast to an input's type stays a constant."""
     model = net("(float[1] x) => (y) { c = CastLike(one, x) y = Add(x, c) }", one=ONE)
-    steps, depth, values = read(model)
+    steps, _, dynamic, values = read(model)
 
-    assert depth.keys() == {"x", "y"}
-    assert static_names(steps, frozenset(depth), values) == ("c",)
+    assert dynamic == {"x", "y"}
+    assert static_names(steps, dynamic, values) == ("c",)
 
 
 def test_file_may_list_its_nodes_in_any_order(net: Net) -> None:
     """A reader that stands before its giver depends on the input all the same."""
     model = net("(float[4] x) => (y) { y = Relu(a) a = Abs(x) }")
-    steps, depth, _ = read(model)
+    steps, _, dynamic, _ = read(model)
 
     assert [step.node.op for step in steps] == ["Abs", "Relu"]
-    assert depth == {"x": 0, "a": 1, "y": 2}
+    assert dynamic == {"x", "a", "y"}
 
 
 def test_only_constants_that_are_read_are_computed(net: Net) -> None:
@@ -86,9 +84,9 @@ def test_only_constants_that_are_read_are_computed(net: Net) -> None:
         "(float[1] x) => (y) { a = Neg(one) b = Exp(a) lost = Exp(b) y = Mul(x, b) }",
         one=ONE,
     )
-    steps, depth, values = read(model)
+    steps, _, dynamic, values = read(model)
 
-    assert static_names(steps, frozenset(depth), values) == ("b",)
+    assert static_names(steps, dynamic, values) == ("b",)
 
 
 @pytest.mark.parametrize(
@@ -110,16 +108,15 @@ def test_only_stored_integers_stand_on_a_grid(
     model = net(
         f"(float[2] x) => (y) {{ {body} }}", q=np.uint8([1, 2]), scale=np.float32(1)
     )
-    steps, depth, _ = read(model)
+    steps, _, dynamic, _ = read(model)
 
-    assert rounded_tensors(steps, depth.keys()) == rounded
+    assert rounded_tensors(steps, dynamic) == rounded
 
 
 def test_nodes_are_sorted_as_their_values_flow(net: Net) -> None:
     """Every tensor is given before it is read; else the file's order stays."""
     model = net("(float[4] x) => (y) { y = Add(a, c) b = Relu(a) c = Neg(b) a = Abs(x) }")
-    steps, depth, _ = read(model)
-    ordered = waves(steps, depth)
+    _, ordered, _, _ = read(model)
 
     assert [step.node.op for step in ordered] == ["Abs", "Relu", "Neg", "Add"]
 
@@ -127,8 +124,7 @@ def test_nodes_are_sorted_as_their_values_flow(net: Net) -> None:
 def test_what_waits_for_itself_carries_no_values(net: Net) -> None:
     """A cycle never runs, and nothing hangs on it."""
     model = net("(float[4] x) => (y) { a = Add(x, b) b = Relu(a) y = Abs(x) }")
-    steps, depth, _ = read(model)
-    ordered = waves(steps, depth)
+    _, ordered, _, _ = read(model)
 
     assert [step.node.op for step in ordered] == ["Abs"]
 
