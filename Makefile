@@ -47,7 +47,7 @@ benchmark-localization: $(VENV)/.all  ## Measure how exactly faults are named, h
 	$(BIN)/python benchmarks/localization.py --seeds 1000-1099
 
 benchmark-matching: $(VENV)/.all  ## Measure how truly, how widely and how fast models are paired.
-	$(BIN)/python benchmarks/matching.py
+	$(BIN)/python benchmarks/matching.py --seeds 1000
 
 clean:  ## Remove the environments and everything that was built.
 	rm -rf $(VENV) benchmarks/.venv-polygraphy benchmarks/.cache build *.egg-info

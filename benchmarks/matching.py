@@ -21,7 +21,7 @@ from matching_rows import Row, Task, described, perform
 from matching_tables import show, told
 from pairs import derive
 from scaling import SIZES, scaled
-from zoo import NARROW, SOURCES, Source, build
+from zoo import FULL, NARROW, SOURCES, Source, build
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
@@ -32,7 +32,10 @@ FAULTS = (0, 1, 2, 3, 4, 5, -1)
 """Faults put into a pair; -1: one in its first layer."""
 
 SPOT = (0, 3, -1)
-"""The same where a kind of evidence is switched off."""
+"""The same where a kind of evidence is switched off, and in networks of full size."""
+
+LARGE = ("mobilenetv2-full",)
+"""Networks of full size beside the narrow ones."""
 
 KINDS = (
     "weights", "fingerprint", "structure before", "structure after", "neighbours", "names",
@@ -47,9 +50,10 @@ def tasks(
     """Yield what is to be analysed, source by source."""
     if part == "pairs":
         for source in sources:
-            yield from _of_pairs(source, seeds, counts)
+            few = [count for count in counts if count in SPOT]
+            yield from _of_pairs(source, seeds, few if source in FULL else counts)
     if part == "evidence":
-        for source in sources:
+        for source in (one for one in sources if one not in FULL):
             first = source.folder / f"{source.spellings[0]}.onnx"
             for kind in ("", *KINDS):
                 for faults in SPOT:
@@ -110,7 +114,8 @@ def _alone(task: Task) -> Row:
 
 def prepared(names: Iterable[str]) -> tuple[Source, ...]:
     """Return the sources asked for, built and put through what keeps names."""
-    asked = [SOURCES[name] for name in names] or list(NARROW)
+    large = (SOURCES[name] for name in LARGE)
+    asked = [SOURCES[name] for name in names] or [*NARROW, *large]
     built = tuple(source for source in asked if build(source))
     for source in built:
         derive(source, TOLD[1:])
@@ -118,7 +123,7 @@ def prepared(names: Iterable[str]) -> tuple[Source, ...]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run what is asked for, print the tables, write them."""
+    """Run what is asked for, print the tables, write them beside those of other parts."""
     sys.path.insert(0, str(HERE.parent))  # what is measured; worker processes inherit it
     asked = arguments(words)
     first, _, last = asked.seeds.partition("-")
@@ -126,7 +131,7 @@ def main(words: Sequence[str]) -> int:
     parts = [part for part in PARTS if part in asked.parts.split(",")]
     names = [name for name in asked.sources.split(",") if name]
     sources = prepared(names) if {"pairs", "evidence"} & set(parts) else ()
-    tables: dict[str, object] = {}
+    tables = earlier(asked.results / f"{asked.name}.json")
     for part in parts:
         if part == "scaling":
             sizes = [int(size) for size in asked.sizes.split(",")]
@@ -140,6 +145,13 @@ def main(words: Sequence[str]) -> int:
     text = json.dumps(tables, indent=1)
     (asked.results / f"{asked.name}.json").write_text(text + "\n", encoding="utf-8")
     return 0
+
+
+def earlier(path: Path) -> dict[str, object]:
+    """Return the tables of parts that were measured before; none where there are none."""
+    if not path.exists():
+        return {}
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def arguments(words: Sequence[str]) -> argparse.Namespace:

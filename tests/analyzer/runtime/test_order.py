@@ -14,6 +14,14 @@ def test_unsorted_nodes_are_put_in_order() -> None:
     assert cycle_place([LAST, FIRST]) is None
 
 
+def test_sorted_nodes_stay_where_they_are() -> None:
+    """What waits follows right behind its giver; nothing else moves."""
+    other = helper.make_node("Relu", ["x"], ["z"])
+
+    assert forward_order([FIRST, other, LAST]) == (0, 1, 2)
+    assert forward_order([LAST, FIRST, other]) == (1, 0, 2)
+
+
 def test_node_on_a_cycle_is_found() -> None:
     """A node that only hangs on a cycle is not the one that is named."""
     first = helper.make_node("Add", ["x", "b"], ["a"])

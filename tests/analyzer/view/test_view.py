@@ -81,10 +81,28 @@ def test_subgraph_reads_what_it_captures(view: Look) -> None:
 
 
 def test_operators_are_joined_where_one_reads_the_other(view: Look) -> None:
-    """The graph's edges follow the tensors."""
+    """The edges follow the tensors, whichever way they are asked for."""
     look = view("(float[4] x) => (y) { a = Relu(x) b = Exp(x) y = Add(a, b) }")
 
-    assert sorted(look.graph.edges) == [(0, 1), (0, 2), (1, 3), (2, 3)]
+    assert list(look.before) == [(), (0,), (0,), (1, 2)]
+    assert list(look.after) == [(1, 2), (3,), (3,), ()]
+    assert sorted(look.edges) == [(0, 1), (0, 2), (1, 3), (2, 3)]
+    assert set(look.graph.edges) == look.edges
+
+
+def test_operator_that_is_read_twice_has_one_reader(view: Look) -> None:
+    """Each of the two halves is read, by one and the same operator."""
+    look = view("(float[4] x) => (y) { a, b = Split<num_outputs=2>(x) y = Sub(b, a) }")
+
+    assert list(look.before) == [(), (0,), (1, 1)]
+    assert list(look.after) == [(1,), (2,), ()]
+
+
+def test_only_operators_with_constants_are_weighted(view: Look) -> None:
+    """A constant that is folded in counts; an operator without any is left out."""
+    look = view("(float[4] x) => (y) { a = Relu(x) b = Mul(a, c) y = Exp(b) }", c=CHANNEL)
+
+    assert [operator.op for operator in look.weighted] == ["Relu"]
 
 
 def test_computed_constant_has_its_value(view: Look) -> None:
