@@ -34,7 +34,7 @@ FAULTS = (0, 1, 2, 3, 4, 5, -1)
 SPOT = (0, 3, -1)
 """The same where a kind of evidence is switched off, and in networks of full size."""
 
-LARGE = ("mobilenetv2-full",)
+LARGE = ("mobilenetv2-full", "resnet-full")
 """Networks of full size beside the narrow ones."""
 
 KINDS = (

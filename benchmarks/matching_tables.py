@@ -3,7 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from zoo import FULL
+
 Row = dict[str, object]
+LARGE = frozenset(source.name for source in FULL)
 NAMES = {0: "healthy", -1: "first layer"}
 HEAD = f"{'':32}{'pairs':>7}{'true':>8}{'false':>7}{'precision':>11}{'coverage':>10}"
 
@@ -18,7 +21,7 @@ def show(part: str, rows: Sequence[Row]) -> Row:
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in (row for row in rows if "true" in row):
         groups[_label(row)].append(row)
-        if part == "pairs" and not row["faults"]:
+        if part == "pairs" and _label(row) == NAMES[0]:
             groups[f"  {row['told']}"].append(row)
     print(f"\n{part}\n{HEAD}")
     table = {name: summary(group) for name, group in groups.items()}
@@ -36,6 +39,7 @@ def show(part: str, rows: Sequence[Row]) -> Row:
 
 def _label(row: Row) -> str:
     faults = NAMES.get(int(str(row["faults"])), f"{row['faults']} faults")
+    faults = f"full size, {faults}" if row["source"] in LARGE else faults
     return f"no {row['without']}, {faults}" if row["without"] else faults
 
 

@@ -18,6 +18,7 @@ CHANNELS = 4
 COLUMNS = ("nodes", "view", "match", "seconds", "processor", "paired")
 """Seconds to see both sides, to match them, of both, of the processor; share found."""
 
+TITLE = "view and match: processor seconds by nodes"
 WIDTH, HEIGHT, MARGIN = 480, 320, 56
 """Of the plot, in pixels."""
 
@@ -40,7 +41,7 @@ def scaled(sizes: Sequence[int], plot: Path) -> list[dict[str, float]]:
     for row in rows:
         print(f"{row['nodes']:>10,}{''.join(f'{row[k]:>10.2f}' for k in COLUMNS[1:])}")
     plot.parent.mkdir(parents=True, exist_ok=True)
-    plot.write_text(drawn([(row["nodes"], row["seconds"]) for row in rows]))
+    plot.write_text(drawn([(row["nodes"], row["processor"]) for row in rows]))
     return rows
 
 
@@ -126,7 +127,7 @@ def block(place: int, given: str) -> list[onnx.NodeProto]:
 
 
 def drawn(points: Sequence[tuple[float, float]]) -> str:
-    """Return a plot of seconds against nodes, both axes logarithmic, as SVG."""
+    """Return a plot of processor seconds against nodes, both axes logarithmic, as SVG."""
     xs = [math.log10(nodes) for nodes, _ in points]
     ys = [math.log10(max(seconds, 1e-3)) for _, seconds in points]
     low, high = math.floor(min(ys)), math.ceil(max(ys))
@@ -146,7 +147,7 @@ def drawn(points: Sequence[tuple[float, float]]) -> str:
     return "\n".join((
         SVG,
         '<rect width="100%" height="100%" fill="white"/>',
-        text.format(WIDTH / 2, MARGIN / 2, "middle", "view and match: seconds by nodes"),
+        text.format(WIDTH / 2, MARGIN / 2, "middle", TITLE),
         *(text.format(x, y + 18, "middle", name) for (x, y), name in marks),
         *(text.format(x - 8, y + 4, "end", name) for (x, y), name in levels),
         *(rule.format(x, y, y) for (x, y), _ in levels),
