@@ -1,6 +1,5 @@
 """The macro graph over a pivot: a view, never a rewrite."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,13 +14,7 @@ from analyzer.core.errors import RunError
 from analyzer.core.graph import constants, node_reads
 from analyzer.core.types import Feeds, Node
 from analyzer.runtime.region import run_region
-from analyzer.view.absorb import (
-    CHANNELS_FIRST_OPS,
-    ELEMENTWISE_OPS,
-    SAME_VALUES_OPS,
-    is_absorbed,
-    label,
-)
+from analyzer.view.absorb import CHANNELS_FIRST_OPS, ELEMENTWISE_OPS, SAME_VALUES_OPS
 from analyzer.view.classes import (
     Step,
     Steps,
@@ -31,35 +24,13 @@ from analyzer.view.classes import (
     waves,
     without_type_casts,
 )
+from analyzer.view.groups import INPUT, Operator, grouped
 from analyzer.view.sizes import with_fixed_sizes
 
 if TYPE_CHECKING:
     import networkx as nx
 
-INPUT = "Input"
-"""The label of the operator that stands for a model's input and its first treatment."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Operator:
-    """One macro node: an operator and the layout and affine nodes folded into it.
-
-    Attributes:
-        index: Its place in the view, in topological order.
-        op: The name it is looked for under; `INPUT` for a model's input.
-        nodes: The original nodes, the operator itself first.
-        inputs: Dynamic tensors it reads, in order.
-        outputs: Tensors it gives that others read, or the model gives out; the last one in
-            topological order comes last.
-        tensors: Every dynamic tensor inside.
-    """
-
-    index: int
-    op: str
-    nodes: tuple[Node, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    tensors: tuple[str, ...]
+__all__ = ["INPUT", "Operator", "View", "view_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +165,7 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
         if len(flowing) < len(steps):
             static = _static_values(model, folder, values, steps, dynamic)
             flowing = tuple(_known(step, static) for step in flowing)
-        operators = _operators(flowing, dynamic, inputs, frozenset(outputs))
+        operators = grouped(flowing, dynamic, inputs, frozenset(outputs))
         rounded = rounded_tensors(steps, dynamic)
     nodes = tuple(step.node for step in flowing)
     return View(nodes, operators, dynamic, inputs, outputs, rounded)
@@ -228,46 +199,3 @@ def _static_values(
         return run_region(without_type_casts(sized), folder, {}, names)
     except RunError:  # the run that follows meets the same node, and names it
         return {}
-
-
-def _operators(
-    flowing: Sequence[Step],
-    dynamic: frozenset[str],
-    inputs: tuple[str, ...],
-    outputs: frozenset[str],
-) -> tuple[Operator, ...]:
-    """Return the macro nodes: each absorbed node joins the group of the tensor it reads."""
-    readers = Counter(chain.from_iterable(step.reads for step in flowing))
-    group_of: dict[str, int] = {name: place for place, name in enumerate(inputs)}
-    groups: list[list[Node]] = [[] for _ in inputs]
-    wanted: list[tuple[str, ...]] = [() for _ in inputs]
-    for _, node, names in flowing:
-        place = len(groups)
-        if is_absorbed(node, dynamic, readers):
-            place = next((group_of[name] for name in names if name in group_of), place)
-        if place == len(groups):
-            groups.append([])
-            wanted.append(tuple(dict.fromkeys(filter(dynamic.__contains__, names))))
-        groups[place].append(node)
-        for name in node.outputs:
-            group_of[name] = place
-    leaving = outputs.union(*wanted)
-    return tuple(
-        _operator(place, groups[place], wanted[place], inputs, leaving)
-        for place in range(len(groups))
-    )
-
-
-def _operator(
-    place: int,
-    group: Sequence[Node],
-    wanted: tuple[str, ...],
-    inputs: Sequence[str],
-    leaving: frozenset[str],
-) -> Operator:
-    """Return the macro node of a group: what it wants of others, and others of it."""
-    own = [name for node in group for name in node.outputs if name]
-    op = INPUT if place < len(inputs) else label(group[0])
-    tensors = (*inputs[place : place + 1], *own) if op == INPUT else tuple(own)
-    handed = tuple(filter(leaving.__contains__, tensors))
-    return Operator(place, op, tuple(group), wanted, handed, tensors)
