@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
 import onnx
 
 from analyzer.core.graph import as_node, node_reads, opsets, reads
@@ -109,6 +110,21 @@ def _is_moving(step: Step, still: set[str]) -> bool:
     if step.node.op in SHAPE_OPS and not step.node.domain:
         return False
     return step.node.op in RANDOM_OPS or not still.issuperset(step.valued)
+
+
+def dynamic_tensors(model: onnx.ModelProto) -> frozenset[str]:
+    """Return the tensors whose values depend on the values of a model's inputs."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    given = {
+        node.output[0]
+        for node in model.graph.node
+        if node.op_type == "Constant" and not node.domain and node.attribute
+    }
+    sparse = {tensor.values.name for tensor in model.graph.sparse_initializer}
+    fixed = weights | given | sparse
+    unread = np.empty(0)  # which tensors are constants decides, not what they hold
+    inputs = [value.name for value in model.graph.input if value.name not in weights]
+    return waves(inputs, steps_of(model, dict.fromkeys(fixed, unread)), fixed)[1]
 
 
 def rounded_tensors(steps: Steps, dynamic: Collection[str]) -> frozenset[str]:
