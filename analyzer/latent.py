@@ -19,7 +19,8 @@ from analyzer.judge import NEGLIGIBLE, has_half_weights, is_narrow, is_quantized
 from analyzer.localize import Probe, faults
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Link, Links, carried_or_none
-from analyzer.probes.inside import draws, reachable
+from analyzer.probes.inside import draws
+from analyzer.probes.intervals import reachable
 from analyzer.probes.uses import input_uses
 from analyzer.regions import region
 from analyzer.runtime.metrics import relative_error

@@ -1,8 +1,4 @@
-"""Values for tensors inside a model: of the range seen there, and beyond it.
-
-What an operator gives is bounded by what it is: after a ReLU nothing is negative, and a
-value that its tensor can never hold would prove nothing.
-"""
+"""Values for tensors inside a model: of the range seen there, and beyond it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,42 +6,9 @@ from math import inf
 
 import numpy as np
 
-from analyzer.core.types import Array, Feeds, Node
-from analyzer.differences.operators import bounds
+from analyzer.core.types import Array, Feeds
+from analyzer.probes.intervals import ANYTHING, Interval
 from analyzer.probes.uses import InputUse, Use
-from analyzer.view import View
-
-Interval = tuple[float, float]
-"""Smallest and largest value a tensor can hold."""
-
-ANYTHING: Interval = (-inf, inf)
-
-RANGES: Mapping[str, Interval] = {
-    "Sigmoid": (0.0, 1.0),
-    "HardSigmoid": (0.0, 1.0),
-    "Softmax": (0.0, 1.0),
-    "Tanh": (-1.0, 1.0),
-    "Erf": (-1.0, 1.0),
-    "Sin": (-1.0, 1.0),
-    "Cos": (-1.0, 1.0),
-    "Abs": (0.0, inf),
-    "Exp": (0.0, inf),
-    "Sqrt": (0.0, inf),
-    "Softplus": (0.0, inf),
-    "ReduceSumSquare": (0.0, inf),
-    "ReduceL1": (0.0, inf),
-    "ReduceL2": (0.0, inf),
-    "LogSoftmax": (-inf, 0.0),
-}
-"""What operators give, whatever they are given."""
-
-PASSING = frozenset(
-    {"Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Concat"}
-    | {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Slice", "Split"}
-    | {"Gather", "Expand", "Tile", "Dropout", "ReduceMean", "ReduceMax", "ReduceMin"}
-    | {"DepthToSpace", "SpaceToDepth"}
-)
-"""Operators whose results lie between the smallest and the largest value they read."""
 
 SPREADS = (1.0, 3.0, 3.0)
 """Size of each draw in units of the largest magnitude seen: one of matching range, then two
@@ -64,36 +27,6 @@ ANY_ROW: Array = np.empty(0, np.int64)
 
 MASKING = 1e4
 """Magnitude from which a value is a mask's minus infinity, and no activation."""
-
-
-def reachable(view: View, name: str) -> Interval:
-    """Return the smallest and the largest value that a tensor can hold.
-
-    Args:
-        view: The macro graph of its model.
-        name: The tensor.
-
-    Returns:
-        An interval, open to infinity where nothing bounds it.
-    """
-    node = view.giver.get(name)
-    if node is None or node.domain:
-        return ANYTHING
-    limits = bounds(node)
-    if limits is not None:
-        return limits
-    if node.op in RANGES:
-        return RANGES[node.op]
-    return _passed(view, node) if node.op in PASSING else ANYTHING
-
-
-def _passed(view: View, node: Node) -> Interval:
-    """Return the interval over what a node reads; its constants bound nothing known."""
-    reads = node.inputs if node.op == "Concat" else node.inputs[:1]
-    if any(slot in node.constants for slot in range(len(reads))):
-        return ANYTHING
-    found = [reachable(view, name) for name in reads]
-    return min(low for low, _ in found), max(high for _, high in found)
 
 
 def draws(

@@ -186,3 +186,20 @@ def test_activation_behind_what_is_never_negative_is_no_finding(
     report = activated(f"s = {positive}(a) c = Relu(s)", f"c = {positive}(a)")
 
     assert report.findings == ()
+
+
+@pytest.mark.parametrize(
+    "positive",
+    [
+        "s = Mul(a, a)",
+        "r = Relu(a) q = Abs(x) s = Add(r, q)",
+        "e = Exp(a) t = ReduceSum(e) s = Div(e, t)",
+    ],
+)
+def test_activation_behind_a_sum_or_product_that_is_never_negative_is_no_finding(
+    activated: Callable[..., Report], positive: str
+) -> None:
+    """A square, or what is made of such tensors alone, has nothing for a Relu to cut."""
+    report = activated(f"{positive} c = Relu(s)", f"{positive} c = Identity(s)")
+
+    assert report.findings == ()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from onnx import parser
 
-from analyzer.probes.inside import draws, reachable
+from analyzer.probes.inside import draws
+from analyzer.probes.intervals import reachable
 from analyzer.probes.uses import InputUse, Use
 from analyzer.view import View, view_of
 
@@ -19,7 +20,8 @@ def look() -> View:
     """A model whose tensors are bounded by what gives them."""
     text = (
         "(float[1,2,4,4] x) => (y) { r = Relu(x) p = GlobalAveragePool(r) n = Neg(p)"
-        " s = Sigmoid(n) c = Concat<axis=1>(s, r) y = Neg(c) }"
+        " s = Sigmoid(n) c = Concat<axis=1>(s, r) q = Mul(n, n) a = Add(q, s) z = Mul(n, s)"
+        " y = Neg(c) }"
     )
     return view_of(parser.parse_model(f"{HEAD} net {text}"), Path())
 
@@ -27,7 +29,7 @@ def look() -> View:
 @pytest.mark.parametrize(
     ("name", "interval"),
     [("x", (-inf, inf)), ("r", (0, inf)), ("p", (0, inf)), ("n", (-inf, inf)),
-     ("s", (0, 1)), ("c", (0, inf))],
+     ("s", (0, 1)), ("c", (0, inf)), ("q", (0, inf)), ("a", (0, inf)), ("z", (-inf, inf))],
 )  # fmt: skip
 def test_tensor_is_bounded_by_what_gives_it(
     look: View, name: str, interval: tuple[float, float]
