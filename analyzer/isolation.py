@@ -5,8 +5,7 @@ A wrong pair betrays itself: neither its region nor any that reads it comes out 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from analyzer.core.errors import RunError
 from analyzer.core.options import EVIDENCE
 from analyzer.core.types import Array, Feeds
 from analyzer.differences.alignment import fitted
+from analyzer.matching.crossed import crossed
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.operators import OperatorPair, fits
 from analyzer.matching.propagate import propagate, substitutes
@@ -276,34 +276,11 @@ def _reviewed(
         for name, link in links.items()
         if view.root.get(taken.get(link.tensors.source, name)) != view.root.get(name)
     }
-    crossed = _crossed(vouched - right - ends.keys(), links, given, seen)
-    doubtful = links.keys() - right - (vouched - doubles - crossed) - ends.keys()
+    exchanged = crossed(vouched - right - ends.keys(), links, given, seen)
+    doubtful = links.keys() - right - (vouched - doubles - exchanged) - ends.keys()
     first = {name for name in doubtful if not doubtful & reads.get(name, frozenset())}
     refuted = frozenset((links[name].tensors.source, name) for name in first)
     return {name: link for name, link in links.items() if name not in first}, refuted
-
-
-def _crossed(
-    names: AbstractSet[str], links: Links, given: Feeds, seen: Feeds
-) -> frozenset[str]:
-    """Return the wrong links that are right as soon as two of them change places.
-
-    A reader whose operands were exchanged vouches for the wrong pair of twins: fed each
-    other's values, it gives the source's.
-    """
-    known = names & links.keys()
-    return frozenset(
-        name
-        for name in known
-        for other in known
-        if other != name
-        and _agrees(name, {name: _exchanged(links[name], links[other])}, given, seen)
-        and _agrees(other, {other: _exchanged(links[other], links[name])}, given, seen)
-    )
-
-
-def _exchanged(link: Link, other: Link) -> Link:
-    return replace(link, tensors=replace(link.tensors, source=other.tensors.source))
 
 
 def _agrees(name: str, links: Links, given: Feeds, seen: Feeds) -> bool:
