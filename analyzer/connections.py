@@ -28,16 +28,11 @@ class _Wiring:
     target: Side
     links: Links
     values: Feeds
+    holders: Mapping[str | None, frozenset[str]]
 
     def roots(self, wanted: str) -> frozenset[str]:
         """Return the roots of the target tensors that hold a source tensor's values."""
-        root = self.source.view.root.get(wanted)
-        return frozenset(
-            self.target.view.root[name]
-            for name, link in self.links.items()
-            if self.source.view.root.get(link.tensors.source) == root
-            and name in self.target.view.root
-        )
+        return self.holders.get(self.source.view.root.get(wanted), frozenset())
 
     def tensors(self, wanted: str, reader: Node, slot: int) -> tuple[str, ...]:
         """Return the target tensors that a reader could read for a source tensor."""
@@ -79,7 +74,7 @@ def connection_causes(
     """
     if not fault.recorded or not values:
         return ()
-    wiring = _Wiring(source, target, links, values[0])
+    wiring = _Wiring(source, target, links, values[0], _holders(source, target, links))
     for pair in fault.pairs:
         for couple in couples(pair):
             ours, theirs = couple.source, couple.target
@@ -92,6 +87,16 @@ def connection_causes(
                 if cured:
                     return cured
     return ()
+
+
+def _holders(source: Side, target: Side, links: Links) -> dict[str | None, frozenset[str]]:
+    """Return the roots of the target tensors that are linked to each root of the source."""
+    found: dict[str | None, set[str]] = {}
+    for name, link in links.items():
+        if name in target.view.root:
+            root = source.view.root.get(link.tensors.source)
+            found.setdefault(root, set()).add(target.view.root[name])
+    return {root: frozenset(names) for root, names in found.items()}
 
 
 def _moved(ours: Node, theirs: Node, wiring: _Wiring) -> Iterator[tuple[Difference, ...]]:
@@ -139,9 +144,13 @@ def _misread(ours: Node, theirs: Node, wiring: _Wiring) -> dict[int, str]:
     if theirs.op not in COMMUTATIVE:
         both = wanted.keys() & present.keys()
         return {slot: wanted[slot] for slot in both if held[slot] not in roots[slot]}
-    lost = [slot for slot in wanted if not roots[slot] & set(held.values())]
-    every = frozenset[str]().union(*roots.values())
-    free = [slot for slot in present if held[slot] not in every]
+    free, lost = list(present), list[int]()
+    for slot, names in roots.items():
+        match = next((one for one in free if held[one] in names), None)
+        if match is None:
+            lost.append(slot)
+        else:
+            free.remove(match)
     return {slot: wanted[one] for slot, one in zip(free, lost, strict=False)}
 
 

@@ -55,6 +55,21 @@ def test_operand_taken_elsewhere_is_blamed_alone(
     assert (found.slot, found.source, found.target) == (1, "a", "x")
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("Add(a, b)", "Add(a, a)"), ("Add(b, b)", "Add(b, a)")]
+)
+def test_operand_of_a_sum_is_counted_as_often_as_it_is_read(
+    connections: Callable[..., list[Difference]],
+    weights: dict[str, Array],
+    ours: str,
+    theirs: str,
+) -> None:
+    """A tensor that is read once too often, or once too seldom, leaves one slot wrong."""
+    (found,) = connections(TWINS.format(ours), TWINS.format(theirs), **weights)
+
+    assert (found.slot, found.source, found.target) == (1, "b", "a")
+
+
 def test_order_of_a_sum_is_no_connection(
     connections: Callable[..., list[Difference]], weights: dict[str, Array]
 ) -> None:
