@@ -5,7 +5,7 @@ of them: node by node nothing belongs together, but the constants' product must 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ DIVISOR = 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Factor:
-    """A number in a product, and the power in which it counts: 1 or -1."""
+    """A number in a product, and the power in which it counts: negative in a divisor."""
 
     node: Node
     slot: int
@@ -31,6 +31,10 @@ class _Factor:
     def gain(self) -> float:
         """What the product is multiplied by."""
         return float(np.float64(self.value) ** self.power)
+
+    def solved(self, gain: float) -> float:
+        """Return the number with which it gives a gain; NaN where no real one does."""
+        return float(np.float64(gain) ** (1.0 / self.power))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,23 +64,28 @@ def factor_differences(fault: Fault) -> Iterator[Difference]:
     if ours is None or theirs is None or len(theirs.factors) == 0:
         return
     partner = {edge.target: edge.source for edge in fault.edges}
-    named = Counter({partner.get(name, ""): n for name, n in theirs.leaves.items()})
-    wanted = ours.without(None)
+    named: Counter[str] = Counter()
+    for name, power in theirs.leaves.items():
+        named[partner.get(name, "")] += power  # two tensors may hold the same one
+    if named != ours.leaves:
+        return
     with np.errstate(all="ignore"):
-        if named != ours.leaves or np.isclose(wanted, theirs.without(None), rtol=1e-6):
+        wanted = ours.without(None)
+        if np.isclose(wanted, theirs.without(None), rtol=1e-6):
             return
         for one in theirs.factors:
-            right = np.float64(wanted / theirs.without(one)) ** one.power
+            right = one.solved(float(np.float64(wanted) / theirs.without(one)))
             if np.isfinite(right):
-                yield _difference(one, float(right))
+                yield _difference(one, right)
 
 
 def _difference(factor: _Factor, right: float) -> Difference:
     wrong = factor.node.constants[factor.slot]
+    whole = wrong.dtype.kind in "iu"  # a quotient of floats falls just short of its integer
     return Difference(
         Aspect.WEIGHT,
         f"input{factor.slot}",
-        np.full_like(wrong, right),
+        np.full_like(wrong, np.rint(right) if whole else right),
         wrong,
         None,
         factor.node,
@@ -86,31 +95,28 @@ def _difference(factor: _Factor, right: float) -> Difference:
 
 def _product(part: Region) -> _Product | None:
     """Return what a region multiplies, None where it does anything else."""
-    givers = {name: node for node in part.nodes for name in node.outputs}
     if len(part.outputs) != 1 or not all(map(_is_product, part.nodes)):
         return None
-    leaves: Counter[str] = Counter()
+    counted = Counter({part.outputs[0]: 1})
     factors: list[_Factor] = []
-    waiting = [(part.outputs[0], 1)]
-    while waiting:
-        name, power = waiting.pop()
-        node = givers.get(name)
-        if node is None or (name in part.inputs and name not in part.outputs):
-            leaves[name] += power
-            continue
-        slots = (0,) if node.op in LAYOUT_OPS else (0, 1)
-        for slot in slots:
+    for node in reversed(part.nodes):  # readers first: each tensor's power is whole by then
+        power = sum(counted.pop(name, 0) for name in node.outputs)
+        for slot in _multiplied(node):
             turned = -power if node.op == "Div" and slot == DIVISOR else power
             if slot in node.constants:
                 number = node.constants[slot]
                 factors.append(_Factor(node, slot, float(number.reshape(-1)[0]), turned))
             else:
-                waiting.append((node.inputs[slot], turned))
-    return _Product(leaves, tuple(factors))
+                counted[node.inputs[slot]] += turned
+    leaves = Counter({name: power for name, power in counted.items() if power})
+    return _Product(leaves, tuple(one for one in factors if one.power))
+
+
+def _multiplied(node: Node) -> tuple[int, ...]:
+    """Return the slots whose values a node multiplies, or passes on."""
+    return (0,) if node.op in LAYOUT_OPS else (0, 1)
 
 
 def _is_product(node: Node) -> bool:
-    if node.op in LAYOUT_OPS:
-        return True
-    numbers: Mapping[int, np.ndarray] = node.constants
-    return node.op in PRODUCTS and all(one.size == 1 for one in numbers.values())
+    numbers = [node.constants[slot] for slot in _multiplied(node) if slot in node.constants]
+    return node.op in PRODUCTS | LAYOUT_OPS and all(one.size == 1 for one in numbers)
