@@ -96,7 +96,7 @@ def suspects(
         else:
             results = _results(target, diff.target_node, links.keys())
         found.setdefault(results, []).append(diff)
-    exact = [name for name, link in links.items() if link.tensors.exact]
+    exact = frozenset(name for name, link in links.items() if link.tensors.exact)
     return tuple(
         Suspect(names, tuple(diffs))
         for names, diffs in found.items()
@@ -105,12 +105,12 @@ def suspects(
 
 
 def _is_guilty(
-    target: Side, results: Sequence[str], cuts: Sequence[str], guilty: Collection[int]
+    target: Side, results: Sequence[str], cuts: Collection[str], guilty: Collection[int]
 ) -> bool:
     """Return whether a region holds a node that is known to be wrong on some sample."""
     if not guilty:
         return False
-    nodes = region(target.view, results, frozenset(cuts)).nodes
+    nodes = region(target.view, results, cuts).nodes
     return any(id(node) in guilty for node in nodes)
 
 
