@@ -47,14 +47,16 @@ PASSING = frozenset(
 )
 """Operators whose results lie between the smallest and the largest value they read."""
 
-COMBINING = frozenset({"Add", "Sum", "Mul", "Div", "Pow", "MatMul", "Max", "Min", "Mean"})
+COMBINING = frozenset({"Mul", "Div", "Pow", "MatMul", "Max", "Min", "Mean"})
 """Operators that give nothing negative where none of their operands is."""
 
 KEEPING = frozenset(
     {"ReduceSum", "ReduceProd", "CumSum", "Floor", "Ceil", "Round"}
-    | {"LeakyRelu", "PRelu", "Elu", "Selu", "Celu"}
+    | {"LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Reciprocal"}
 )
 """Operators that give nothing negative where what they read first is not."""
+
+SUMS = frozenset({"Add", "Sum", "Sub", "Neg"})
 
 DEEPEST = 32
 """Nodes in a row that are asked what bounds them: a bound comes from close by."""
@@ -92,7 +94,7 @@ def reachable(view: View, name: str) -> Interval:
 
 def _slots(node: Node) -> range:
     """Return the slots from which an operator's bounds follow, none where they do not."""
-    if node.op in COMBINING or node.op == "Concat":
+    if node.op in COMBINING | SUMS or node.op == "Concat":
         return range(len(node.inputs))
     return range(int(node.op in PASSING | KEEPING))
 
@@ -101,10 +103,18 @@ def _passed(node: Node, read: list[Interval]) -> Interval:
     """Return the interval of what an operator gives over those of what it reads."""
     if not read:
         return ANYTHING
-    low, high = min(low for low, _ in read), max(high for _, high in read)
-    if node.op in PASSING:
-        return low, high
-    return NOT_NEGATIVE if low >= 0 else ANYTHING
+    lows, highs = [low for low, _ in read], [high for _, high in read]
+    match node.op:
+        case "Add" | "Sum":
+            return sum(lows), sum(highs)
+        case "Sub":
+            return lows[0] - highs[1], highs[0] - lows[1]
+        case "Neg":
+            return -highs[0], -lows[0]
+        case op if op in PASSING:
+            return min(lows), max(highs)
+        case _:
+            return NOT_NEGATIVE if min(lows) >= 0 else ANYTHING
 
 
 def _is_square(node: Node) -> bool:
@@ -116,8 +126,8 @@ def _is_square(node: Node) -> bool:
 
 
 def _range(constant: Array) -> Interval:
-    """Return the smallest and largest number of a constant; NaN may be anything."""
+    """Return the smallest and largest of a constant's numbers, if all are finite."""
     numbers = constant.dtype.kind in "fiub" and constant.size
-    if not numbers or np.isnan(constant).any():
+    if not numbers or not np.isfinite(constant).all():
         return ANYTHING
     return float(constant.min()), float(constant.max())

@@ -20,21 +20,22 @@ def look() -> View:
     """A model whose tensors are bounded by what gives them."""
     text = (
         "(float[1,2,4,4] x) => (y) { r = Relu(x) p = GlobalAveragePool(r) n = Neg(p)"
-        " s = Sigmoid(n) c = Concat<axis=1>(s, r) q = Mul(n, n) a = Add(q, s) z = Mul(n, s)"
-        " y = Neg(c) }"
+        " s = Sigmoid(n) c = Concat<axis=1>(s, r) q = Mul(x, x) a = Add(q, s)"
+        " z = Mul(x, s) d = Sub(s, s) y = Neg(c) }"
     )
     return view_of(parser.parse_model(f"{HEAD} net {text}"), Path())
 
 
 @pytest.mark.parametrize(
     ("name", "interval"),
-    [("x", (-inf, inf)), ("r", (0, inf)), ("p", (0, inf)), ("n", (-inf, inf)),
-     ("s", (0, 1)), ("c", (0, inf)), ("q", (0, inf)), ("a", (0, inf)), ("z", (-inf, inf))],
+    [("x", (-inf, inf)), ("r", (0, inf)), ("p", (0, inf)), ("n", (-inf, 0)),
+     ("s", (0, 1)), ("c", (0, inf)), ("q", (0, inf)), ("a", (0, inf)), ("z", (-inf, inf)),
+     ("d", (-1, 1))],
 )  # fmt: skip
 def test_tensor_is_bounded_by_what_gives_it(
     look: View, name: str, interval: tuple[float, float]
 ) -> None:
-    """A mean of what is not negative is not negative either."""
+    """What is made of tensors with bounds has bounds of its own."""
     assert reachable(look, name) == interval
 
 
