@@ -19,7 +19,7 @@ from functools import partial
 import numpy as np
 import onnx
 
-from analyzer.core.graph import attribute_value, schema_defaults
+from analyzer.core.graph import attribute_value, opsets, schema_defaults
 from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import Example, Rule
 from rules.changes import Change, beside, change, undoing
@@ -91,8 +91,7 @@ def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProt
 
 def _drop(victim: Victim) -> bool:
     node = victim.node
-    opset = next(one.version for one in victim.model.opset_import if not one.domain)
-    usual = schema_defaults(node.op_type, opset, node.domain)
+    usual = schema_defaults(node.op_type, opsets(victim.model).get("", 1), "")
     unpadded = not any(one.name == "pads" and any(one.ints) for one in node.attribute)
     known = [
         one.name
