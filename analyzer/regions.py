@@ -183,7 +183,8 @@ def _parts(view: View, region: Region) -> dict[int, tuple[Node, ...]]:
     parts: dict[int, list[Node]] = {}
     for node in region.nodes:
         index = view.owner[next(n for n in node.outputs if n)].index
-        inner = [one for one in parts if _is_joined(parts[one], node, view)]
+        joined = parts if node.op in JOINING else ()
+        inner = [one for one in joined if _is_joined(parts[one], node, view)]
         before = [each for one in inner for each in parts.pop(one)]
         parts.setdefault(index, []).extend((*before, node))
     return {index: tuple(nodes) for index, nodes in parts.items()}
