@@ -1,6 +1,7 @@
 """What a sample is run on: both models, with every tensor an output."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
@@ -9,12 +10,48 @@ from analyzer.breakage import Runnable
 from analyzer.core.report import InputPair
 from analyzer.core.types import Array, Feeds, Pivot
 from analyzer.isolation import Isolator, Side
-from analyzer.localize import Probe
 from analyzer.matching.ends import output_names, target_feeds
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import Session
 from analyzer.runtime.spill import Room, Spilled, open_dumping, room_for
 from analyzer.view import View
+
+
+KEPT = 1 << 25
+"""Bytes of dumps that are kept to be looked at again; what does not fit is run again."""
+
+
+class Dumps:
+    """Dumps of samples, kept as long as they take little together.
+
+    Args:
+        limit: Bytes that may be kept.
+    """
+
+    __slots__ = ("_kept", "_left")
+
+    def __init__(self, limit: int = KEPT) -> None:
+        self._left = limit
+        self._kept: dict[tuple[str, int], dict[str, Array]] = {}
+
+    def of(
+        self, side: str, place: int, run: Callable[[], dict[str, Array]]
+    ) -> dict[str, Array]:
+        """Return a sample's values on one side, from its run unless they are kept.
+
+        Args:
+            side: Which of the two models.
+            place: The sample's number.
+            run: Gives the values, by tensor name.
+        """
+        if (side, place) in self._kept:
+            return self._kept[side, place]
+        values = run()
+        size = sum(value.nbytes for value in values.values())
+        if size <= self._left:
+            self._left -= size
+            self._kept[side, place] = values
+        return values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +68,7 @@ class Bench:
         pivot: The target as it was loaded.
         probes: Samples by source input name.
         outputs: The outputs that belong together, the source's first.
+        dumps: What has been run already.
     """
 
     source: Side
@@ -42,6 +80,7 @@ class Bench:
     pivot: Pivot
     probes: tuple[Feeds, ...]
     outputs: tuple[tuple[str, str], ...]
+    dumps: Dumps = field(default_factory=Dumps)
 
     @property
     def groups(self) -> int:
@@ -51,20 +90,24 @@ class Bench:
 
     def given(self, place: int) -> dict[str, Array]:
         """Return the source's values of one sample, by tensor name."""
-        return dump(self.ours, self.probes[place])
+        return self.dumps.of(
+            "source", place, lambda: dump(self.ours, self.probes[place])
+        )
 
     def feeds(self, place: int) -> dict[str, Array]:
         """Return the target's inputs of one sample, by name."""
         return target_feeds(self.probes[place], self.inputs, self.pivot)
 
-    def flowing(self, probe: Probe) -> dict[str, Array]:
-        """Return the target's values for a probe in an ordinary run, as far as it runs."""
-        return {} if self.theirs is None else dump(self.theirs, probe.feeds)
+    def flowing(self, place: int) -> dict[str, Array]:
+        """Return the target's values of one sample, none where nothing of it runs."""
+        return {} if self.theirs is None else self.seen(place)
 
     def seen(self, place: int) -> dict[str, Array]:
         """Return the target's values of one sample, by tensor name, as far as it runs."""
-        feeds = self.feeds(place)
-        return feeds if self.theirs is None else dump(self.theirs, feeds)
+        feeds, session = self.feeds(place), self.theirs
+        if session is None:
+            return feeds
+        return self.dumps.of("target", place, lambda: dump(session, feeds))
 
 
 def bench_of(  # noqa: PLR0913 - both models, and all they are run on

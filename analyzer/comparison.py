@@ -270,7 +270,8 @@ def _localized(
         located = _split(bench, located, between, ranked, known, options, progress)
     links, roots, probes = located.links, located.faults, located.probes
     flowing = [
-        ordinary_errors(links, probe.given, bench.flowing(probe)) for probe in probes
+        ordinary_errors(links, bench.given(place), bench.flowing(place))
+        for place in located.places
     ]
     roots = noticed(roots, result.target, links, flowing)
     roots = beyond_spelling(roots, result.target, largest(ordinary))
@@ -292,6 +293,7 @@ class _Roots:
     links: Links
     faults: tuple[Fault, ...]
     deviating: frozenset[str]
+    places: tuple[int, ...]
     probes: tuple[Probe, ...]
 
 
@@ -318,12 +320,11 @@ def _roots(
     partners = {name: link.tensors.source for name, link in links.items()}
     found = judged(bench.source, bench.target, errors, partners, given, fed, options.seed)
     deviating = frozenset(one.name for one in found)
-    probes = tuple(
-        Probe(bench.given(n), bench.feeds(n)) for n in telling(ranked, errors, deviating)
-    )
+    places = telling(ranked, errors, deviating)
+    probes = tuple(Probe(bench.given(n), bench.feeds(n)) for n in places)
     progress(f"testing the causes of {len(found)} deviations", 0.0)
     roots = faults(bench.source, bench.target, links, found, errors, probes, known)
-    return _Roots(links, roots, deviating, probes)
+    return _Roots(links, roots, deviating, places, probes)
 
 
 def _split(  # noqa: PLR0913 - see `_roots`
