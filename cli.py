@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import warnings
+from contextlib import nullcontext
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,11 +24,11 @@ from analyzer.commandline import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
-    from analyzer.core.options import Judge, Options
+    from analyzer.core.options import Judge, Options, Progress
     from analyzer.core.report import Report
     from analyzer.core.types import Pivot
-    from analyzer.reports.progress import Bar
 
 NEEDED = (
     "jinja2", "networkx", "numpy", "onnx", "onnx_graphsurgeon", "onnxruntime", "rich",
@@ -350,10 +351,15 @@ def _rule_book(given: argparse.Namespace) -> tuple[Judge, ...]:
     return all_rules(given.rules)
 
 
-def _progress(given: argparse.Namespace) -> Bar:
+def _progress(given: argparse.Namespace) -> AbstractContextManager[Progress]:
+    """Return what is told how far a run is: a bar, where there is anyone to see it."""
+    if given.no_progress or given.quiet or not sys.stderr.isatty():
+        from analyzer.core.options import silent
+
+        return nullcontext(silent)
     from analyzer.reports.progress import Bar
 
-    return Bar(shown=sys.stderr.isatty() and not (given.no_progress or given.quiet))
+    return Bar()
 
 
 if __name__ == "__main__":

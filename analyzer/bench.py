@@ -90,9 +90,7 @@ class Bench:
 
     def given(self, place: int) -> dict[str, Array]:
         """Return the source's values of one sample, by tensor name."""
-        return self.dumps.of(
-            "source", place, lambda: dump(self.ours, self.probes[place])
-        )
+        return self.dumps.of("source", place, lambda: dump(self.ours, self.probes[place]))
 
     def feeds(self, place: int) -> dict[str, Array]:
         """Return the target's inputs of one sample, by name."""

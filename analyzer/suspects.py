@@ -18,6 +18,9 @@ from analyzer.regions import region
 CURABLE = frozenset({Aspect.ATTRIBUTE, Aspect.WEIGHT})
 """What a latent fault may be about beside activations; the rest is a matter of spelling."""
 
+OF_PADDING = frozenset({"pads", "auto_pad"})
+"""Settings that a Pad node before the operator may hold as well."""
+
 OF_SHAPE = frozenset({"allowzero", "keepdims", "perm"})
 """Settings that show in shapes, or in the order of axes, on any sample."""
 
@@ -86,7 +89,7 @@ def suspects(
     for pair in pairs:
         if any(id(node) in guilty for node in pair.target):
             continue
-        for diff in _on_paper(pair, links, by_source):
+        for diff in _on_paper(source, target, pair, links, by_source):
             results = _results(target, diff.target_node, links.keys())
             found.setdefault(results, []).append(diff)
     for diff in _lone_activations(source, target, pairs):
@@ -126,19 +129,44 @@ def _paired(
 
 
 def _on_paper(
-    pair: Pair, links: Links, by_source: Mapping[str, Link]
+    source: Side, target: Side, pair: Pair, links: Links, by_source: Mapping[str, Link]
 ) -> Iterator[Difference]:
-    """Yield the settings, weights and activations that a pair disagrees on."""
+    """Yield the settings, weights and activations that a pair disagrees on.
+
+    Where the padding differs, a Pad before the pair may make up for it.
+    """
     theirs = (name for node in pair.target for name in (*node.inputs, *node.outputs))
     ours = (name for node in pair.source for name in (*node.inputs, *node.outputs))
     near = [links[name] for name in theirs if name in links]
     near += [by_source[name] for name in ours if name in by_source]
     edges = tuple(dict.fromkeys(link.tensors for link in near))
-    for diff in compare_settings_and_weights(pair, edges):
+    differing = tuple(compare_settings_and_weights(pair, edges))
+    if any(diff.field in OF_PADDING for diff in differing):
+        wider = (
+            (*_pads(source, pair.source, by_source), *pair.source),
+            (*_pads(target, pair.target, links), *pair.target),
+        )
+        differing = tuple(
+            compare_settings_and_weights(Pair(*wider, pair.score, pair.reasons), edges)
+        )
+    for diff in differing:
         if diff.field not in OF_SHAPE and diff.aspect in CURABLE:
             yield diff
     both = (diff for diff in compare_operators(pair) if diff.target_node is not None)
     yield from (diff for diff in both if diff.source_node and _is_activation(diff))
+
+
+def _pads(side: Side, nodes: Sequence[Node], cuts: Collection[str]) -> tuple[Node, ...]:
+    """Return the Pads, and what only moves axes, between some nodes and the cuts."""
+    found: list[Node] = []
+    waiting = [name for node in nodes for name in node.inputs if name not in cuts]
+    while waiting:
+        node = side.view.giver.get(waiting.pop())
+        if node is None or node.op not in {"Pad", "Transpose"} or node in (*found, *nodes):
+            continue
+        found.insert(0, node)
+        waiting += [name for name in node.inputs if name not in cuts]
+    return tuple(found)
 
 
 def _is_activation(diff: Difference) -> bool:

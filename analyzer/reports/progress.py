@@ -12,19 +12,15 @@ PATIENCE = 1.0
 
 
 class Bar:
-    """A bar that may be told how far a run is, and leaves nothing behind.
+    """A bar that may be told how far a run is, and leaves nothing behind."""
 
-    Args:
-        shown: Whether there is anyone to see it.
-    """
-
-    def __init__(self, *, shown: bool) -> None:
+    def __init__(self) -> None:
         share = TextColumn("{task.percentage:>3.0f} %")
         words = TextColumn("{task.description}")
         columns = (words, BarColumn(), share, TimeElapsedColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("starting", total=1.0)
-        self._timer = Timer(PATIENCE, self._bar.start if shown else _nothing)
+        self._timer = Timer(PATIENCE, self._bar.start)
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
@@ -52,7 +48,3 @@ class Bar:
         self._timer.join()
         if self._bar.live.is_started:  # stopping what never began prints an empty line
             self._bar.stop()
-
-
-def _nothing() -> None:
-    """Show nothing to nobody."""

@@ -203,3 +203,22 @@ def test_activation_behind_a_sum_or_product_that_is_never_negative_is_no_finding
     report = activated(f"{positive} c = Relu(s)", f"{positive} c = Identity(s)")
 
     assert report.findings == ()
+
+
+def test_pad_before_a_convolution_is_no_difference_on_paper(
+    net: Net, saved: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zeros that one side adds in a node of its own are the other's padding."""
+    monkeypatch.setattr("analyzer.comparison.latent_faults", pytest.fail)
+    kernel = np.random.default_rng(0).normal(size=(4, 2, 3, 3)).astype(np.float32)
+    source = net(
+        "(float[1,2,6,6] x) => (y) { r = Relu(x) p = Pad(r, around) y = Conv(p, k) }",
+        k=kernel, around=np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+    )  # fmt: skip
+    target = net(
+        "(float[1,2,6,6] x) => (y) { r = Relu(x) y = Conv<pads = [1, 1, 1, 1]>(r, k) }",
+        k=kernel,
+    )
+    paths = saved(source, "source"), saved(target, "target")
+
+    assert analyse(*paths, options=Options(samples=2), rules=()).report.findings == ()

@@ -8,13 +8,9 @@ from analyzer.reports import progress
 from analyzer.reports.progress import Bar
 
 
-@pytest.mark.parametrize("shown", [True, False])
-def test_a_short_run_shows_nothing(
-    capsys: pytest.CaptureFixture[str],
-    shown: bool,  # noqa: FBT001 -- the parameter under test
-) -> None:
+def test_a_short_run_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """What ends within a second leaves both streams empty."""
-    with Bar(shown=shown) as told:
+    with Bar() as told:
         told("loading", 0.5)
 
     said = capsys.readouterr()
@@ -27,7 +23,7 @@ def test_a_long_run_shows_a_bar(
     """Past the patience the stage is shown, on standard error alone."""
     monkeypatch.setattr(progress, "PATIENCE", 0.01)
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes the stream for a terminal
-    with Bar(shown=True) as told:
+    with Bar() as told:
         told("comparing", 0.5)
         time.sleep(0.2)
 
