@@ -12,12 +12,11 @@ from analyzer.bench import Bench
 from analyzer.core.errors import RunError
 from analyzer.core.options import Options, Progress
 from analyzer.core.types import Array, Feeds
-from analyzer.isolation import Kind
+from analyzer.first import First
 from analyzer.judge import NEGLIGIBLE, judged, least_noise
 from analyzer.localize import Probe, local_errors
 from analyzer.matching.tensors import Link, Links
-from analyzer.samples import gaps_on, ordinary_errors
-from analyzer.view import View
+from analyzer.samples import gaps_on, ordinary_errors, outputs_of
 
 PLAIN = 100.0 * NEGLIGIBLE
 """Local error above which nobody asks whether it is rounding before all has been looked at:
@@ -63,8 +62,7 @@ class Agreement:
 
 def agreement(
     bench: Bench,
-    links: Links,
-    known: Mapping[str, Kind],
+    first: First,
     native: Native,
     options: Options,
     progress: Progress,
@@ -73,13 +71,12 @@ def agreement(
 
     Args:
         bench: What the samples are run on.
-        links: Tensor pairs by target tensor.
-        known: Kind of each target tensor.
+        first: What the first sample shows: the pairs, and how far they agree there.
         native: Outputs of both native runtimes.
         options: Seed of the noise that deviations are compared with.
         progress: Told which sample is being compared.
     """
-    view = bench.target.view
+    view, links = bench.target.view, first.sized
     if any(name in view.dynamic and name not in links for name in view.outputs):
         return None
     outputs, gaps, local = [], [], []
@@ -88,7 +85,7 @@ def agreement(
     for place in range(count):
         progress(f"comparing {len(links)} tensors on sample {place + 1}", place / count)
         last = None  # a sample's values go before the next one's come
-        last = _look(bench, place, links, known, native, flows=flows)
+        last = _look(bench, place, first, native, flows=flows)
         if last is None or max(last.errors.values(), default=0.0) > PLAIN:
             return None
         flows = last.fed is None
@@ -130,33 +127,42 @@ def _is_beyond_noise(
 def _look(
     bench: Bench,
     place: int,
-    links: Links,
-    known: Mapping[str, Kind],
+    first: First,
     native: Native,
     *,
     flows: bool,
 ) -> Look | None:
     """Return what a sample shows; None where a pair cannot be looked at."""
+    links = first.sized
     probe = Probe(bench.given(place), bench.feeds(place))
     ours = outputs_of(bench.source.view, probe.given)
     if flows or place < len(native[1]) or not native[1]:
-        seen = bench.seen(place)
-        gaps = gaps_on(place, probe.given, seen, native)
-        errors = ordinary_errors(links, probe.given, seen)
-        theirs = outputs_of(bench.target.view, seen)
+        errors, theirs = _flowed(bench, place, first, probe.given)
+        gaps = gaps_on(place, ours, theirs, native)
         if flows and all(error <= NEGLIGIBLE for error in errors.values()):
             return Look(errors, (ours, theirs), gaps, probe)
-        del seen
     else:
-        gaps = gaps_on(place, probe.given, {}, native)
+        gaps = gaps_on(place, ours, {}, native)
         ours, theirs = _alike(bench, place, links, ours)
     try:
-        errors, fed, _ = local_errors(bench.target, links, probe, known)
+        errors, fed, _ = local_errors(bench.target, links, probe, first.known)
     except RunError:  # a wrong pair, which the search for faults finds out
         return None
     if any(name in bench.target.view.giver and name not in errors for name in links):
         return None
     return Look(errors, (ours, theirs), gaps, probe, fed)
+
+
+def _flowed(
+    bench: Bench, place: int, first: First, given: Feeds
+) -> tuple[Mapping[str, float], Feeds]:
+    """Return the pairs' errors in an ordinary run, and the target's outputs."""
+    if place == 0:
+        known = first.errors
+        errors = {name: known[name] for name in first.sized if name in known}
+        return errors, first.outputs[1]
+    seen = bench.seen(place)
+    return ordinary_errors(first.sized, given, seen), outputs_of(bench.target.view, seen)
 
 
 def _alike(
@@ -173,8 +179,3 @@ def _alike(
     if max(errors.values(), default=0.0) > limit:
         return dict(bench.origin.run_native(bench.probes[place])), theirs
     return dict(ours), theirs
-
-
-def outputs_of(view: View, values: Feeds) -> dict[str, Array]:
-    """Return a model's outputs among its values, by tensor name."""
-    return {name: values[name] for name in view.outputs if name in values}

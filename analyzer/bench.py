@@ -16,9 +16,11 @@ from analyzer.runtime.session import Session
 from analyzer.runtime.spill import Room, Spilled, open_dumping, room_for
 from analyzer.view import View
 
+SOURCE, TARGET = "source", "target"
 
 KEPT = 1 << 25
-"""Bytes of dumps that are kept to be looked at again; what does not fit is run again."""
+"""Bytes of dumps that are kept to be looked at again; of what does not fit, the source's
+newest stays, and all else is run again."""
 
 
 class Dumps:
@@ -28,10 +30,11 @@ class Dumps:
         limit: Bytes that may be kept.
     """
 
-    __slots__ = ("_kept", "_left")
+    __slots__ = ("_kept", "_left", "_newest")
 
     def __init__(self, limit: int = KEPT) -> None:
         self._left = limit
+        self._newest = -1
         self._kept: dict[tuple[str, int], dict[str, Array]] = {}
 
     def of(
@@ -46,10 +49,16 @@ class Dumps:
         """
         if (side, place) in self._kept:
             return self._kept[side, place]
+        if side == SOURCE:
+            self._kept.pop((SOURCE, self._newest), None)  # before the next one comes
+            self._newest = -1
         values = run()
         size = sum(value.nbytes for value in values.values())
         if size <= self._left:
             self._left -= size
+            self._kept[side, place] = values
+        elif side == SOURCE:
+            self._newest = place
             self._kept[side, place] = values
         return values
 
@@ -90,7 +99,7 @@ class Bench:
 
     def given(self, place: int) -> dict[str, Array]:
         """Return the source's values of one sample, by tensor name."""
-        return self.dumps.of("source", place, lambda: dump(self.ours, self.probes[place]))
+        return self.dumps.of(SOURCE, place, lambda: dump(self.ours, self.probes[place]))
 
     def feeds(self, place: int) -> dict[str, Array]:
         """Return the target's inputs of one sample, by name."""
@@ -105,7 +114,7 @@ class Bench:
         feeds, session = self.feeds(place), self.theirs
         if session is None:
             return feeds
-        return self.dumps.of("target", place, lambda: dump(session, feeds))
+        return self.dumps.of(TARGET, place, lambda: dump(session, feeds))
 
 
 def bench_of(  # noqa: PLR0913 - both models, and all they are run on

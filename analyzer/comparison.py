@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analyzer.agreement import agreement, outputs_of
+from analyzer.agreement import agreement
 from analyzer.bench import Bench, bench_of
 from analyzer.breakage import Runnable, breakage_faults, bridged
 from analyzer.core.errors import RunError
@@ -14,7 +14,7 @@ from analyzer.core.report import InputPair, NotCompared
 from analyzer.core.types import Fault, Feeds, Pivot, TensorPair
 from analyzer.damage import damages
 from analyzer.effect import beyond_spelling, lenient, noticed
-from analyzer.first import first_look
+from analyzer.first import First, first_look
 from analyzer.isolation import Kind, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
 from analyzer.latent import latent_faults
@@ -22,7 +22,14 @@ from analyzer.localize import Probe, faults, local_errors
 from analyzer.matching.operators import OperatorPair, operator_pairs
 from analyzer.matching.overrides import Named, stated
 from analyzer.matching.tensors import Link, Links
-from analyzer.samples import gaps_on, largest, ordinary_errors, telling, worst_first
+from analyzer.samples import (
+    gaps_on,
+    largest,
+    ordinary_errors,
+    outputs_of,
+    telling,
+    worst_first,
+)
 from analyzer.splitting import helpful, inner_links
 from analyzer.suspects import suspects, without_doubles
 from analyzer.view import View, view_of
@@ -103,11 +110,11 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         left, right, first.links, operators, (), 0, (0.0, 0.0), (), nothing, bench.groups
     )
     if working.refusal is None:
-        same = agreement(bench, first.sized, first.known, native, options, progress)
+        same = agreement(bench, first, native, options, progress)
         if same is not None:
             agreed = replace(result, links=same.links, gaps=same.gaps, outputs=same.outputs)
             return replace(agreed, faults=_latent(bench, agreed, first.known, options))
-    ordinary, result = _flowed(bench, result, native, progress)
+    ordinary, result = _flowed(bench, first, result, native, progress)
     if working.refusal is not None:
         result = replace(result, outputs=(result.outputs[0], ()))
     working, bridges = bridged(working, target, left, right, operators)
@@ -134,18 +141,19 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
 
 def _flowed(
     bench: Bench,
+    first: First,
     result: Compared,
     native: tuple[Sequence[Feeds], Sequence[Feeds]],
     progress: Progress,
-) -> tuple[list[dict[str, float]], Compared]:
+) -> tuple[list[Mapping[str, float]], Compared]:
     """Return all pairs' errors on each sample, and the comparison with gaps and outputs."""
     ordinary, gaps, outputs = [], [], []
     count = len(bench.probes)
     for place in range(count):
         progress(f"running both models on sample {place + 1}", place / count)
-        errors, deviations, results = _seen_on(bench, place, result.links, native)
+        errors, results = _seen_on(bench, place, first)
         ordinary.append(errors)
-        gaps.append(deviations)
+        gaps.append(gaps_on(place, *results, native))
         outputs.append(results)
     ours, theirs = zip(*outputs, strict=True)
     gap = (max(one for one, _ in gaps), max(other for _, other in gaps))
@@ -153,19 +161,14 @@ def _flowed(
 
 
 def _seen_on(
-    bench: Bench,
-    place: int,
-    links: Links,
-    native: tuple[Sequence[Feeds], Sequence[Feeds]],
-) -> tuple[dict[str, float], tuple[float, float], tuple[Feeds, Feeds]]:
-    """Return all pairs' errors on one sample, both pivots' gaps and outputs."""
+    bench: Bench, place: int, first: First
+) -> tuple[Mapping[str, float], tuple[Feeds, Feeds]]:
+    """Return all pairs' errors on one sample, and both pivots' outputs."""
+    if place == 0:
+        return first.errors, first.outputs
     given, seen = bench.given(place), bench.seen(place)
-    results = (
-        outputs_of(bench.source.view, given),
-        outputs_of(bench.target.view, seen),
-    )
-    gaps = gaps_on(place, given, seen, native)
-    return ordinary_errors(links, given, seen), gaps, results
+    outputs = outputs_of(bench.source.view, given), outputs_of(bench.target.view, seen)
+    return ordinary_errors(first.links, given, seen), outputs
 
 
 def _witnessed(bench: Bench, working: Runnable, found: Compared, fault: Fault) -> Fault:

@@ -14,7 +14,7 @@ from analyzer.matching.operators import OperatorPair
 from analyzer.matching.overrides import Named, stated_links
 from analyzer.matching.tensors import Link, Links, agrees, linked
 from analyzer.outputs import output_layouts
-from analyzer.samples import ordinary_errors
+from analyzer.samples import ordinary_errors, outputs_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +24,8 @@ class First:
     Attributes:
         ends: Links that hold by definition: inputs, outputs, what the user states.
         links: All links that the sample proposes, by target tensor.
+        errors: Errors of those links, by target tensor.
+        outputs: Outputs of the source and of the target.
         sized: Those without tensors of different sizes (a pad of its own against one inside
             the convolution), which are no pairs in two models that agree.
         known: Kind of each target tensor.
@@ -31,6 +33,8 @@ class First:
 
     ends: Links
     links: Links
+    errors: Mapping[str, float]
+    outputs: tuple[Feeds, Feeds]
     sized: Links
     known: Mapping[str, Kind]
 
@@ -56,7 +60,8 @@ def first_look(
     links = linked(*views, given, seen, operators, ends, evidence=evidence)
     errors = ordinary_errors(links, given, seen)
     sized = {name: link for name, link in links.items() if np.isfinite(errors.get(name, 0))}
-    return First(ends, links, {**sized, **ends}, kinds(seen))
+    outputs = outputs_of(views[0], given), outputs_of(views[1], seen)
+    return First(ends, links, errors, outputs, {**sized, **ends}, kinds(seen))
 
 
 def _end_links(

@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from analyzer.core.types import Feeds
+from analyzer.core.types import Array, Feeds
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Links, carried_or_none
 from analyzer.runtime.metrics import relative_error
+from analyzer.view import View
 
 KEPT = 3
 """Samples that the evidence is taken from: a rule fits on one and checks on two."""
@@ -29,6 +30,11 @@ def ordinary_errors(links: Links, given: Feeds, seen: Feeds) -> dict[str, float]
     return found
 
 
+def outputs_of(view: View, values: Feeds) -> dict[str, Array]:
+    """Return a model's outputs among its values, by tensor name."""
+    return {name: values[name] for name in view.outputs if name in values}
+
+
 def gaps_on(
     place: int, given: Feeds, seen: Feeds, native: tuple[Sequence[Feeds], Sequence[Feeds]]
 ) -> tuple[float, float]:
@@ -36,8 +42,8 @@ def gaps_on(
 
     Args:
         place: The sample's number.
-        given: The source pivot's values.
-        seen: The target pivot's values.
+        given: The source pivot's values, its outputs at least.
+        seen: The target pivot's values, likewise.
         native: Outputs of both native runtimes, sample by sample; none where one refused.
     """
     return _gap(given, native[0], place), _gap(seen, native[1], place)
