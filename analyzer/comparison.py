@@ -13,12 +13,13 @@ from analyzer.core.options import Options, Progress
 from analyzer.core.report import InputPair, NotCompared
 from analyzer.core.types import Fault, Feeds, Pivot, TensorPair
 from analyzer.damage import damages
-from analyzer.effect import beyond_spelling, lenient, noticed
+from analyzer.effect import beyond_spelling, lenient, noticed, watched
 from analyzer.first import First, first_look
 from analyzer.isolation import Kind, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
 from analyzer.latent import latent_faults
 from analyzer.localize import Probe, faults, local_errors
+from analyzer.matching.layouts import layout_of
 from analyzer.matching.operators import OperatorPair, operator_pairs
 from analyzer.matching.overrides import Named, stated
 from analyzer.matching.tensors import Link, Links
@@ -272,14 +273,15 @@ def _localized(
     if between:
         located = _split(bench, located, between, ranked, known, options, progress)
     links, roots, probes = located.links, located.faults, located.probes
+    asked = {name: links[name] for name in watched(roots, result.target, links)}
     flowing = [
-        ordinary_errors(links, bench.given(place), bench.flowing(place))
-        for place in located.places
+        _flowing(bench, asked, result.links, ordinary[place], place, probe.given)
+        for place, probe in zip(located.places, probes, strict=True)
     ]
     roots = noticed(roots, result.target, links, flowing)
     roots = beyond_spelling(roots, result.target, largest(ordinary))
     roots = lenient(roots, bench.pivot.model)
-    roots = damages(bench.target, links, roots, probes, known)
+    roots = damages(bench.target, links, roots, probes, known, flowing)
     wrong = {name for name, error in largest(ordinary).items() if error > NEGLIGIBLE}
     inherited = wrong - located.deviating
     whole = replace(
@@ -287,6 +289,27 @@ def _localized(
     )
     latent = _latent(bench, whole, known, options, located.deviating)
     return replace(whole, faults=(*roots, *latent))
+
+
+def _flowing(
+    bench: Bench,
+    links: Links,
+    before: Links,
+    errors: Mapping[str, float],
+    place: int,
+    given: Feeds,
+) -> dict[str, float]:
+    """Return some pairs' errors in an ordinary run; only for new pairs is it run again."""
+    kept = {name for name in links.keys() & before.keys() if _same(links, before, name)}
+    found = {name: error for name, error in errors.items() if name in kept}
+    rest = {name: link for name, link in links.items() if name not in kept}
+    return found | (ordinary_errors(rest, given, bench.flowing(place)) if rest else {})
+
+
+def _same(links: Links, before: Links, name: str) -> bool:
+    """Return whether a target tensor has the partner, in the layout, that it had before."""
+    now, then = links[name].tensors, before[name].tensors
+    return now.source == then.source and layout_of(now) == layout_of(then)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -369,12 +392,13 @@ def _latent(
     suspected = suspects(bench.source, bench.target, links, found.operators, found.faults)
     if not suspected:
         return ()
+    last = len(bench.probes) - 1  # the one that was looked at last
     return latent_faults(
         bench.source,
         bench.target,
         links,
         suspected,
-        Probe(bench.given(0), bench.feeds(0)),
+        Probe(bench.given(last), bench.feeds(last)),
         known,
         samples=len(bench.probes),
         seed=options.seed,

@@ -23,6 +23,7 @@ def damages(
     faults: Sequence[Fault],
     probes: Sequence[Probe],
     known: Mapping[str, Kind],
+    flowing: Sequence[Mapping[str, float]] = (),
 ) -> tuple[Fault, ...]:
     """Return the faults with the error each makes in the outputs, most damaging first.
 
@@ -36,15 +37,25 @@ def damages(
         faults: Root faults.
         probes: Samples, the one that shows the faults most plainly first.
         known: Kind of each target tensor.
+        flowing: Errors of the pairs in an ordinary run on each probe, where they are known:
+            a fault that stands alone has that damage.
     """
     if not faults or not probes:
         return tuple(faults)
+    if len(faults) == 1 and flowing and _reached(target, links) <= flowing[0].keys():
+        errors = (flowing[0][name] for name in _reached(target, links))
+        return (replace(faults[0], output_error=float(max(errors, default=0.0))),)
     measured = [
         replace(fault, output_error=_damage(target, links, fault, faults, probes[0], known))
         for fault in faults[:MOST_MEASURED]
     ]
     ranked = sorted(measured, key=lambda fault: (-fault.output_error, -fault.local_error))
     return (*ranked, *faults[MOST_MEASURED:])
+
+
+def _reached(target: Side, links: Links) -> frozenset[str]:
+    """Return the target's outputs that have a counterpart."""
+    return frozenset(name for name in target.view.outputs if name in links)
 
 
 def _damage(

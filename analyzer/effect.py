@@ -142,6 +142,23 @@ def noticed(
     return tuple(latent)
 
 
+def watched(faults: Iterable[Fault], view: View, links: Links) -> frozenset[str]:
+    """Return the paired tensors on which it shows whether faults are noticed.
+
+    Args:
+        faults: Root faults.
+        view: The target's macro graph.
+        links: Tensor pairs by target tensor.
+
+    Returns:
+        The outputs, and what is next computed from what the faults' regions give.
+    """
+    results = {name for fault in faults for name in fault.target.outputs}
+    reads = reached(view, links.keys())
+    behind = (name for name in links if reads.get(name, frozenset()) & results)
+    return frozenset((*behind, *(name for name in view.outputs if name in links)))
+
+
 def beyond_spelling(
     faults: Sequence[Fault], view: View, errors: Mapping[str, float]
 ) -> tuple[Fault, ...]:

@@ -244,9 +244,11 @@ def settle(  # noqa: PLR0913 - both sides, their dumps, and what is known of the
         dropped += [link for name, link in links.items() if name not in kept]
         healed = linked(*views, given, seen, grown, kept, banned, evidence=evidence)
         if count == MAX_ROUNDS or _ends(healed) == _ends(links):
-            return Isolated(
-                *_refined(target, taken, dropped, given, feeds, known), rounds=count
-            )
+            back = _put_back(target, taken, dropped, given, seen)
+            if back:
+                both = {**taken, **back}
+                taken, _, seen = feasible(target, both, given, feeds, known)
+            return Isolated(taken, seen, count)
         links = healed
     raise AssertionError  # the loop returns
 
@@ -292,20 +294,14 @@ def _agrees(name: str, links: Links, given: Feeds, seen: Feeds) -> bool:
     )
 
 
-def _refined(
-    target: Side,
-    links: Links,
-    dropped: Sequence[Link],
-    given: Feeds,
-    feeds: Feeds,
-    known: Mapping[str, Kind],
-) -> tuple[Links, Feeds]:
-    """Return the links with those put back that split a deviating region in two.
+def _put_back(
+    target: Side, links: Links, dropped: Sequence[Link], given: Feeds, seen: Feeds
+) -> dict[str, Link]:
+    """Return the dropped links that split a deviating region in two.
 
     Two faults in a row refute the pair between them, since neither region around it comes
     out right; where its own weights vouch for that pair, both are faults.
     """
-    _, _, seen = feasible(target, links, given, feeds, known)
     wrong = [
         name for name in links if name in seen and not _agrees(name, links, given, seen)
     ]
@@ -316,7 +312,7 @@ def _refined(
         for tensor in node.outputs
     }
     settled = {link.tensors.source for link in links.values() if link.tensors.exact}
-    back = {
+    return {
         link.tensors.target: link
         for link in reversed(dropped)  # what was proposed first was likeliest
         if link.tensors.target in inside
@@ -324,8 +320,6 @@ def _refined(
         and link.score >= TRUSTED
         and WEIGHTY & set(link.reasons)
     }
-    both, _, seen = feasible(target, {**links, **back}, given, feeds, known)
-    return both, seen
 
 
 def _grown(
