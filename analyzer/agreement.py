@@ -14,9 +14,8 @@ from analyzer.core.options import Options, Progress
 from analyzer.core.types import Array, Feeds
 from analyzer.first import First
 from analyzer.judge import NEGLIGIBLE, judged, least_noise
-from analyzer.localize import Probe, local_errors
 from analyzer.matching.tensors import Link, Links
-from analyzer.samples import gaps_on, ordinary_errors, outputs_of
+from analyzer.samples import Probe, gaps_on, local_errors, ordinary_errors, outputs_of
 
 PLAIN = 100.0 * NEGLIGIBLE
 """Local error above which nobody asks whether it is rounding before all has been looked at:

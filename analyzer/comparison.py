@@ -3,35 +3,18 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from analyzer.agreement import agreement
 from analyzer.bench import Bench, bench_of
-from analyzer.breakage import Runnable, breakage_faults, bridged
-from analyzer.core.errors import RunError
+from analyzer.breakage import Runnable
 from analyzer.core.options import Options, Progress
 from analyzer.core.report import InputPair, NotCompared
 from analyzer.core.types import Fault, Feeds, Pivot, TensorPair
-from analyzer.damage import damages
-from analyzer.effect import beyond_spelling, lenient, noticed, watched
-from analyzer.first import First, first_look
-from analyzer.isolation import Kind, kinds, settle
-from analyzer.judge import NEGLIGIBLE, Judged, judged
-from analyzer.latent import latent_faults
-from analyzer.localize import Probe, faults, local_errors
-from analyzer.matching.layouts import layout_of
+from analyzer.first import first_look
+from analyzer.isolation import Kind
 from analyzer.matching.operators import OperatorPair, operator_pairs
 from analyzer.matching.overrides import Named, stated
-from analyzer.matching.tensors import Link, Links
-from analyzer.samples import (
-    gaps_on,
-    largest,
-    ordinary_errors,
-    outputs_of,
-    telling,
-    worst_first,
-)
-from analyzer.splitting import helpful, inner_links
+from analyzer.matching.tensors import Links
+from analyzer.samples import Probe
 from analyzer.suspects import suspects, without_doubles
 from analyzer.view import View, view_of
 
@@ -114,284 +97,35 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
         same = agreement(bench, first, native, options, progress)
         if same is not None:
             agreed = replace(result, links=same.links, gaps=same.gaps, outputs=same.outputs)
-            return replace(agreed, faults=_latent(bench, agreed, first.known, options))
-    ordinary, result = _flowed(bench, first, result, native, progress)
-    if working.refusal is not None:
-        result = replace(result, outputs=(result.outputs[0], ()))
-    working, bridges = bridged(working, target, left, right, operators)
-    found = _as_far_as_possible(
-        bench, working, result, (first.ends, bridges), ordinary, options, progress
-    )
-    broken = (
-        ()
-        if _stopped_by_sizes(found, working)
-        else tuple(
-            _witnessed(bench, working, found, fault)
-            for fault in breakage_faults(
-                working, target, left, right, found.links, operators
-            )
-        )
-    )
-    missed = tuple(
-        NotCompared(name, "nothing runs behind the node that stops the target")
-        for name in right.outputs
-        if working.refusal is not None and name not in found.links
-    )
-    return replace(found, faults=(*broken, *found.faults), missed=missed)
+            return replace(agreed, faults=latent(bench, agreed, first.known, options))
+    from analyzer.search import searched  # two models that agree need nothing of it
+
+    return searched(bench, first, result, working, native, options, progress)
 
 
-def _flowed(
-    bench: Bench,
-    first: First,
-    result: Compared,
-    native: tuple[Sequence[Feeds], Sequence[Feeds]],
-    progress: Progress,
-) -> tuple[list[Mapping[str, float]], Compared]:
-    """Return all pairs' errors on each sample, and the comparison with gaps and outputs."""
-    ordinary, gaps, outputs = [], [], []
-    count = len(bench.probes)
-    for place in range(count):
-        progress(f"running both models on sample {place + 1}", place / count)
-        errors, results = _seen_on(bench, place, first)
-        ordinary.append(errors)
-        gaps.append(gaps_on(place, *results, native))
-        outputs.append(results)
-    ours, theirs = zip(*outputs, strict=True)
-    gap = (max(one for one, _ in gaps), max(other for _, other in gaps))
-    return ordinary, replace(result, gaps=gap, outputs=(ours, theirs))
-
-
-def _seen_on(
-    bench: Bench, place: int, first: First
-) -> tuple[Mapping[str, float], tuple[Feeds, Feeds]]:
-    """Return all pairs' errors on one sample, and both pivots' outputs."""
-    if place == 0:
-        return first.errors, first.outputs
-    given, seen = bench.given(place), bench.seen(place)
-    outputs = outputs_of(bench.source.view, given), outputs_of(bench.target.view, seen)
-    return ordinary_errors(first.links, given, seen), outputs
-
-
-def _witnessed(bench: Bench, working: Runnable, found: Compared, fault: Fault) -> Fault:
-    """Return the fault of a stopping node with what its region is fed and should give.
-
-    Without that evidence a rule can only read the graph; with it, it can prove a cure.
-    """
-    if len(fault.source.outputs) != 1 or len(fault.target.outputs) != 1:
-        return fault
-    name = fault.target.outputs[0]
-    orders = {edge.permutation for edge in fault.edges}
-    tensors = TensorPair(
-        fault.source.outputs[0], name, orders.pop() if len(orders) == 1 else None
-    )
-    links = {**found.links, name: Link(tensors, 0.5, ("neighbours",))}
-    whole = replace(bench.target, model=bench.pivot.model)
-    running = replace(bench.target, model=working.beyond)
-    probes = [Probe(bench.given(n), bench.feeds(n)) for n in range(len(bench.probes))[:3]]
-    stopped = Judged(name, np.inf, NEGLIGIBLE, fault.status)
-    errors = [{name: np.inf} for _ in bench.probes]
-    try:
-        seen = faults(bench.source, whole, links, [stopped], errors, probes, {}, running)[0]
-    except RunError:  # what lies behind it does not run either
-        return fault
-    if not set(seen.source.inputs) <= {edge.source for edge in seen.edges}:
-        return fault  # the walk back stopped at a layout that the target never makes
-    return replace(
-        seen,
-        fault_class=fault.fault_class,
-        problem=fault.problem,
-        guilty=tuple(dict.fromkeys((*_caused(seen), *fault.guilty)))[:4],
-    )
-
-
-def _caused(fault: Fault) -> tuple[str, ...]:
-    """Return what the cause test blames, if it blames anything."""
-    return fault.guilty if fault.is_explained else ()
-
-
-def _stopped_by_sizes(found: Compared, working: Runnable) -> bool:
-    """Return whether the node that stops is right and only reads a root fault's result.
-
-    Isolated, each region that reads the source's values runs; the stopping node's own
-    result is then as right as any other, and the fault is the region of other sizes.
-    """
-    stopped = {
-        name
-        for node in found.target.nodes
-        if node.name in working.stopped
-        for name in node.outputs
-    }
-    at_root = {name for fault in found.faults for name in fault.target.outputs}
-    return (
-        any(np.isinf(fault.local_error) for fault in found.faults) and not stopped & at_root
-    )
-
-
-def _as_far_as_possible(  # noqa: PLR0913 - see `compare_values`
-    bench: Bench,
-    working: Runnable,
-    result: Compared,
-    ends: tuple[Links, Links],
-    ordinary: Sequence[Mapping[str, float]],
-    options: Options,
-    progress: Progress,
-) -> Compared:
-    """Return the comparison with its root faults, those behind a stopping node included."""
-    fixed, bridges = ends
-    if working.refusal is None:
-        return _localized(bench, result, fixed, ordinary, options, progress)
-    for model, known in (
-        (bench.pivot.model, fixed),  # fed the right sizes, the stopping node may well run
-        (working.beyond, {**fixed, **bridges}),
-    ):
-        try:
-            tried = replace(bench, target=replace(bench.target, model=model))
-            return _localized(tried, result, known, ordinary, options, progress)
-        except RunError:  # a node does not take the source's values either
-            continue
-    return _localized(bench, result, fixed, ordinary, options, progress)
-
-
-def _localized(
-    bench: Bench,
-    result: Compared,
-    ends: Links,
-    ordinary: Sequence[Mapping[str, float]],
-    options: Options,
-    progress: Progress,
-) -> Compared:
-    """Return the comparison with its root faults."""
-    ranked = worst_first(ordinary, result.target.outputs)
-    place = ranked[0]
-    progress(f"pairing tensors on sample {place + 1}, by isolated runs", 0.0)
-    given, feeds, seen = bench.given(place), bench.feeds(place), bench.seen(place)
-    both, proposed = (bench.source, bench.target), result.operators
-    settled = settle(*both, given, feeds, seen, proposed, ends, options.evidence)
-    known = kinds({**settled.seen, **seen})
-    located = _roots(bench, settled.links, ranked, known, options, progress)
-    between = inner_links(bench.target, located.faults, settled.links, given, settled.seen)
-    if between:
-        located = _split(bench, located, between, ranked, known, options, progress)
-    links, roots, probes = located.links, located.faults, located.probes
-    asked = {name: links[name] for name in watched(roots, result.target, links)}
-    flowing = [
-        _flowing(bench, asked, result.links, ordinary[place], place, probe.given)
-        for place, probe in zip(located.places, probes, strict=True)
-    ]
-    roots = noticed(roots, result.target, links, flowing)
-    roots = beyond_spelling(roots, result.target, largest(ordinary))
-    roots = lenient(roots, bench.pivot.model)
-    roots = damages(bench.target, links, roots, probes, known, flowing)
-    wrong = {name for name, error in largest(ordinary).items() if error > NEGLIGIBLE}
-    inherited = wrong - located.deviating
-    whole = replace(
-        result, links=links, faults=roots, propagated=len(inherited) if roots else 0
-    )
-    latent = _latent(bench, whole, known, options, located.deviating)
-    return replace(whole, faults=(*roots, *latent))
-
-
-def _flowing(
-    bench: Bench,
-    links: Links,
-    before: Links,
-    errors: Mapping[str, float],
-    place: int,
-    given: Feeds,
-) -> dict[str, float]:
-    """Return some pairs' errors in an ordinary run; only for new pairs is it run again."""
-    kept = {name for name in links.keys() & before.keys() if _same(links, before, name)}
-    found = {name: error for name, error in errors.items() if name in kept}
-    rest = {name: link for name, link in links.items() if name not in kept}
-    return found | (ordinary_errors(rest, given, bench.flowing(place)) if rest else {})
-
-
-def _same(links: Links, before: Links, name: str) -> bool:
-    """Return whether a target tensor has the partner, in the layout, that it had before."""
-    now, then = links[name].tensors, before[name].tensors
-    return now.source == then.source and layout_of(now) == layout_of(then)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Roots:
-    """What deviates under some links: the faults, and the samples that show them."""
-
-    links: Links
-    faults: tuple[Fault, ...]
-    deviating: frozenset[str]
-    places: tuple[int, ...]
-    probes: tuple[Probe, ...]
-
-
-def _roots(
-    bench: Bench,
-    links: Links,
-    ranked: Sequence[int],
-    known: Mapping[str, Kind],
-    options: Options,
-    progress: Progress,
-) -> _Roots:
-    """Return the regions that deviate when each reads the source's values."""
-    errors: list[dict[str, float]] = []
-    given: Feeds = {}
-    fed: Feeds = {}
-    for done, number in enumerate(ranked):
-        regions = f"{len(links)} regions"
-        progress(f"isolating {regions} on sample {number + 1}", done / len(ranked))
-        probe = Probe(bench.given(number), bench.feeds(number))
-        local, values, _ = local_errors(bench.target, links, probe, known)
-        errors.append(local)
-        given, fed = given or probe.given, fed or values
-    progress(f"measuring the noise of {len(links)} regions", 0.0)
-    partners = {name: link.tensors.source for name, link in links.items()}
-    found = judged(bench.source, bench.target, errors, partners, given, fed, options.seed)
-    deviating = frozenset(one.name for one in found)
-    places = telling(ranked, errors, deviating)
-    probes = tuple(Probe(bench.given(n), bench.feeds(n)) for n in places)
-    progress(f"testing the causes of {len(found)} deviations", 0.0)
-    roots = faults(bench.source, bench.target, links, found, errors, probes, known)
-    return _Roots(links, roots, deviating, places, probes)
-
-
-def _split(  # noqa: PLR0913 - see `_roots`
-    bench: Bench,
-    whole: _Roots,
-    between: Links,
-    ranked: Sequence[int],
-    known: Mapping[str, Kind],
-    options: Options,
-    progress: Progress,
-) -> _Roots:
-    """Return the roots with those regions cut in which a pair between them tells more."""
-
-    def with_cuts(cuts: Links) -> _Roots:
-        links = {**whole.links, **cuts}
-        return _roots(bench, links, ranked, known, options, progress)
-
-    try:
-        tried = with_cuts(between)
-        both = bench.source, bench.target
-        kept = helpful(*both, whole.faults, tried.faults, between, whole.links)
-        if not kept or kept.keys() == between.keys():
-            return tried if kept else whole
-        return with_cuts(kept)
-    except RunError:  # a node does not take what its counterpart reads
-        return whole
-
-
-def _latent(
+def latent(
     bench: Bench,
     found: Compared,
     known: Mapping[str, Kind],
     options: Options,
     deviating: Collection[str] = (),
 ) -> tuple[Fault, ...]:
-    """Return the faults that no sample excites, where something differs on paper."""
+    """Return the faults that no sample excites, where something differs on paper.
+
+    Args:
+        bench: What the samples were run on.
+        found: What comparing their values gave.
+        known: Kind of each target tensor.
+        options: Seed of what is drawn.
+        deviating: Target tensors that are wrong already.
+    """
     right = {name: link for name, link in found.links.items() if name not in deviating}
     links = without_doubles(bench.source, bench.target, right)
     suspected = suspects(bench.source, bench.target, links, found.operators, found.faults)
     if not suspected:
         return ()
+    from analyzer.latent import latent_faults  # most pairs differ in nothing
+
     last = len(bench.probes) - 1  # the one that was looked at last
     return latent_faults(
         bench.source,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from analyzer.core.graph import nodes
 from analyzer.core.report import OutputPair
@@ -13,8 +14,10 @@ from analyzer.judge import (
     least_noise,
     whole_model_noise,
 )
-from analyzer.observer import Changed, changed_part
 from analyzer.outside import bare_fault, bare_finding
+
+if TYPE_CHECKING:
+    from analyzer.observer import Changed
 
 UNFAITHFUL = "unfaithful-import"
 """The rule of a pivot whose outputs are not those of its native model."""
@@ -113,15 +116,17 @@ def _optimized(
     return replace(found, target_nodes=names)
 
 
-def _part(pivot: Pivot, samples: Sequence[Feeds]) -> Changed | None:
+def _part(pivot: Pivot, samples: Sequence[Feeds]) -> "Changed | None":
     """Return the part that the optimizer changes, on the first sample that shows it."""
+    from analyzer.observer import changed_part  # hardly a model is changed
+
     tried = (
         changed_part(pivot.model, pivot.folder, feeds) for feeds in samples[:MOST_WATCHED]
     )
     return next((part for part in tried if part is not None), None)
 
 
-def _blame(part: Changed | None) -> str:
+def _blame(part: "Changed | None") -> str:
     """Return, as the end of a sentence, what is changed, and whom the reference backs."""
     if part is None:
         return ""

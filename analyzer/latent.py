@@ -16,7 +16,7 @@ from analyzer.core.types import Array, Aspect, Difference, Fault, Feeds, Status
 from analyzer.differences import FLOAT_RANGE
 from analyzer.isolation import Kind, Side
 from analyzer.judge import NEGLIGIBLE, has_half_weights, is_narrow, is_quantized, judged
-from analyzer.localize import Probe, faults
+from analyzer.localize import faults
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Link, Links, carried_or_none
 from analyzer.probes.inside import draws
@@ -25,6 +25,7 @@ from analyzer.probes.uses import input_uses
 from analyzer.regions import region
 from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.region import extract, run_region
+from analyzer.samples import Probe
 from analyzer.suspects import ACTIVATIONS, CURABLE, OF_SHAPE, Suspect
 
 FAR = 16.0

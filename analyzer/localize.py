@@ -18,12 +18,12 @@ from analyzer.core.types import (
     Sample,
     TensorPair,
 )
-from analyzer.isolation import Kind, Side, cuts, isolation_run
+from analyzer.isolation import Kind, Side
 from analyzer.judge import Judged
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Links, carried_or_none
 from analyzer.regions import beyond, node_pairs, region, unpaired
-from analyzer.runtime.metrics import relative_error
+from analyzer.samples import Probe, local_errors
 from analyzer.view.absorb import LAYOUT_OPS
 
 RECORDED = 3
@@ -36,41 +36,6 @@ FOLDING_OPS = frozenset({"BatchNormalization"})
 
 _Group = tuple[tuple[Judged, ...], Region]
 """Tensors that deviate together, and the region that gives them."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Probe:
-    """One sample as both sides saw it: the source's values, and the target's inputs."""
-
-    given: Feeds
-    feeds: Feeds
-
-
-def local_errors(
-    target: Side, links: Links, probe: Probe, known: Mapping[str, Kind]
-) -> tuple[dict[str, float], Feeds, Feeds]:
-    """Return the error of each region of the target when it is fed the source's values.
-
-    Args:
-        target: The target.
-        links: Tensor pairs by target tensor.
-        probe: One sample.
-        known: Kind of each target tensor.
-
-    Returns:
-        Errors by target tensor (see `relative_error`), what was fed, and what was seen.
-    """
-    fed = cuts(links, probe.given, target.view, known)
-    seen = isolation_run(target, fed, probe.feeds)
-    errors = {
-        name: relative_error(seen[name], value)
-        for name, value in fed.items()
-        if name in seen
-    }
-    computed = (name for name in target.view.outputs if name in target.view.giver)
-    misshapen = (name for name in computed if name in links and name in seen)
-    errors |= {name: np.inf for name in misshapen if name not in fed}
-    return errors, {**probe.feeds, **fed}, seen
 
 
 def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from analyzer.bodies.looked_into import looked_into
 from analyzer.breakage import Runnable, runnable, whole
 from analyzer.comparison import Compared, compare_values
 from analyzer.core.errors import RunError
@@ -42,6 +41,10 @@ def compare_opened(
         )
         faults = (own_entries(one, found.target, cut.inputs) for one in found.faults)
         found = replace(found, faults=tuple(faults))
+        if not found.faults:
+            return working, found
+        from analyzer.bodies.looked_into import looked_into
+
         return working, looked_into(found, pivots, *on, options, progress)
 
     if runs.refusal is None:

@@ -23,10 +23,10 @@ from analyzer.core.report import InputPair
 from analyzer.core.types import Fault, Feeds, Inside, Node, Pivot, Region, Status
 from analyzer.effect import has_cause
 from analyzer.isolation import Side, kinds
-from analyzer.localize import Probe, local_errors
 from analyzer.matching.ends import target_feeds
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import open_session
+from analyzer.samples import Probe, local_errors
 from analyzer.view.classes import dangling_tensors
 
 

@@ -12,12 +12,13 @@ from onnx import numpy_helper, parser
 from analyzer.core.types import Array, Fault, Feeds, Pivot, Status, TensorPair
 from analyzer.isolation import Side, kinds
 from analyzer.judge import Judged
-from analyzer.localize import Probe, faults, local_errors
+from analyzer.localize import faults
 from analyzer.matching.operators import operator_pairs
 from analyzer.matching.tensors import Link, linked
 from analyzer.pivot import load
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import open_session
+from analyzer.samples import Probe, local_errors
 from analyzer.view import View, view_of
 
 Net = Callable[..., onnx.ModelProto]

@@ -8,7 +8,7 @@ import pytest
 
 from analyzer.core.types import Array, Fault
 from analyzer.damage import damages
-from analyzer.localize import Probe
+from analyzer.samples import Probe
 
 Bench = Callable[..., SimpleNamespace]
 Located = Callable[..., tuple[Fault, ...]]

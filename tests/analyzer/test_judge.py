@@ -15,7 +15,7 @@ from analyzer.judge import (
     judged,
     whole_model_noise,
 )
-from analyzer.localize import Probe, local_errors
+from analyzer.samples import Probe, local_errors
 
 Bench = Callable[..., SimpleNamespace]
 ROW = np.linspace(-1.0, 1.0, 8, dtype=np.float32).reshape(2, 4)

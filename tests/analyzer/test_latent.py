@@ -124,7 +124,7 @@ def test_healthy_pair_is_not_fed_random_values(
     reported: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a difference on paper nothing more is run."""
-    monkeypatch.setattr("analyzer.comparison.latent_faults", pytest.fail)
+    monkeypatch.setattr("analyzer.latent.latent_faults", pytest.fail)
     weight = np.eye(4, dtype=np.float32)
 
     assert reported(CLAMPED, bounds(0, 1, w=weight), bounds(0, 1, w=weight)).findings == ()
@@ -209,7 +209,7 @@ def test_pad_before_a_convolution_is_no_difference_on_paper(
     net: Net, saved: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Zeros that one side adds in a node of its own are the other's padding."""
-    monkeypatch.setattr("analyzer.comparison.latent_faults", pytest.fail)
+    monkeypatch.setattr("analyzer.latent.latent_faults", pytest.fail)
     kernel = np.random.default_rng(0).normal(size=(4, 2, 3, 3)).astype(np.float32)
     source = net(
         "(float[1,2,6,6] x) => (y) { r = Relu(x) p = Pad(r, around) y = Conv(p, k) }",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analyzer.core.types import Array, Fault, Feeds
-from analyzer.localize import Probe, local_errors
+from analyzer.samples import Probe, local_errors
 
 Bench = Callable[..., SimpleNamespace]
 Located = Callable[..., tuple[Fault, ...]]
