@@ -19,6 +19,7 @@ from analyzer.isolation import Kind, kinds, settle
 from analyzer.judge import NEGLIGIBLE, Judged, judged
 from analyzer.localize import faults
 from analyzer.matching.layouts import layout_of
+from analyzer.matching.operators import OperatorPair
 from analyzer.matching.tensors import Link, Links
 from analyzer.samples import (
     Probe,
@@ -30,7 +31,7 @@ from analyzer.samples import (
     telling,
     worst_first,
 )
-from analyzer.splitting import helpful, inner_links
+from analyzer.splitting import helpful, inner_links, is_divisible
 
 
 def searched(  # noqa: PLR0913 - see `compare_values`
@@ -203,12 +204,10 @@ def _localized(
     ranked = worst_first(ordinary, result.target.outputs)
     place = ranked[0]
     progress(f"pairing tensors on sample {place + 1}, by isolated runs", 0.0)
-    given, feeds, seen = bench.given(place), bench.feeds(place), bench.seen(place)
-    both, proposed = (bench.source, bench.target), result.operators
-    settled = settle(*both, given, feeds, seen, proposed, ends, options.evidence)
-    known = kinds({**settled.seen, **seen})
-    located = _roots(bench, settled.links, ranked, known, options, progress)
-    between = inner_links(bench.target, located.faults, settled.links, given, settled.seen)
+    links, known = _settled(bench, place, result.operators, ends, options)
+    located = _roots(bench, links, ranked, known, options, progress)
+    wide = [fault for fault in located.faults if is_divisible(fault)]
+    between = _between(bench, place, wide, links, known) if wide else {}
     if between:
         located = _split(bench, located, between, ranked, known, options, progress)
     links, roots, probes = located.links, located.faults, located.probes
@@ -228,6 +227,33 @@ def _localized(
     )
     unseen = latent(bench, whole, known, options, located.deviating)
     return replace(whole, faults=(*roots, *unseen))
+
+
+def _settled(
+    bench: Bench,
+    place: int,
+    operators: Sequence[OperatorPair],
+    ends: Links,
+    options: Options,
+) -> tuple[Links, Mapping[str, Kind]]:
+    """Return the pairs that survive isolation, and what kind each target tensor is of."""
+    given, feeds, seen = bench.given(place), bench.feeds(place), bench.seen(place)
+    both = bench.source, bench.target
+    found = settle(*both, given, feeds, seen, operators, ends, options.evidence)
+    return found.links, kinds({**found.seen, **seen})
+
+
+def _between(
+    bench: Bench,
+    place: int,
+    faults: Sequence[Fault],
+    links: Links,
+    known: Mapping[str, Kind],
+) -> Links:
+    """Return pairs of tensors inside regions that nothing explains so far."""
+    probe = Probe(bench.given(place), bench.feeds(place))
+    _, _, seen = local_errors(bench.target, links, probe, known)
+    return inner_links(bench.target, faults, links, probe.given, seen)
 
 
 def _flowing(
@@ -274,13 +300,14 @@ def _roots(
     errors: list[dict[str, float]] = []
     given: Feeds = {}
     fed: Feeds = {}
-    for done, number in enumerate(ranked):
+    for done, number in enumerate(reversed(ranked)):  # the worst is still there at the end
         regions = f"{len(links)} regions"
         progress(f"isolating {regions} on sample {number + 1}", done / len(ranked))
-        probe = Probe(bench.given(number), bench.feeds(number))
-        local, values, _ = local_errors(bench.target, links, probe, known)
-        errors.append(local)
-        given, fed = given or probe.given, fed or values
+        given, fed = {}, {}  # a sample's values go before the next one's come
+        given = bench.given(number)
+        probe = Probe(given, bench.feeds(number))
+        local, fed, _ = local_errors(bench.target, links, probe, known)
+        errors.insert(0, local)
     progress(f"measuring the noise of {len(links)} regions", 0.0)
     partners = {name: link.tensors.source for name, link in links.items()}
     found = judged(bench.source, bench.target, errors, partners, given, fed, options.seed)

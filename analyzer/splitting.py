@@ -33,11 +33,7 @@ def inner_links(
     """
     orders = preferred_orders(links.values())
     found: dict[str, Link] = {}
-    for fault in faults:
-        if fault.fault_class is not None or fault.status is not Status.FAULT:
-            continue
-        if fault.is_explained or not _is_wide(fault):
-            continue
+    for fault in filter(is_divisible, faults):
         for left, right in _between(fault, target):
             if right in links or right in found or left not in given or right not in seen:
                 continue
@@ -51,8 +47,11 @@ def inner_links(
     return found
 
 
-def _is_wide(fault: Fault) -> bool:
-    return len(_computing(fault.target)) > 1
+def is_divisible(fault: Fault) -> bool:
+    """Return whether a region holds more than one operator, and nothing explains it."""
+    if fault.fault_class is not None or fault.status is not Status.FAULT:
+        return False
+    return not fault.is_explained and len(_computing(fault.target)) > 1
 
 
 def _computing(part: Region) -> tuple[Node, ...]:
