@@ -14,6 +14,15 @@ HEAVY = {
 EAGER = HEAVY | {"networkx", "onnxruntime", "onnx_graphsurgeon"}
 """What even an installed runtime costs must wait until a model is there to read."""
 
+UNUSED = {
+    "analyzer.search",
+    "analyzer.latent",
+    "analyzer.observer",
+    "rules",
+    "rich.progress",
+}
+"""What only a pair that differs needs, or somebody who watches."""
+
 PROBE = """
 import json, sys
 import cli
@@ -25,8 +34,8 @@ print(json.dumps({"code": code or 0, "modules": sorted(sys.modules)}))
 """
 
 
-def imported(root: Path, folder: Path, *words: str | Path) -> set[str]:
-    """Return the top-level packages that one command imported, once it has succeeded."""
+def modules(root: Path, folder: Path, *words: str | Path) -> set[str]:
+    """Return the modules that one command imported, once it has succeeded."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *map(str, words)],
         cwd=folder, env={"PYTHONPATH": str(root), "HOME": str(folder)},
@@ -35,7 +44,12 @@ def imported(root: Path, folder: Path, *words: str | Path) -> set[str]:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["code"] == 0, done.stdout
-    return {name.partition(".")[0] for name in told["modules"]}
+    return set(told["modules"])
+
+
+def imported(root: Path, folder: Path, *words: str | Path) -> set[str]:
+    """Return the top-level packages that one command imported, once it has succeeded."""
+    return {name.partition(".")[0] for name in modules(root, folder, *words)}
 
 
 @pytest.mark.parametrize("words", [("--help",), ("diff", "--help")])
@@ -52,3 +66,11 @@ def test_onnx_pair_imports_no_framework(root: Path, tmp_path: Path) -> None:
     pair = (healthy / "source.onnx", healthy / "target.onnx")
 
     assert imported(root, tmp_path, "diff", *pair) & HEAVY == set()
+
+
+def test_pair_that_agrees_imports_no_search(root: Path, tmp_path: Path) -> None:
+    """What finds and explains faults waits until there is one."""
+    healthy = root / "tests" / "cases" / "94-neg-tf2onnx1.17-keras-nhwc-nchw"
+    pair = (healthy / "source.onnx", healthy / "target.onnx")
+
+    assert modules(root, tmp_path, "diff", *pair) & UNUSED == set()

@@ -57,3 +57,18 @@ def test_no_fault_is_no_damage(bench: Bench) -> None:
     one = bench(TWO, TWO, ROW, {name: np.eye(4, dtype=np.float32) for name in "wv"})
 
     assert damages(one.target, one.links, (), (), one.known) == ()
+
+
+def test_lone_fault_does_what_an_ordinary_run_shows(
+    bench: Bench, located: Located, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing else is wrong, the damage is known and nothing is run for it."""
+    kernel = np.eye(4, dtype=np.float32)
+    one = bench(TWO, TWO, ROW, {"w": kernel, "v": kernel}, {"w": kernel * np.float32(1.5)})
+    faults, probes = located(one), [Probe(one.given, one.feeds)]
+    monkeypatch.setattr("analyzer.damage.isolation_run", pytest.fail)
+    (found,) = damages(
+        one.target, one.links, faults, probes, one.known, [{"y": 0.5, "z": 0.0}]
+    )
+
+    assert found.output_error == 0.5
