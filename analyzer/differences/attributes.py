@@ -42,6 +42,9 @@ ELSEWHERE = {
 }
 """Settings that weights imply, or that another module compares."""
 
+PLAIN = (int, float, str, tuple)
+"""Kinds of values that Python compares by itself, in a hundredth of NumPy's time."""
+
 RANKED = {"strides": 1, "dilations": 1}
 """Attributes whose absence means this number on every spatial axis."""
 
@@ -136,8 +139,11 @@ def _same(
         return same_axes(value, found, twins.rank)
     if value is None or found is None:
         return value is found
+    plain = isinstance(value, PLAIN) and isinstance(found, PLAIN)
+    if plain and value == found:
+        return True
     if isinstance(value, str) or isinstance(found, str):
-        return value == found
+        return False
     if isinstance(value, tuple) and value and isinstance(value[0], str):
         return value == found
     return _same_numbers(value, found)
