@@ -17,7 +17,9 @@ def every_tensor(path: str, name: str) -> OnnxrtRunner:
 
 def main(source: str, target: str, inputs: str) -> None:
     """Run both models on every sample and compare all tensors; exit 1 if any differs."""
-    samples = [{"image": image} for image in np.load(inputs)["image"]]
+    arrays = np.load(inputs)
+    count = len(arrays[arrays.files[0]])
+    samples = [{name: arrays[name][n] for name in arrays.files} for n in range(count)]
     runners = [every_tensor(source, "source"), every_tensor(target, "target")]
     results = Comparator.run(runners, data_loader=samples)
     sys.exit(not bool(Comparator.compare_accuracy(results)))
