@@ -23,14 +23,16 @@ def conclude(report: Report, given: argparse.Namespace) -> int:
         given: What the user typed.
     """
     from analyzer.reports.exit_code import exit_code
-    from analyzer.reports.files import write_report
-    from analyzer.reports.json_report import to_json
 
     if given.report is not None:
+        from analyzer.reports.files import write_report
+
         write_report(report, given.report)
     if "terminal" in given.format or "json" not in given.format:
         _show(report, given)
     if "json" in given.format and given.report is None:
+        from analyzer.reports.json_report import to_json
+
         print(to_json(report), end="")
     return exit_code(report, fail_on=given.fail_on, exit_zero=given.exit_zero)
 
