@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analyzer.core.parts import all_parts, takes_more_values
 from analyzer.core.types import Array, Feeds, Node, Pivot, Status
 from analyzer.floors import Step, region_floors
 from analyzer.isolation import Side
@@ -250,9 +251,13 @@ def has_half_weights(view: View, name: str, cuts: Iterable[str]) -> bool:
 def _is_half(value: Array) -> bool:
     if value.dtype != np.float32 or value.size < MANY:
         return False
+    exact = all_parts(_survives_half, value)
+    return exact and takes_more_values(value, MANY // 2 - 1)
+
+
+def _survives_half(part: Array) -> bool:
     with np.errstate(over="ignore"):
-        exact = np.array_equal(value, value.astype(np.float16).astype(np.float32))
-    return exact and np.unique(value).size >= MANY // 2
+        return np.array_equal(part, part.astype(np.float16).astype(np.float32))
 
 
 def narrows(node: Node) -> bool:

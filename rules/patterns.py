@@ -5,6 +5,14 @@ from itertools import permutations, product
 
 import numpy as np
 
+from analyzer.core.parts import (
+    all_parts,
+    equal,
+    magnitude,
+    parts,
+    slabs,
+    takes_more_values,
+)
 from analyzer.core.types import Array
 
 EXACT = 1e-6
@@ -40,38 +48,61 @@ def damage(right: Array, wrong: Array) -> Damage:
         right: The source's weight, in the target's layout.
         wrong: The target's weight, of the same shape.
     """
-    one, other = (np.asarray(a, dtype=np.float64) for a in (right, wrong))
-    scale = float(np.max(np.abs(one), initial=0.0, where=np.isfinite(one))) or 1.0
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(one - other)
-    same = (one == other) | (np.isnan(one) & np.isnan(other))
-    apart = np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart))
-    gaps = apart > EXACT * scale
-    rows = gaps.reshape(gaps.shape[0], -1).any(axis=1) if gaps.ndim else gaps.reshape(1)
-    worst = float(np.max(apart, initial=0.0)) / scale
+    scale = magnitude(right, finite=True) or 1.0
+    seen = [_damage(*part, scale) for part in slabs(right, wrong)]
+    rows = np.concatenate([touched for touched, _, _ in seen] or [np.zeros(0, bool)])
     return Damage(
-        int(gaps.sum()), gaps.size, tuple(np.flatnonzero(rows).tolist()), rows.size, worst
+        sum(changed for _, changed, _ in seen),
+        right.size,
+        tuple(np.flatnonzero(rows).tolist()),
+        len(right) if right.ndim else 1,
+        max((worst for _, _, worst in seen), default=0.0) / scale,
     )
 
 
-def same(one: Array, other: Array) -> bool:
-    """Return whether two arrays hold the same numbers to within one rounding."""
+def _damage(right: Array, wrong: Array, scale: float) -> tuple[Array, int, float]:
+    """Return which rows of a slab differ, how many elements do, and by how much at most."""
+    one, other = (np.asarray(a, dtype=np.float64) for a in (right, wrong))
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(one - other)
+    equal = (one == other) | (np.isnan(one) & np.isnan(other))
+    apart = np.where(equal, 0.0, np.where(np.isnan(apart), np.inf, apart))
+    gaps = apart > EXACT * scale
+    rows = gaps.reshape(gaps.shape[0], -1).any(axis=1) if gaps.ndim else gaps.reshape(1)
+    return rows, int(gaps.sum()), float(np.max(apart))
+
+
+def same(one: Array, other: Array, *, factor: float = 1.0) -> bool:
+    """Return whether two arrays hold the same numbers to within one rounding.
+
+    Args:
+        one: An array of real numbers.
+        other: Another, of any shape.
+        factor: What the first is multiplied with.
+    """
     if one.shape != other.shape:
         return False
-    first, second = (np.asarray(a, dtype=np.float64) for a in (one, other))
-    scale = float(np.max(np.abs(first), initial=0.0)) or 1.0
-    with np.errstate(invalid="ignore"):  # infinity less itself is no number
-        return bool(np.max(np.abs(first - second), initial=0.0) <= EXACT * scale)
+    limit = EXACT * (abs(factor) * magnitude(one) or 1.0)
+
+    def near(first: Array, second: Array) -> bool:
+        wide = np.asarray(first, dtype=np.float64) * factor
+        with np.errstate(invalid="ignore"):  # infinity less itself is no number
+            return bool(np.max(np.abs(wide - second)) <= limit)
+
+    return all_parts(near, one, other)
 
 
 def uniform_factor(right: Array, wrong: Array) -> float | None:
     """Return the one number that every element was multiplied with; None: there is none."""
-    one, other = (np.asarray(a, dtype=np.float64) for a in (right, wrong))
-    power = float(np.sum(one * one))
-    if power == 0:
+    if right.shape != wrong.shape:
         return None
-    factor = float(np.sum(one * other)) / power
-    return factor if factor and same(one * factor, other) else None
+    power = product = 0.0
+    for part in parts(right, wrong):
+        one, other = (np.asarray(a, dtype=np.float64) for a in part)
+        power += float(np.sum(one * one))
+        product += float(np.sum(one * other))
+    factor = product / power if power else 0.0
+    return factor if factor and same(right, wrong, factor=factor) else None
 
 
 def reordering(right: Array, wrong: Array) -> str | None:
@@ -102,11 +133,9 @@ def zeroed_channels(right: Array, wrong: Array) -> tuple[int, tuple[int, ...]] |
         wrong: The target's, of the same shape.
     """
     for axis in range(min(right.ndim, 2)):
-        ours, theirs = (
-            np.moveaxis(a, axis, 0).reshape(a.shape[axis], -1) for a in (right, wrong)
-        )
-        lost = np.flatnonzero(~theirs.any(axis=1) & ours.any(axis=1))
-        if lost.size and same(np.delete(ours, lost, 0), np.delete(theirs, lost, 0)):
+        others = tuple(other for other in range(right.ndim) if other != axis)
+        lost = np.flatnonzero(~wrong.any(axis=others) & right.any(axis=others))
+        if lost.size and same(np.delete(right, lost, axis), np.delete(wrong, lost, axis)):
             return axis, tuple(lost.tolist())
     return None
 
@@ -118,15 +147,17 @@ def clipped_at(right: Array, wrong: Array) -> float | None:
         right: The source's constant.
         wrong: The target's, of the same shape.
     """
-    one, other = (np.asarray(a, dtype=np.float64) for a in (right, wrong))
-    over = np.abs(one) > np.abs(other) * (1 + COARSE)
-    if not over.any() or not np.isfinite(other).all():
-        return None
-    limits = np.abs(other[over])
-    limit = float(limits[0])
-    rest = np.allclose(one[~over], other[~over], rtol=COARSE, atol=0)
-    signs = np.array_equal(np.sign(one[over]), np.sign(other[over]))
-    return limit if np.all(limits == limit) and rest and signs and limit > 0 else None
+    limit = 0.0
+    for part in parts(right, wrong):
+        one, other = (np.asarray(a, dtype=np.float64) for a in part)
+        over = np.abs(one) > np.abs(other) * (1 + COARSE)
+        limits = np.abs(other[over])
+        limit = limit or float(limits.max(initial=0.0))
+        rest = np.allclose(one[~over], other[~over], rtol=COARSE, atol=0)
+        signs = np.array_equal(np.sign(one[over]), np.sign(other[over]))
+        if not (np.isfinite(other).all() and rest and signs and np.all(limits == limit)):
+            return None
+    return limit or None
 
 
 COARSE = 2.0**-10
@@ -140,18 +171,25 @@ def rounded_to(right: Array, wrong: Array) -> str | None:
         right: The source's float weight.
         wrong: The target's, of the same shape.
     """
-    if right.dtype.kind != "f" or np.array_equal(right, wrong):
+    if right.dtype.kind != "f" or equal(right, wrong) or right.shape != wrong.shape:
         return None
-    with np.errstate(over="ignore"):
-        half = right.astype(np.float16).astype(np.float64)
-    if np.array_equal(half, wrong.astype(np.float64)):
+    if all_parts(_is_half, right, wrong):
         return "float16"
-    kept = (right.astype(np.float32).view(np.uint32) + np.uint32(0x8000)) & np.uint32(
-        0xFFFF0000
-    )
-    if np.array_equal(kept.view(np.float32), wrong.astype(np.float32)):
+    if all_parts(_is_bfloat, right, wrong):
         return "bfloat16"
     return "int8" if _on_grid(right, wrong) else None
+
+
+def _is_half(right: Array, wrong: Array) -> bool:
+    with np.errstate(over="ignore"):
+        half = right.astype(np.float16)
+    return np.array_equal(half.astype(np.float64), wrong.astype(np.float64))
+
+
+def _is_bfloat(right: Array, wrong: Array) -> bool:
+    bits = np.ascontiguousarray(right.astype(np.float32)).view(np.uint32)
+    kept = (bits + np.uint32(0x8000)) & np.uint32(0xFFFF0000)
+    return np.array_equal(kept.view(np.float32), wrong.astype(np.float32))
 
 
 INT8_LEVELS = 256
@@ -163,8 +201,12 @@ FEWEST_VALUES = 512
 
 def _on_grid(right: Array, wrong: Array) -> bool:
     """Return whether a large weight takes no more values than eight bits hold, close by."""
-    if wrong.size < FEWEST_VALUES or np.unique(wrong).size > INT8_LEVELS:
+    if wrong.size < FEWEST_VALUES or takes_more_values(wrong, INT8_LEVELS):
         return False
-    scale = float(np.max(np.abs(right), initial=0.0))
-    gap = float(np.max(np.abs(right.astype(np.float64) - wrong), initial=0.0))
-    return np.unique(right).size > INT8_LEVELS and gap <= scale / (INT8_LEVELS - 2)
+    scale = magnitude(right)
+
+    def near(one: Array, other: Array) -> bool:
+        gap = np.abs(one.astype(np.float64) - other)
+        return bool(np.max(gap) <= scale / (INT8_LEVELS - 2))
+
+    return takes_more_values(right, INT8_LEVELS) and all_parts(near, right, wrong)

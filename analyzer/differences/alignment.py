@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from analyzer.core.parts import all_parts, equal, magnitude, parts
 from analyzer.core.types import Array, Permutation
 
 MOST_AXES = 5
@@ -46,6 +47,10 @@ def deviation(one: Array, other: Array) -> float:
     """Return the sum of absolute deviations of two like arrays; equal infinities are 0."""
     if one.dtype.kind not in "fiub" or other.dtype.kind not in "fiub":
         return float(np.count_nonzero(one != other))
+    return sum(_deviation(*part) for part in parts(one, other))
+
+
+def _deviation(one: Array, other: Array) -> float:
     first, second = one.astype(np.float64), other.astype(np.float64)
     with np.errstate(invalid="ignore"):
         gaps = np.where(first == second, 0.0, np.abs(first - second))
@@ -63,17 +68,20 @@ def differs(wanted: Array, found: Array) -> bool:
         wanted: The source's constant, in the target's layout.
         found: The target's constant.
     """
-    if np.array_equal(wanted, found):
+    if equal(wanted, found):
         return False
     if wanted.dtype.kind != "f" or found.dtype.kind != "f":
         return True
-    scale = float(np.max(np.abs(wanted), initial=0.0, where=np.isfinite(wanted)))
-    limit = scale * noise(wanted, found)
-    expected = fitted(wanted, found.dtype).astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        gaps = np.abs(expected - found.astype(np.float64))
-    same = (expected == found) | (np.isnan(expected) & np.isnan(found)) | (gaps <= limit)
-    return not bool(same.all())
+    limit = magnitude(wanted, finite=True) * noise(wanted, found)
+
+    def near(one: Array, other: Array) -> bool:
+        expected = fitted(one, other.dtype).astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            gaps = np.abs(expected - other.astype(np.float64))
+        alike = (expected == other) | (np.isnan(expected) & np.isnan(other))
+        return bool((alike | (gaps <= limit)).all())
+
+    return not all_parts(near, wanted, found)
 
 
 def noise(*arrays: Array) -> float:
@@ -91,6 +99,8 @@ def ulp(dtype: np.dtype[Any]) -> float:
 
 def fitted(values: Array, dtype: np.dtype[Any]) -> Array:
     """Return values in a dtype; finite ones that it cannot hold become its largest."""
+    if dtype == values.dtype:
+        return values
     if dtype.kind != "f" or values.dtype.kind != "f":
         return values.astype(dtype)
     top = float(np.finfo(dtype).max)

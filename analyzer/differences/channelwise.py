@@ -1,6 +1,6 @@
 """Scales and shifts that stand in place of others, or one too many, by their operators."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 
@@ -27,15 +27,28 @@ def compare_channelwise(pair: Pair) -> Iterator[Difference]:
         operator in the same place, or one that only the target has and no
         folding explains.
     """
-    ours, theirs = effective(pair.source), effective(pair.target)
-    if ours is not None and theirs is not None and is_same(ours, theirs):
-        return
     source, target = (
         [node for node in nodes if is_channelwise(node)]
         for nodes in (pair.source, pair.target)
     )
+    if not any(_otherwise(source, target, NORMALISATION, None, None)):
+        return  # which costs less to see than two effective kernels
+    ours, theirs = effective(pair.source), effective(pair.target)
+    if ours is not None and theirs is not None and is_same(ours, theirs):
+        return
     has_kernel = ours is not None and ours.main is not None
     may_be_folded = BIASES if has_kernel else NORMALISATION
+    yield from _otherwise(source, target, may_be_folded, ours, theirs)
+
+
+def _otherwise(
+    source: Sequence[Node],
+    target: Sequence[Node],
+    may_be_folded: Collection[str],
+    ours: Effective | None,
+    theirs: Effective | None,
+) -> Iterator[Difference]:
+    """Yield the scales and shifts that are others, or that only the target has."""
     keys = [_key(node) for node in source], [_key(node) for node in target]
     for tag, s0, s1, t0, t1 in SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
         if tag == "replace" and s1 - s0 == t1 - t0:

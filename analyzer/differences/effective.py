@@ -29,7 +29,9 @@ class Knob:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Effective:
-    """A linear operator with every following scale and shift folded in, in float64.
+    """A linear operator with every following scale and shift folded in.
+
+    All is float64, but for a kernel that nothing scales: it stays as it is stored.
 
     Attributes:
         main: The linear operator; None where there are only scales and shifts.
@@ -120,7 +122,9 @@ def _nothing() -> Effective:
 
 def _of_main(node: Node) -> Effective | None:
     gain = float(node.attributes.get("alpha", 1.0)) if node.op == "Gemm" else 1.0  # type: ignore[arg-type]  # the schema says FLOAT
-    kernel = channels_first(node, node.constants[1]).astype(np.float64) * gain
+    kernel = channels_first(node, node.constants[1])
+    if gain != 1.0:
+        kernel = kernel.astype(np.float64) * gain
     channels = kernel.shape[0] if node.op != "MatMul" or kernel.ndim == 2 else 1  # noqa: PLR2004 - a stack of matrices has no one channel axis
     start = Effective(
         node,
@@ -179,7 +183,8 @@ def _normalised(node: Node, whole: Effective) -> Effective | None:
 
 def _scaled(whole: Effective, factor: Array, knob: Knob | None) -> Effective:
     shifts = tuple(replace(one, gain=one.gain * factor) for one in whole.shifts)
-    kernel = whole.kernel * per_channel(factor, whole.kernel)
+    scale = per_channel(factor, whole.kernel)
+    kernel = np.multiply(whole.kernel, scale, dtype=np.float64)
     return replace(
         whole,
         kernel=kernel,

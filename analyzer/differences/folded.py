@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from analyzer.core.parts import all_parts, equal, slabs
 from analyzer.core.types import Array, Aspect, Difference, Node
 from analyzer.differences.alignment import deviation, fitted, in_layout_of, noise
 from analyzer.differences.effective import Effective, Knob, as_stored, per_channel
@@ -23,11 +24,15 @@ numbers that nearly cancel."""
 def is_same(ours: Effective, theirs: Effective) -> bool:
     """Return whether two macro operators have one effective kernel and bias."""
     kernel = _kernel_in_layout(ours, theirs)
-    if np.isfinite(ours.kernel).all() != np.isfinite(theirs.kernel).all():
+    if _is_finite(ours.kernel) != _is_finite(theirs.kernel):
         return False
     return kernel is not None and not (
         _changed(kernel, theirs.kernel, theirs).any() or _bias_gap(ours, theirs).any()
     )
+
+
+def _is_finite(kernel: Array) -> bool:
+    return all_parts(lambda part: np.isfinite(part).all(), kernel)
 
 
 def compare_folded(ours: Effective, theirs: Effective) -> Iterator[Difference]:
@@ -91,13 +96,13 @@ def _flattened_otherwise(wanted: Array, found: Array) -> Array:
     A Flatten over NHWC and one over NCHW give their elements in two orders, and the weight
     behind each is ordered to match.
     """
-    if wanted.ndim != 2 or np.array_equal(wanted, found):  # noqa: PLR2004 - dense kernels
+    if wanted.ndim != 2 or equal(wanted, found):  # noqa: PLR2004 - dense kernels
         return wanted
     inputs = wanted.shape[1]
     rows = np.linspace(0, len(wanted) - 1, min(len(wanted), TELLING_ROWS)).astype(int)
     parts = [1, *(n for n in range(2, inputs // 2 + 1) if inputs % n == 0)]
     best = min(parts, key=lambda n: deviation(_regrouped(wanted[rows], n), found[rows]))
-    return _regrouped(wanted, best)
+    return wanted if best == 1 else _regrouped(wanted, best)
 
 
 TELLING_ROWS = 64
@@ -113,11 +118,24 @@ def _regrouped(kernel: Array, part: int) -> Array:
 
 def _changed(wanted: Array, found: Array, theirs: Effective) -> Array:
     """Return, per channel, whether kernels differ by more than folding noise."""
+    limit = _noise(theirs)
+    both = np.broadcast_arrays(wanted, found)
+    changed = [_gapes(*slab, limit) for slab in slabs(*both)]
+    return np.concatenate([NOTHING, *changed]) if both[0].ndim else changed[0]
+
+
+NOTHING = np.zeros(0, dtype=bool)
+"""The channels of a kernel that has none."""
+
+
+def _gapes(wanted: Array, found: Array, limit: float) -> Array:
+    """Return, per channel of a slab, whether kernels differ by more than a share."""
+    one, other = wanted.astype(np.float64), found.astype(np.float64)
     axes = tuple(range(1, found.ndim))
-    scale = np.max(np.abs(wanted), axis=axes, initial=0.0) if axes else np.abs(wanted)
-    gap = np.abs(wanted - found)
+    scale = np.max(np.abs(one), axis=axes, initial=0.0) if axes else np.abs(one)
+    gap = np.abs(one - other)
     worst = np.max(gap, axis=axes, initial=0.0) if axes else gap
-    return np.asarray(worst > scale * _noise(theirs))
+    return np.asarray(worst > scale * limit)
 
 
 def _noise(theirs: Effective) -> float:
@@ -138,8 +156,8 @@ def _bias_gap(ours: Effective, theirs: Effective) -> Array:
 def _kernel_differences(
     kernel: Array, ours: Effective, theirs: Effective
 ) -> Iterator[Difference]:
-    ratio = _ratio(kernel, theirs.kernel)
-    if ratio is not None and theirs.scales:
+    ratio = _ratio(kernel, theirs.kernel) if theirs.scales else None
+    if ratio is not None:
         yield from _epsilon_difference(ratio, ours, theirs)
         yield _scale_difference(ratio, ours, theirs.scales[-1])
     if theirs.main is not None:
@@ -149,7 +167,8 @@ def _kernel_differences(
 def _ratio(wanted: Array, found: Array) -> Array | None:
     """Return the factor per channel between kernels that point the same way."""
     flat, other = (
-        k.reshape(k.shape[0], -1) if k.ndim else k.reshape(1, 1) for k in (wanted, found)
+        (k.reshape(k.shape[0], -1) if k.ndim else k.reshape(1, 1)).astype(np.float64)
+        for k in (wanted, found)
     )
     norms = np.sum(other * other, axis=1)
     if not np.all(norms > 0):

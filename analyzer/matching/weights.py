@@ -64,14 +64,23 @@ def _hashes(arrays: Sequence[Array], width: int) -> Sequence[int]:
     if width not in {1, 2, 4, 8}:
         return [hash(np.ascontiguousarray(array).tobytes()) for array in arrays]
     rows = [np.ascontiguousarray(array).reshape(-1).view(f"u{width}") for array in arrays]
-    words = np.stack(rows).astype(np.uint64)
+    step = max(1, AT_ONCE // len(rows))
+    sums = np.zeros(len(rows), np.uint64)
+    for start in range(0, rows[0].size, step):
+        sums += _mixed(np.stack([row[start : start + step] for row in rows]))
+    sums ^= np.uint64(rows[0].size)
+    return [int(one) for one in sums]
+
+
+def _mixed(words: Array) -> Array:
+    """Return the sum, modulo 2**64, of each row's words, every one of them mixed."""
+    wide = words.astype(np.uint64)
     with np.errstate(over="ignore"):
-        words += np.uint64(0x9E3779B97F4A7C15)
-        words *= np.uint64(0xBF58476D1CE4E5B9)
-        words ^= words >> np.uint64(27)
-        words *= np.uint64(0x94D049BB133111EB)
-        sums = np.sum(words, axis=1, dtype=np.uint64) ^ np.uint64(words.shape[1])
-    return [int(one) for one in np.atleast_1d(sums)]
+        wide += np.uint64(0x9E3779B97F4A7C15)
+        wide *= np.uint64(0xBF58476D1CE4E5B9)
+        wide ^= wide >> np.uint64(27)
+        wide *= np.uint64(0x94D049BB133111EB)
+        return np.asarray(np.sum(wide, axis=1, dtype=np.uint64))
 
 
 def kernels(operator: Operator) -> tuple[Array, ...]:
@@ -127,7 +136,8 @@ def fingerprints(operators: Iterable[Operator]) -> dict[int, tuple[Fingerprint, 
 
 def _fingerprints(group: Sequence[Array]) -> Iterator[tuple[Fingerprint, ...]]:
     """Yield the fingerprints of kernels of one shape, all computed at once."""
-    stack = np.stack([kernel.astype(np.float32) for kernel in group])
+    plain = [kernel.astype(np.float32, copy=False) for kernel in group]
+    stack = np.stack(plain) if len(plain) > 1 else plain[0][None]
     axes = [axis for axis in range(1, stack.ndim) if stack.shape[axis] > 1]
     size = stack[0].size
     shapes = [_channel_shapes(np.moveaxis(stack, axis, 1)) for axis in axes]
@@ -137,6 +147,16 @@ def _fingerprints(group: Sequence[Array]) -> Iterator[tuple[Fingerprint, ...]]:
 
 def _channel_shapes(stack: Array) -> Array:
     """Return the statistics [kernels, channels] of kernels [kernels, channels, ...]."""
+    step = max(1, AT_ONCE // max(1, stack.size // stack.shape[1]))
+    found = [
+        _statistics(stack[:, start : start + step])
+        for start in range(0, stack.shape[1], step)
+    ]
+    return np.concatenate(found, axis=1)
+
+
+def _statistics(stack: Array) -> Array:
+    """Return `_channel_shapes` of some of the channels."""
     rows = stack.reshape(*stack.shape[:2], -1)
     with np.errstate(all="ignore"):
         rms = np.sqrt(np.einsum("kij,kij->ki", rows, rows) / rows.shape[2])
