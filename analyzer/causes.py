@@ -11,9 +11,9 @@ from pathlib import Path
 import onnx
 
 from analyzer.core.errors import RepairError
-from analyzer.core.types import Difference, Fault, Feeds, Node, Pair
+from analyzer.core.types import Array, Difference, Fault, Feeds, Node, Pair
 from analyzer.differences import compare
-from analyzer.differences.undo import undo
+from analyzer.differences.undo import held, undo
 from analyzer.factors import factor_differences
 from analyzer.orders import order_causes
 from analyzer.runtime.region import region_error, surroundings
@@ -93,6 +93,7 @@ def _error_without(
 ) -> float | None:
     """Return the local error left when some differences are undone; None: not possible."""
     edited = model
+    brought: dict[str, Array] = {}
     for difference in differences:
         try:
             changed = undo(edited, difference)
@@ -101,7 +102,8 @@ def _error_without(
         if changed is None:
             return None
         edited = changed
-    return region_error(edited, folder, fault.recorded, fault.target.outputs)
+        brought |= held(difference)
+    return region_error(edited, folder, fault.recorded, fault.target.outputs, brought)
 
 
 def _jointly(

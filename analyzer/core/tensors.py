@@ -48,6 +48,22 @@ def external_location(tensor: onnx.TensorProto) -> tuple[str, int, int]:
     )
 
 
+def outside(name: str, value: Array) -> onnx.TensorProto:
+    """Return an initializer whose values the caller holds: it points at no file there is.
+
+    Args:
+        name: Its name.
+        value: Array of a dtype that ONNX has.
+    """
+    tensor = onnx.TensorProto(name=name, dims=value.shape)
+    tensor.data_type = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    where = {"location": "held by the caller", "offset": 0, "length": value.nbytes}
+    for key, entry in where.items():
+        tensor.external_data.add(key=key, value=str(entry))
+    return tensor
+
+
 def dtype_name(elem_type: int) -> str:
     """Return the NumPy dtype name of an ONNX element type, ``string`` or ``unknown``."""
     if elem_type == onnx.TensorProto.STRING:

@@ -9,10 +9,12 @@ from onnx import helper, numpy_helper
 from analyzer.core.changes import undone
 from analyzer.core.errors import RepairError
 from analyzer.core.graph import node_name
+from analyzer.core.tensors import outside
 from analyzer.core.types import (
     Array,
     Difference,
     Edit,
+    Feeds,
     RemoveNode,
     ReplaceRegion,
     Rewire,
@@ -22,6 +24,10 @@ from analyzer.core.types import (
 
 UNDONE = "@undone"
 """Ends the name of a constant that an undone difference brings."""
+
+LEAST_HELD = 1 << 20
+"""Bytes from which such a constant stays where it is: in a proto it would be there four
+times before the runtime has its own copy."""
 
 
 def undo(model: onnx.ModelProto, difference: Difference) -> onnx.ModelProto | None:
@@ -33,7 +39,8 @@ def undo(model: onnx.ModelProto, difference: Difference) -> onnx.ModelProto | No
 
     Returns:
         A copy that shares no proto with the model; None where no edit of that field alone
-        gives the target the source's value.
+        gives the target the source's value. A large constant that it brings is not in it:
+        who runs it must pass on what `held` gives.
 
     Raises:
         RepairError: The difference's node is not in the model.
@@ -46,6 +53,26 @@ def undo(model: onnx.ModelProto, difference: Difference) -> onnx.ModelProto | No
     for edit in edits:
         _apply(copy.graph, edit)
     return copy
+
+
+def held(difference: Difference) -> Feeds:
+    """Return the large constants that undoing a difference brings, by initializer name.
+
+    Args:
+        difference: What was undone.
+
+    Returns:
+        Arrays as they lie in their own file: a gigabyte is not copied into a proto.
+    """
+    node = difference.target_node
+    if node is None:
+        return {}
+    constants = (edit for edit in undone(difference) if isinstance(edit, SetConstant))
+    return {
+        _constant_name(node.outputs, edit.slot): edit.value
+        for edit in constants
+        if _is_held(edit.value)
+    }
 
 
 def _apply(graph: onnx.GraphProto, edit: Edit) -> None:
@@ -87,13 +114,25 @@ def _set_constant(
     graph: onnx.GraphProto, node: onnx.NodeProto, slot: int, value: Array
 ) -> None:
     """Give the node a constant of its own, so that other readers keep theirs."""
-    name = f"{node.output[0]}@{slot}{UNDONE}"
+    name = _constant_name(node.output, slot)
     node.input.extend([""] * (slot + 1 - len(node.input)))
     node.input[slot] = name
     others = [tensor for tensor in graph.initializer if tensor.name != name]
     del graph.initializer[:]
     graph.initializer.extend(others)
-    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+    graph.initializer.append(
+        outside(name, value)
+        if _is_held(value)
+        else numpy_helper.from_array(np.ascontiguousarray(value), name)
+    )
+
+
+def _constant_name(outputs: Sequence[str], slot: int) -> str:
+    return f"{outputs[0]}@{slot}{UNDONE}"
+
+
+def _is_held(value: Array) -> bool:
+    return value.nbytes >= LEAST_HELD and value.dtype.kind in "fiub"
 
 
 def _pass_on(node: onnx.NodeProto, slot: int) -> None:

@@ -15,7 +15,7 @@ from analyzer.core.graph import reads
 from analyzer.core.types import Array, Feeds, Sample
 from analyzer.runtime.isolate import fed_name, rename_reads
 from analyzer.runtime.metrics import relative_error
-from analyzer.runtime.session import Session, open_session
+from analyzer.runtime.session import NOTHING, Session, open_session
 from analyzer.runtime.value_types import input_types, type_of
 
 
@@ -129,7 +129,11 @@ def _array_types(arrays: Feeds) -> dict[str, onnx.TypeProto]:
 
 
 def open_region(
-    model: onnx.ModelProto, folder: Path, feeds: Feeds, outputs: Sequence[str]
+    model: onnx.ModelProto,
+    folder: Path,
+    feeds: Feeds,
+    outputs: Sequence[str],
+    held: Feeds = NOTHING,
 ) -> Session:
     """Return a session on a part of a model, for every sample of the same dtypes and ranks.
 
@@ -138,11 +142,15 @@ def open_region(
         folder: The folder its external locations are relative to.
         feeds: Array by tensor name: the part begins at these.
         outputs: Tensors that the part gives.
+        held: Values of the initializers that point at no file, by name.
 
     Raises:
         RunError: The runtime does not load the part.
     """
-    return open_session(extract(model, tuple(feeds), outputs, arrays=feeds), folder)
+    part = extract(model, tuple(feeds), outputs, arrays=feeds)
+    own = {tensor.name for tensor in part.graph.initializer}
+    read = {name: value for name, value in held.items() if name in own}
+    return open_session(part, folder, held=read)
 
 
 def run_region(
@@ -188,6 +196,7 @@ def region_error(
     folder: Path,
     samples: Sequence[Sample],
     results: Sequence[str],
+    held: Feeds = NOTHING,
 ) -> float:
     """Return the largest local error of a region over some samples.
 
@@ -196,6 +205,7 @@ def region_error(
         folder: The folder its external locations are relative to.
         samples: What the region was fed, and what the source gave for it.
         results: Tensors that the region gives.
+        held: Values of the initializers that point at no file, by name.
 
     Returns:
         The largest `relative_error`; infinite where the region does not load or run, zero
@@ -204,7 +214,7 @@ def region_error(
     if not samples:
         return 0.0
     try:
-        session = open_region(model, folder, samples[0].inputs, results)
+        session = open_region(model, folder, samples[0].inputs, results, held)
         return max(_sample_error(session, sample, results) for sample in samples)
     except RunError:
         return np.inf

@@ -41,6 +41,10 @@ SILENT = 4
 """ONNX Runtime's severity "fatal": what it has to say reaches the user as a `RunError`."""
 
 
+NOTHING: Feeds = {}
+"""No values: every initializer's are in the proto or in a file."""
+
+
 class Session:
     """A model that ONNX Runtime has accepted.
 
@@ -89,7 +93,12 @@ class Session:
 
 
 def open_session(
-    model: onnx.ModelProto, folder: Path, *, optimize: bool = False, threads: int = 0
+    model: onnx.ModelProto,
+    folder: Path,
+    *,
+    optimize: bool = False,
+    threads: int = 0,
+    held: Feeds = NOTHING,
 ) -> Session:
     """Return a session on a model, its external weights mapped from their files.
 
@@ -99,6 +108,7 @@ def open_session(
         optimize: Whether the runtime may rewrite the graph; without it every node runs as
             it is written.
         threads: Number of threads inside an operator; 0: one per core.
+        held: Values of the initializers that point at no file, by name.
 
     Raises:
         RunError: The runtime does not load the model.
@@ -106,13 +116,17 @@ def open_session(
     named = _with_names(model)
     _refuse_division_by_zero(named.graph)
     try:
-        native = _native_session(guarded(named), folder, optimize=optimize, threads=threads)
+        native = _native_session(
+            guarded(named), folder, optimize=optimize, threads=threads, held=held
+        )
     except _refusals() as surprise:
         if newest_ir(str(surprise)):
             older = onnx.ModelProto()
             older.CopyFrom(named)
             older.ir_version = newest_ir(str(surprise))  # the opsets say what nodes mean
-            return open_session(older, folder, optimize=optimize, threads=threads)
+            return open_session(
+                older, folder, optimize=optimize, threads=threads, held=held
+            )
         raise _run_error(surprise, named, loading=True) from surprise
     return Session(native, named)
 
@@ -154,7 +168,12 @@ def _newest_opset(domain: str, version: int) -> int:
 
 
 def _native_session(
-    model: onnx.ModelProto, folder: Path, *, optimize: bool, threads: int
+    model: onnx.ModelProto,
+    folder: Path,
+    *,
+    optimize: bool,
+    threads: int,
+    held: Feeds = NOTHING,
 ) -> Any:  # noqa: ANN401  # untyped package
     """Return the runtime's own session on a model."""
     import onnxruntime
@@ -176,6 +195,10 @@ def _native_session(
         options.graph_optimization_level = level
     if not optimize or mapped_bytes(model) > PREPACKED:
         options.add_session_config_entry("session.disable_prepacking", "1")
+    if held:
+        own = map(np.ascontiguousarray, held.values())
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in own]
+        options.add_external_initializers(list(held), values)
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
