@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -330,8 +331,7 @@ def options_of(given: argparse.Namespace) -> Options:
     """
     from analyzer.core.options import Options
 
-    return Options(
-        samples=given.samples,
+    options = Options(
         seed=given.seed,
         inputs=given.inputs,
         rtol=dict(given.rtol),
@@ -343,6 +343,9 @@ def options_of(given: argparse.Namespace) -> Options:
         pairs=given.pairs,
         max_memory=given.max_memory,
     )
+    if given.samples is None:
+        return options
+    return replace(options, samples=given.samples, most_read=0)
 
 
 def _rule_book(given: argparse.Namespace) -> tuple[Judge, ...]:

@@ -60,8 +60,8 @@ def _pair(command: argparse.ArgumentParser) -> None:
         "--samples",
         metavar="N",
         type=_read("count"),
-        default=8,
-        help="inputs to draw without --inputs (default: %(default)s)",
+        help="inputs to draw without --inputs (default: 8, fewer where their runs would "
+        "read more than 8 GiB of weights)",
     )
     add("--seed", metavar="N", type=_read("seed"), default=0, help="(default: %(default)s)")
     for name in ("--rtol", "--atol"):

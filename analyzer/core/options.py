@@ -25,6 +25,10 @@ EVIDENCE = frozenset(
 )
 """Every kind of evidence by which operators and tensors of two models are paired."""
 
+MOST_READ = 1 << 33
+"""Bytes of weights that one run of every probe reads, by default: about a second at the
+speed of memory. Models of up to a gigabyte get every probe."""
+
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done, in [0, 1]."""
 
@@ -40,6 +44,8 @@ class Options:
 
     Attributes:
         samples: Number of synthetic probes.
+        most_read: Bytes of weights that one run of each probe may read together: of larger
+            models fewer probes are drawn, never none; 0 for no bound.
         seed: Seed of everything drawn.
         inputs: The user's own inputs, a ``.npz``.
         rtol: Relative tolerance by output name, `EVERY_OUTPUT` for all; replaces the floor.
@@ -54,6 +60,7 @@ class Options:
     """
 
     samples: int = 8
+    most_read: int = MOST_READ
     seed: int = 0
     inputs: Path | None = None
     rtol: Mapping[str, float] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from analyzer.core.report import ProbeSummary
 from analyzer.core.types import Feeds, Pivot
 from analyzer.probes.npz import read_npz
 from analyzer.probes.synthetic import draw_synthetic, redraw, refuse_unknown_names
+from analyzer.runtime.session import mapped_bytes
 
 HELD_OUT_EVERY = 4
 """Every fourth of the user's samples, the first among them: a quarter at least, and spread,
@@ -32,12 +33,20 @@ def draw(
         UsageError: The user's file or options do not fit the source's inputs.
     """
     if options.inputs is None:
-        drawn = draw_synthetic(source, options, count=options.samples)
+        drawn = draw_synthetic(source, options, count=_affordable(source, options))
         return drawn, ProbeSummary("synthetic", len(drawn), options.seed)
     refuse_unknown_names(source, options)
     feeds = read_npz(options.inputs, source)
     kept = split(feeds)[0] if hold_out else feeds
     return kept, ProbeSummary("npz", len(kept), options.seed)
+
+
+def _affordable(source: Pivot, options: Options) -> int:
+    """Return how many samples are drawn: fewer than asked for of a model of gigabytes."""
+    each = mapped_bytes(source.model)
+    if not options.most_read or not each:
+        return options.samples
+    return max(1, min(options.samples, options.most_read // each))
 
 
 def held_out(source: Pivot, options: Options, used: tuple[Feeds, ...]) -> tuple[Feeds, ...]:

@@ -35,6 +35,17 @@ def test_drawing_is_repeatable(pivot: Made, image: TensorSpec) -> None:
     assert not np.array_equal(once[0]["image"], other[0]["image"])
 
 
+def test_fewer_samples_are_drawn_of_a_model_of_gigabytes(
+    pivot: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a run that reads all weights; whoever asks for a number gets it."""
+    monkeypatch.setattr("analyzer.probes.mapped_bytes", lambda _: 3 << 30)
+    asked = Options(samples=5, most_read=0)
+
+    assert draw(pivot(ROW), Options())[1].samples == 2
+    assert draw(pivot(ROW), asked)[1].samples == 5
+
+
 def test_the_summary_says_what_was_used(pivot: Made, npz: Saved) -> None:
     """A run reports the kind, the number and the seed of its probes."""
     _, synthetic = draw(pivot(ROW), Options(samples=3, seed=9))
