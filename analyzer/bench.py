@@ -7,20 +7,22 @@ from pathlib import Path
 import onnx
 
 from analyzer.breakage import Runnable
+from analyzer.congruence import congruence_of
 from analyzer.core.report import InputPair
 from analyzer.core.types import Array, Feeds, Pivot
-from analyzer.isolation import Isolator, Side
+from analyzer.isolation import Isolator, Side, isolation_run
 from analyzer.matching.ends import output_names, target_feeds
+from analyzer.matching.twins import Same, same_bytes
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import Session
-from analyzer.runtime.spill import Room, Spilled, open_dumping, room_for
+from analyzer.runtime.spill import Room, Spilled, open_dumping, put_away, room_for
 from analyzer.view import View
 
 SOURCE, TARGET = "source", "target"
 
 KEPT = 1 << 25
 """Bytes of dumps that are kept to be looked at again; of what does not fit, the source's
-newest stays, and all else is run again."""
+newest stays, what is held lies in a temporary file, and all else is run again."""
 
 
 class Dumps:
@@ -62,6 +64,24 @@ class Dumps:
             self._kept[side, place] = values
         return values
 
+    def hold(
+        self, side: str, place: int, run: Callable[[], dict[str, Array]]
+    ) -> dict[str, Array]:
+        """Return the same as `of`, and keep it: in a temporary file where it is large.
+
+        Args:
+            side: Which of the two models.
+            place: The sample's number.
+            run: Gives the values, by tensor name.
+        """
+        values = self.of(side, place, run)
+        is_passing = side == SOURCE and place == self._newest
+        if is_passing or (side, place) not in self._kept:
+            self._kept[side, place] = put_away(values)
+        if is_passing:
+            self._newest = -1
+        return self._kept[side, place]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bench:
@@ -77,6 +97,8 @@ class Bench:
         pivot: The target as it was loaded.
         probes: Samples by source input name.
         outputs: The outputs that belong together, the source's first.
+        flow: The target as it is run in ordinary runs.
+        same: Says whether two constants hold the same bytes, and knows of what it said.
         dumps: What has been run already.
     """
 
@@ -89,6 +111,8 @@ class Bench:
     pivot: Pivot
     probes: tuple[Feeds, ...]
     outputs: tuple[tuple[str, str], ...]
+    flow: Side
+    same: Same
     dumps: Dumps = field(default_factory=Dumps)
 
     @property
@@ -100,6 +124,10 @@ class Bench:
     def given(self, place: int) -> dict[str, Array]:
         """Return the source's values of one sample, by tensor name."""
         return self.dumps.of(SOURCE, place, lambda: dump(self.ours, self.probes[place]))
+
+    def held(self, place: int) -> dict[str, Array]:
+        """Return the source's values of one sample, which are needed again and again."""
+        return self.dumps.hold(SOURCE, place, lambda: dump(self.ours, self.probes[place]))
 
     def feeds(self, place: int) -> dict[str, Array]:
         """Return the target's inputs of one sample, by name."""
@@ -114,7 +142,16 @@ class Bench:
         feeds, session = self.feeds(place), self.theirs
         if session is None:
             return feeds
-        return self.dumps.of(TARGET, place, lambda: dump(session, feeds))
+        return self.dumps.of(TARGET, place, lambda: self._flow(session, place, feeds))
+
+    def _flow(
+        self, session: Session | Spilled, place: int, feeds: dict[str, Array]
+    ) -> dict[str, Array]:
+        """Return the target's values in an ordinary run, those aside that are known."""
+        if not self.flow.congruence.steps:
+            return dump(session, feeds)
+        known = self.flow.known({}, {}, self.given(place), feeds)
+        return dict(isolation_run(self.flow, {}, feeds, known))
 
 
 def bench_of(  # noqa: PLR0913 - both models, and all they are run on
@@ -126,6 +163,7 @@ def bench_of(  # noqa: PLR0913 - both models, and all they are run on
     views: tuple[View, View],
     outputs: tuple[tuple[str, str], ...] | None,
     max_memory: int,
+    same: Same = same_bytes,
 ) -> Bench:
     """Return what the samples are run on, within the memory there is.
 
@@ -138,6 +176,7 @@ def bench_of(  # noqa: PLR0913 - both models, and all they are run on
         views: The macro graphs of both.
         outputs: The outputs that belong together; None: by name, sizes and place.
         max_memory: Bytes that tensors' values may take, 0 for no bound.
+        same: Says whether two constants hold the same bytes.
 
     Raises:
         RunError: The runtime does not load one of them.
@@ -147,9 +186,12 @@ def bench_of(  # noqa: PLR0913 - both models, and all they are run on
         room_for(source.model, probes[0], max_memory),
         room_for(target.model, fed, max_memory),
     )
+    taken = {both.target: both.source for both in inputs if both.permutation is None}
+    whole = working.model, target.folder, views[1]
+    alike = congruence_of(*views, taken, same)
     return Bench(
         Side(source.model, source.folder, views[0], Isolator(rooms[0])),
-        Side(working.model, target.folder, views[1], Isolator(rooms[1])),
+        Side(*whole, Isolator(rooms[1]), alike),
         open_dumping(instrument(source.model), source.folder, rooms[0]),
         _dumping(working.model, target.folder, rooms[1]),
         inputs,
@@ -157,6 +199,8 @@ def bench_of(  # noqa: PLR0913 - both models, and all they are run on
         target,
         probes,
         output_names(source, target) if outputs is None else outputs,
+        Side(*whole, Isolator(rooms[1]), alike),
+        same,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from analyzer.agreement import agreement
 from analyzer.bench import Bench, bench_of
 from analyzer.breakage import Runnable
+from analyzer.congruence import Sameness
 from analyzer.core.options import Options, Progress
 from analyzer.core.report import InputPair, NotCompared
 from analyzer.core.types import Fault, Feeds, Pivot, TensorPair
@@ -84,9 +85,11 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     progress(f"matching operators, {sizes}", 0.0)
     given = tuple(stated(left, right, names))
     ends = {pair.source: pair.target for pair in inputs}
-    operators = operator_pairs(left, right, ends, given, options.evidence)
+    alike = Sameness()
+    operators = operator_pairs(left, right, ends, given, options.evidence, alike)
+    views = left, right
     bench = bench_of(
-        source, target, working, probes, inputs, (left, right), outputs, options.max_memory
+        source, target, working, probes, inputs, views, outputs, options.max_memory, alike
     )
     first = first_look(bench, operators, names, options.evidence)
     nothing: tuple[tuple[Feeds, ...], tuple[Feeds, ...]] = (), ()
@@ -121,7 +124,9 @@ def latent(
     """
     right = {name: link for name, link in found.links.items() if name not in deviating}
     links = without_doubles(bench.source, bench.target, right)
-    suspected = suspects(bench.source, bench.target, links, found.operators, found.faults)
+    suspected = suspects(
+        bench.source, bench.target, links, found.operators, found.faults, bench.same
+    )
     if not suspected:
         return ()
     from analyzer.latent import latent_faults  # most pairs differ in nothing

@@ -70,8 +70,9 @@ def _damage(
     others = {name for one in faults if one is not fault for name in one.target.outputs}
     rest = {name: link for name, link in links.items() if name in others}
     fed = cuts(rest, probe.given, target.view, known)
+    held = target.known(rest, fed, probe.given, probe.feeds)
     try:
-        seen = isolation_run(target, fed, probe.feeds)
+        seen = isolation_run(target, fed, probe.feeds, held)
     except RunError:  # the target does not get to its outputs
         return float(np.inf)
     wanted = {name: links[name] for name in target.view.outputs if name in links}

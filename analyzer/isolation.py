@@ -5,11 +5,9 @@ A wrong pair betrays itself: neither its region nor any that reads it comes out 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
-import onnx
 
 from analyzer.core.errors import RunError
 from analyzer.core.options import EVIDENCE
@@ -22,11 +20,20 @@ from analyzer.matching.propagate import propagate, substitutes
 from analyzer.matching.tensors import Link, Links, agrees, carried_or_none, linked
 from analyzer.matching.values import is_telling
 from analyzer.regions import reached, region
-from analyzer.runtime.dump import dump
-from analyzer.runtime.isolate import isolate, isolation_feeds
-from analyzer.runtime.session import Session
-from analyzer.runtime.spill import NO_BOUND, Room, Spilled, open_dumping
+from analyzer.sides import Isolator, Side, isolation_run
 from analyzer.view import View
+
+__all__ = [
+    "Isolated",
+    "Isolator",
+    "Kind",
+    "Side",
+    "cuts",
+    "feasible",
+    "isolation_run",
+    "kinds",
+    "settle",
+]
 
 MAX_ROUNDS = 8
 """Isolation runs that correct pairs, at most; inception with four faults needs three."""
@@ -38,48 +45,12 @@ WEIGHTY = frozenset({"weights", "fingerprint"})
 """Witnesses that know one layer from its twin; structure alone errs among spellings."""
 
 
-class Isolator:
-    """Opens isolated models, and keeps the last one open for the samples that follow.
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a cut must be for its readers to load: the target tensor's dtype and rank."""
 
-    Args:
-        room: Bytes that what one of them gives may take.
-    """
-
-    __slots__ = ("_cuts", "_model", "_room", "_session")
-
-    def __init__(self, room: Room = NO_BOUND) -> None:
-        self._room = room
-        self._model: onnx.ModelProto | None = None
-        self._cuts: frozenset[tuple[str, str, int]] = frozenset()
-        self._session: Session | Spilled | None = None
-
-    def opened(self, model: onnx.ModelProto, folder: Path, fed: Feeds) -> Session | Spilled:
-        """Return a session on a model that reads the caller's values at some tensors.
-
-        Args:
-            model: The whole model.
-            folder: The folder its external locations are relative to.
-            fed: A value for each cut tensor, of which dtype and rank count.
-
-        Raises:
-            RunError: The runtime does not load it.
-        """
-        cuts = frozenset((name, str(one.dtype), one.ndim) for name, one in fed.items())
-        if self._session is None or self._model is not model or self._cuts != cuts:
-            self._session = None  # its memory goes before the next one's comes
-            self._session = open_dumping(isolate(model, fed), folder, self._room)
-            self._model, self._cuts = model, cuts
-        return self._session
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Side:
-    """One model of a pair: its proto, the folder of its weights, its macro graph."""
-
-    model: onnx.ModelProto
-    folder: Path
-    view: View
-    isolator: Isolator = field(default_factory=Isolator)
+    dtype: str
+    rank: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,19 +61,13 @@ class Isolated:
         links: Tensor pairs by target tensor; those that a run refuted are gone.
         seen: What each region of the target gave, by target tensor.
         rounds: Isolation runs made.
+        known: Kind of each target tensor.
     """
 
     links: Links
     seen: Feeds
     rounds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a cut must be for its readers to load: the target tensor's dtype and rank."""
-
-    dtype: str
-    rank: int
+    known: Mapping[str, Kind]
 
 
 def kinds(values: Feeds) -> dict[str, Kind]:
@@ -134,23 +99,6 @@ def cuts(
     return found
 
 
-def isolation_run(target: Side, fed: Feeds, feeds: Feeds) -> Feeds:
-    """Return what every region of the target gives when it reads the source's values.
-
-    Args:
-        target: The target.
-        fed: See `cuts`.
-        feeds: The target's inputs, one sample, by name.
-
-    Raises:
-        RunError: A region does not take the source's values.
-    """
-    if not target.model.graph.node:
-        return dict(feeds)
-    session = target.isolator.opened(target.model, target.folder, fed)
-    return dump(session, isolation_feeds(fed, feeds)) | dict(feeds)
-
-
 def feasible(
     target: Side, links: Links, given: Feeds, feeds: Feeds, known: Mapping[str, Kind]
 ) -> tuple[Links, Feeds, Feeds]:
@@ -173,7 +121,8 @@ def feasible(
     while True:
         fed = cuts(left, given, target.view, known)
         try:
-            seen = isolation_run(target, fed, feeds)
+            held = target.known(left, fed, given, feeds)
+            seen = isolation_run(target, fed, feeds, held)
             return _cuttable(target.view, left, fed), fed, seen
         except RunError as refusal:
             blamed = _around(target.view, refusal.node, fed.keys(), left)
@@ -232,10 +181,11 @@ def settle(  # noqa: PLR0913 - both sides, their dumps, and what is known of the
     known = kinds(ordinary)
     views = source.view, target.view
     links = linked(*views, given, ordinary, operators, ends, evidence=evidence)
+    del ordinary  # a whole dump, which the rounds do without
     for count in range(1, MAX_ROUNDS + 1):
-        taken, _, seen = feasible(target, links, given, feeds, known)
+        taken, seen = _taken(target, links, given, feeds, known)
         if "isolation" not in evidence:
-            return Isolated(taken, seen, count)
+            return Isolated(taken, seen, count, {**kinds(seen), **known})
         kept, refuted = _reviewed(target.view, taken, given, seen, ends)
         banned |= refuted | (_ends(links) - _ends(taken))
         grown = operators
@@ -247,10 +197,19 @@ def settle(  # noqa: PLR0913 - both sides, their dumps, and what is known of the
             back = _put_back(target, taken, dropped, given, seen)
             if back:
                 both = {**taken, **back}
-                taken, _, seen = feasible(target, both, given, feeds, known)
-            return Isolated(taken, seen, count)
+                taken, seen = _taken(target, both, given, feeds, known)
+            return Isolated(taken, seen, count, {**kinds(seen), **known})
         links = healed
+        del seen
     raise AssertionError  # the loop returns
+
+
+def _taken(
+    target: Side, links: Links, given: Feeds, feeds: Feeds, known: Mapping[str, Kind]
+) -> tuple[Links, Feeds]:
+    """Return the links at which the target takes the source's values, and what it gave."""
+    taken, _, seen = feasible(target, links, given, feeds, known)
+    return taken, seen
 
 
 def _ends(links: Links) -> frozenset[tuple[str, str]]:

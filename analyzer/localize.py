@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 
 import numpy as np
 
@@ -23,12 +24,16 @@ from analyzer.judge import Judged
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Links, carried_or_none
 from analyzer.regions import beyond, node_pairs, region, unpaired
+from analyzer.runtime.spill import put_away
 from analyzer.samples import Probe, local_errors
 from analyzer.view.absorb import LAYOUT_OPS
 
 RECORDED = 3
 """Samples kept with a fault: enough for a rule to fit and check, few enough to hold."""
 
+
+LARGEST_HELD = 1 << 23
+"""Bytes of one sample's values that are held in memory; larger ones lie in a file."""
 
 FOLDING_OPS = frozenset({"BatchNormalization"})
 """What a converter folds into the operator before it: its absence says nothing."""
@@ -44,7 +49,7 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
     links: Links,
     found: Sequence[Judged],
     errors: Sequence[Mapping[str, float]],
-    probes: Sequence[Probe],
+    probes: Iterable[Probe],
     known: Mapping[str, Kind],
     running: Side | None = None,
 ) -> tuple[Fault, ...]:
@@ -61,7 +66,8 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
         running: As much of the target as runs, where that is not all of it.
     """
     side = running or target
-    recorded = [_seen(side, links, probe, known) for probe in probes[:RECORDED]]
+    record = partial(_seen, side, links, known)
+    recorded = list(map(record, islice(probes, RECORDED)))  # one in memory at a time
 
     def build(group: _Group) -> Fault:
         return _fault(source, target, links, group, errors, recorded)
@@ -109,9 +115,15 @@ class _Seen:
     seen: Feeds
 
 
-def _seen(target: Side, links: Links, probe: Probe, known: Mapping[str, Kind]) -> _Seen:
+def _seen(target: Side, links: Links, known: Mapping[str, Kind], probe: Probe) -> _Seen:
     _, fed, seen = local_errors(target, links, probe, known)
-    return _Seen(probe, fed, seen)
+    if _size(seen) <= LARGEST_HELD:
+        return _Seen(probe, fed, seen)
+    return _Seen(probe, put_away(fed), put_away(seen))
+
+
+def _size(values: Feeds) -> int:
+    return sum(value.nbytes for value in values.values())
 
 
 def _together(target: Side, links: Links, found: Sequence[Judged]) -> list[_Group]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from analyzer.core.types import Array, Feeds
-from analyzer.isolation import Kind, Side, cuts, isolation_run
+from analyzer.isolation import Kind, cuts
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Links, carried_or_none
 from analyzer.runtime.metrics import relative_error
+from analyzer.sides import Side, isolation_run
 from analyzer.view import View
 
 KEPT = 3
@@ -39,7 +40,8 @@ def local_errors(
         Errors by target tensor (see `relative_error`), what was fed, and what was seen.
     """
     fed = cuts(links, probe.given, target.view, known)
-    seen = isolation_run(target, fed, probe.feeds)
+    held = target.known(links, fed, probe.given, probe.feeds)
+    seen = isolation_run(target, fed, probe.feeds, held)
     errors = {
         name: relative_error(seen[name], value)
         for name, value in fed.items()

@@ -1,7 +1,8 @@
 """The search for root faults in a pair that does not agree."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -15,23 +16,20 @@ from analyzer.core.types import Fault, Feeds, TensorPair
 from analyzer.damage import damages
 from analyzer.effect import beyond_spelling, lenient, noticed, watched
 from analyzer.first import First
-from analyzer.isolation import Kind, kinds, settle
-from analyzer.judge import NEGLIGIBLE, Judged, judged
+from analyzer.judge import NEGLIGIBLE, Judged
 from analyzer.localize import faults
 from analyzer.matching.layouts import layout_of
-from analyzer.matching.operators import OperatorPair
 from analyzer.matching.tensors import Link, Links
+from analyzer.roots import isolated_values, roots_of, settled, split_roots
 from analyzer.samples import (
     Probe,
     gaps_on,
     largest,
-    local_errors,
     ordinary_errors,
     outputs_of,
-    telling,
     worst_first,
 )
-from analyzer.splitting import helpful, inner_links, is_divisible
+from analyzer.splitting import inner_links
 
 
 def searched(  # noqa: PLR0913 - see `compare_values`
@@ -127,7 +125,7 @@ def _witnessed(bench: Bench, working: Runnable, found: Compared, fault: Fault) -
     links = {**found.links, name: Link(tensors, 0.5, ("neighbours",))}
     whole = replace(bench.target, model=bench.pivot.model)
     running = replace(bench.target, model=working.beyond)
-    probes = [Probe(bench.given(n), bench.feeds(n)) for n in range(len(bench.probes))[:3]]
+    probes = [Probe(bench.held(n), bench.feeds(n)) for n in range(len(bench.probes))[:3]]
     stopped = Judged(name, np.inf, NEGLIGIBLE, fault.status)
     errors = [{name: np.inf} for _ in bench.probes]
     try:
@@ -204,12 +202,12 @@ def _localized(
     ranked = worst_first(ordinary, result.target.outputs)
     place = ranked[0]
     progress(f"pairing tensors on sample {place + 1}, by isolated runs", 0.0)
-    links, known = _settled(bench, place, result.operators, ends, options)
-    located = _roots(bench, links, ranked, known, options, progress)
-    wide = [fault for fault in located.faults if is_divisible(fault)]
-    between = _between(bench, place, wide, links, known) if wide else {}
+    links, known = settled(bench, place, result.operators, ends, options)
+    located = roots_of(bench, links, ranked, known, options, progress)
+    again = partial(isolated_values, bench, links, place, known)
+    between = inner_links(bench.target, located.faults, links, bench.held(place), again)
     if between:
-        located = _split(bench, located, between, ranked, known, options, progress)
+        located = split_roots(bench, located, between, ranked, known, options, progress)
     links, roots, probes = located.links, located.faults, located.probes
     asked = {name: links[name] for name in watched(roots, result.target, links)}
     flowing = [
@@ -227,33 +225,6 @@ def _localized(
     )
     unseen = latent(bench, whole, known, options, located.deviating)
     return replace(whole, faults=(*roots, *unseen))
-
-
-def _settled(
-    bench: Bench,
-    place: int,
-    operators: Sequence[OperatorPair],
-    ends: Links,
-    options: Options,
-) -> tuple[Links, Mapping[str, Kind]]:
-    """Return the pairs that survive isolation, and what kind each target tensor is of."""
-    given, feeds, seen = bench.given(place), bench.feeds(place), bench.seen(place)
-    both = bench.source, bench.target
-    found = settle(*both, given, feeds, seen, operators, ends, options.evidence)
-    return found.links, kinds({**found.seen, **seen})
-
-
-def _between(
-    bench: Bench,
-    place: int,
-    faults: Sequence[Fault],
-    links: Links,
-    known: Mapping[str, Kind],
-) -> Links:
-    """Return pairs of tensors inside regions that nothing explains so far."""
-    probe = Probe(bench.given(place), bench.feeds(place))
-    _, _, seen = local_errors(bench.target, links, probe, known)
-    return inner_links(bench.target, faults, links, probe.given, seen)
 
 
 def _flowing(
@@ -275,71 +246,3 @@ def _same(links: Links, before: Links, name: str) -> bool:
     """Return whether a target tensor has the partner, in the layout, that it had before."""
     now, then = links[name].tensors, before[name].tensors
     return now.source == then.source and layout_of(now) == layout_of(then)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Roots:
-    """What deviates under some links: the faults, and the samples that show them."""
-
-    links: Links
-    faults: tuple[Fault, ...]
-    deviating: frozenset[str]
-    places: tuple[int, ...]
-    probes: tuple[Probe, ...]
-
-
-def _roots(
-    bench: Bench,
-    links: Links,
-    ranked: Sequence[int],
-    known: Mapping[str, Kind],
-    options: Options,
-    progress: Progress,
-) -> _Roots:
-    """Return the regions that deviate when each reads the source's values."""
-    errors: list[dict[str, float]] = []
-    given: Feeds = {}
-    fed: Feeds = {}
-    for done, number in enumerate(reversed(ranked)):  # the worst is still there at the end
-        regions = f"{len(links)} regions"
-        progress(f"isolating {regions} on sample {number + 1}", done / len(ranked))
-        given, fed = {}, {}  # a sample's values go before the next one's come
-        given = bench.given(number)
-        probe = Probe(given, bench.feeds(number))
-        local, fed, _ = local_errors(bench.target, links, probe, known)
-        errors.insert(0, local)
-    progress(f"measuring the noise of {len(links)} regions", 0.0)
-    partners = {name: link.tensors.source for name, link in links.items()}
-    found = judged(bench.source, bench.target, errors, partners, given, fed, options.seed)
-    deviating = frozenset(one.name for one in found)
-    places = telling(ranked, errors, deviating)
-    probes = tuple(Probe(bench.given(n), bench.feeds(n)) for n in places)
-    progress(f"testing the causes of {len(found)} deviations", 0.0)
-    roots = faults(bench.source, bench.target, links, found, errors, probes, known)
-    return _Roots(links, roots, deviating, places, probes)
-
-
-def _split(  # noqa: PLR0913 - see `_roots`
-    bench: Bench,
-    whole: _Roots,
-    between: Links,
-    ranked: Sequence[int],
-    known: Mapping[str, Kind],
-    options: Options,
-    progress: Progress,
-) -> _Roots:
-    """Return the roots with those regions cut in which a pair between them tells more."""
-
-    def with_cuts(cuts: Links) -> _Roots:
-        links = {**whole.links, **cuts}
-        return _roots(bench, links, ranked, known, options, progress)
-
-    try:
-        tried = with_cuts(between)
-        both = bench.source, bench.target
-        kept = helpful(*both, whole.faults, tried.faults, between, whole.links)
-        if not kept or kept.keys() == between.keys():
-            return tried if kept else whole
-        return with_cuts(kept)
-    except RunError:  # a node does not take what its counterpart reads
-        return whole

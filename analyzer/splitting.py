@@ -5,7 +5,7 @@ right. So that pair is tried once more, and kept where it tells something: one o
 is right, or is wrong by a cause that cures it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from analyzer.core.types import Fault, Feeds, Node, Pair, Region, Status
 from analyzer.isolation import Side
@@ -20,7 +20,11 @@ BETWEEN = "neighbours"
 
 
 def inner_links(
-    target: Side, faults: Sequence[Fault], links: Links, given: Feeds, seen: Feeds
+    target: Side,
+    faults: Sequence[Fault],
+    links: Links,
+    given: Feeds,
+    look: Callable[[], Feeds],
 ) -> dict[str, Link]:
     """Return pairs of tensors inside the regions that nothing explains so far.
 
@@ -29,11 +33,14 @@ def inner_links(
         faults: Root faults, each with the nodes of its region that belong together.
         links: Tensor pairs by target tensor; what is paired already is left out.
         given: The source's values of one sample.
-        seen: The target's values of the same sample.
+        look: Gives the target's values of the same sample; it is a run.
     """
-    orders = preferred_orders(links.values())
+    unexplained = [fault for fault in faults if is_divisible(fault)]
+    if not unexplained:
+        return {}
+    seen, orders = look(), preferred_orders(links.values())
     found: dict[str, Link] = {}
-    for fault in filter(is_divisible, faults):
+    for fault in unexplained:
         for left, right in _between(fault, target):
             if right in links or right in found or left not in given or right not in seen:
                 continue

@@ -7,8 +7,10 @@ changed nothing, because what it reads never left the range in which it is the i
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from analyzer.core.types import Aspect, Difference, Fault, Node, Pair
-from analyzer.differences import compare_settings_and_weights
+from analyzer.differences import Same, compare_settings_and_weights
 from analyzer.differences.operators import compare_operators
 from analyzer.isolation import Side
 from analyzer.matching.operators import OperatorPair
@@ -72,6 +74,7 @@ def suspects(
     links: Links,
     operators: Iterable[OperatorPair],
     known: Iterable[Fault] = (),
+    same: Same = np.array_equal,
 ) -> tuple[Suspect, ...]:
     """Return the regions that differ on paper although they were seen to be right.
 
@@ -81,6 +84,7 @@ def suspects(
         links: Tensor pairs by target tensor.
         operators: Operator pairs from weights and structure.
         known: Faults; their regions are suspected already.
+        same: Says whether two constants hold the same.
     """
     guilty = {id(node) for fault in known for node in fault.target.nodes}
     by_source = {link.tensors.source: link for link in links.values()}
@@ -89,7 +93,7 @@ def suspects(
     for pair in pairs:
         if any(id(node) in guilty for node in pair.target):
             continue
-        for diff in _on_paper(source, target, pair, links, by_source):
+        for diff in _on_paper(source, target, pair, links, by_source, same):
             results = _results(target, diff.target_node, links.keys())
             found.setdefault(results, []).append(diff)
     for diff in _lone_activations(source, target, pairs):
@@ -129,7 +133,12 @@ def _paired(
 
 
 def _on_paper(
-    source: Side, target: Side, pair: Pair, links: Links, by_source: Mapping[str, Link]
+    source: Side,
+    target: Side,
+    pair: Pair,
+    links: Links,
+    by_source: Mapping[str, Link],
+    same: Same,
 ) -> Iterator[Difference]:
     """Yield the settings, weights and activations that a pair disagrees on.
 
@@ -140,14 +149,16 @@ def _on_paper(
     near = [links[name] for name in theirs if name in links]
     near += [by_source[name] for name in ours if name in by_source]
     edges = tuple(dict.fromkeys(link.tensors for link in near))
-    differing = tuple(compare_settings_and_weights(pair, edges))
+    differing = tuple(compare_settings_and_weights(pair, edges, same))
     if any(diff.field in OF_PADDING for diff in differing):
         wider = (
             (*_pads(source, pair.source, by_source), *pair.source),
             (*_pads(target, pair.target, links), *pair.target),
         )
         differing = tuple(
-            compare_settings_and_weights(Pair(*wider, pair.score, pair.reasons), edges)
+            compare_settings_and_weights(
+                Pair(*wider, pair.score, pair.reasons), edges, same
+            )
         )
     for diff in differing:
         if diff.field not in OF_SHAPE and diff.aspect in CURABLE:

@@ -49,7 +49,7 @@ def damage(right: Array, wrong: Array) -> Damage:
         wrong: The target's weight, of the same shape.
     """
     scale = magnitude(right, finite=True) or 1.0
-    seen = [_damage(*part, scale) for part in slabs(right, wrong)]
+    seen = [_damage(one, other, scale) for one, other in slabs(right, wrong)]
     rows = np.concatenate([touched for touched, _, _ in seen] or [np.zeros(0, bool)])
     return Damage(
         sum(changed for _, changed, _ in seen),
@@ -69,7 +69,7 @@ def _damage(right: Array, wrong: Array, scale: float) -> tuple[Array, int, float
     apart = np.where(equal, 0.0, np.where(np.isnan(apart), np.inf, apart))
     gaps = apart > EXACT * scale
     rows = gaps.reshape(gaps.shape[0], -1).any(axis=1) if gaps.ndim else gaps.reshape(1)
-    return rows, int(gaps.sum()), float(np.max(apart))
+    return np.asarray(rows), int(gaps.sum()), float(np.max(apart))
 
 
 def same(one: Array, other: Array, *, factor: float = 1.0) -> bool:
@@ -99,8 +99,10 @@ def uniform_factor(right: Array, wrong: Array) -> float | None:
     power = product = 0.0
     for part in parts(right, wrong):
         one, other = (np.asarray(a, dtype=np.float64) for a in part)
-        power += float(np.sum(one * one))
-        product += float(np.sum(one * other))
+        own, both = float(np.sum(one * one)), float(np.sum(one * other))
+        if own and not same(one, other, factor=both / own):
+            return None  # a part with a factor of its own, or with none
+        power, product = power + own, product + both
     factor = product / power if power else 0.0
     return factor if factor and same(right, wrong, factor=factor) else None
 
@@ -150,6 +152,8 @@ def clipped_at(right: Array, wrong: Array) -> float | None:
     limit = 0.0
     for part in parts(right, wrong):
         one, other = (np.asarray(a, dtype=np.float64) for a in part)
+        if np.array_equal(one, other) and np.isfinite(other).all():
+            continue
         over = np.abs(one) > np.abs(other) * (1 + COARSE)
         limits = np.abs(other[over])
         limit = limit or float(limits.max(initial=0.0))

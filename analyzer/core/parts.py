@@ -75,10 +75,12 @@ def magnitude(array: Array, *, finite: bool = False) -> float:
 
 
 def _largest(part: Array, finite: bool) -> float:  # noqa: FBT001 - see `magnitude`
+    if part.dtype.kind == "f":
+        top = max(float(part.max()), -float(part.min()))  # two looks, and no copy
+        if np.isfinite(top):
+            return top
     wide = np.abs(part.astype(np.float64))
-    if finite:
-        return float(np.max(wide, initial=0.0, where=np.isfinite(wide)))
-    return float(np.max(wide, initial=0.0))
+    return float(np.max(wide, initial=0.0, where=np.isfinite(wide) if finite else True))
 
 
 def takes_more_values(array: Array, most: int) -> bool:

@@ -1,11 +1,11 @@
 """What a pair of nodes disagrees on before anything is run: not yet a fault."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from analyzer.core.changes import undone
-from analyzer.core.types import Difference, Pair, TensorPair
+from analyzer.core.types import Array, Difference, Pair, TensorPair
 from analyzer.differences.attributes import compare_attributes
 from analyzer.differences.channelwise import compare_channelwise
 from analyzer.differences.dtypes import compare_dtypes
@@ -23,6 +23,9 @@ __all__ = [
     "undo",
     "undone",
 ]
+
+Same = Callable[[Array, Array], bool]
+"""Says whether two arrays hold the same."""
 
 NO_SHAPES: Shapes = {}
 
@@ -60,7 +63,7 @@ def compare(
 
 
 def compare_settings_and_weights(
-    pair: Pair, edges: Sequence[TensorPair]
+    pair: Pair, edges: Sequence[TensorPair], same: Same = np.array_equal
 ) -> Iterator[Difference]:
     """Yield the settings and weights that the two sides of a pair disagree on.
 
@@ -69,22 +72,20 @@ def compare_settings_and_weights(
     Args:
         pair: Nodes of one macro operator on either side, in topological order.
         edges: Tensors around the pair that hold the same values, with their layouts.
+        same: Says whether two constants hold the same.
     """
     layouts = Layouts(pair, edges)
     yield from compare_attributes(layouts)
-    if not _holds_the_same(pair):
+    if not _holds_the_same(pair, same):
         yield from compare_channelwise(pair)
         yield from compare_weights(layouts)
 
 
-def _holds_the_same(pair: Pair) -> bool:
+def _holds_the_same(pair: Pair, same: Same) -> bool:
     """Return whether both sides hold the same constants in the same places."""
     ours, theirs = pair.source, pair.target
     return [node.op for node in ours] == [node.op for node in theirs] and all(
         one.constants.keys() == other.constants.keys()
-        and all(
-            np.array_equal(value, other.constants[slot])
-            for slot, value in one.constants.items()
-        )
+        and all(same(value, other.constants[slot]) for slot, value in one.constants.items())
         for one, other in zip(ours, theirs, strict=True)
     )

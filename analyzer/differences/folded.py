@@ -120,7 +120,7 @@ def _changed(wanted: Array, found: Array, theirs: Effective) -> Array:
     """Return, per channel, whether kernels differ by more than folding noise."""
     limit = _noise(theirs)
     both = np.broadcast_arrays(wanted, found)
-    changed = [_gapes(*slab, limit) for slab in slabs(*both)]
+    changed = [_gapes(one, other, limit) for one, other in slabs(*both)]
     return np.concatenate([NOTHING, *changed]) if both[0].ndim else changed[0]
 
 

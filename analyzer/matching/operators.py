@@ -12,7 +12,7 @@ from analyzer.core.options import EVIDENCE
 from analyzer.matching.labels import directed_labels, unique
 from analyzer.matching.likeness import likely_pairs
 from analyzer.matching.propagate import propagate, substitutes
-from analyzer.matching.twins import twins
+from analyzer.matching.twins import Same, same_bytes, twins
 from analyzer.matching.weights import kernel_size, weight_keys
 from analyzer.view import INPUT, Operator, View
 
@@ -72,6 +72,7 @@ def operator_pairs(
     inputs: Mapping[str, str],
     given: Sequence[tuple[int, int]] = (),
     evidence: frozenset[str] = EVIDENCE,
+    same: Same = same_bytes,
 ) -> tuple[OperatorPair, ...]:
     """Return the operators that belong together by everything that needs no run.
 
@@ -81,13 +82,14 @@ def operator_pairs(
         inputs: Target input name by source input name.
         given: Operators that the user has paired, by index.
         evidence: Kinds of evidence to use; what the user states always counts.
+        same: Says whether two weights hold the same bytes.
     """
     with uncollected():
         fed = [
             (source.owner[ours].index, target.owner[theirs].index)
             for ours, theirs in inputs.items()
         ]
-        votes = _votes(source, target, given, fed, evidence)
+        votes = _votes(source, target, given, fed, evidence, same)
         grown = _consistent(source, target, votes, given)
         if "neighbours" in evidence:
             grown = propagate(source, target, grown, fits)
@@ -105,9 +107,10 @@ def _votes(
     given: Sequence[tuple[int, int]],
     fed: Sequence[tuple[int, int]],
     evidence: frozenset[str],
+    same: Same,
 ) -> Votes:
     """Return the kinds of evidence that speak for each pair of operators."""
-    exact = tuple(_by_weight(source, target)) if "weights" in evidence else ()
+    exact = tuple(_by_weight(source, target, same)) if "weights" in evidence else ()
     votes: dict[tuple[int, int], Reasons] = {}
     for reason, found in (
         ("user", iter(given)),
@@ -190,9 +193,9 @@ def _beside(reasons: Reasons, neighbours: int) -> Reasons:
     return (*reasons, *["neighbours"] * neighbours)
 
 
-def _by_weight(source: View, target: View) -> Iterator[tuple[int, int]]:
+def _by_weight(source: View, target: View, alike: Same) -> Iterator[tuple[int, int]]:
     """Yield the operators whose largest weight stands once on either side."""
-    same = tuple(twins(source.weighted, target.weighted))
+    same = tuple(twins(source.weighted, target.weighted, alike))
     yield from same
     ours, theirs = {one for one, _ in same}, {other for _, other in same}
     left = weight_keys(op for op in source.weighted if op.index not in ours)

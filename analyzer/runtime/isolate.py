@@ -1,9 +1,10 @@
 """The isolation run: every cut of a model fed at once, so that each error seen is local."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import onnx
 
+from analyzer.core.graph import reads
 from analyzer.core.types import Array, Feeds
 from analyzer.runtime.dump import computed
 from analyzer.runtime.value_types import type_of
@@ -44,6 +45,34 @@ def isolate(model: onnx.ModelProto, cuts: Feeds) -> onnx.ModelProto:
     del graph.output[:]
     graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
     return isolated
+
+
+def without(model: onnx.ModelProto, known: Collection[str]) -> onnx.ModelProto:
+    """Return a model without the nodes of which all that they give is known.
+
+    Args:
+        model: The whole model.
+        known: Tensors. Readers that are left read what nobody gives any more.
+
+    Returns:
+        A model of the nodes left, with their weights; outputs that are known are gone.
+    """
+    own = model.graph
+    nodes = [node for node in own.node if not all(n in known for n in node.output if n)]
+    read = {name for node in nodes for name in reads(node)}
+    part = onnx.ModelProto(ir_version=model.ir_version)
+    part.opset_import.extend(model.opset_import)
+    part.functions.extend(model.functions)
+    graph = part.graph
+    graph.name = own.name
+    graph.node.extend(nodes)
+    graph.initializer.extend(one for one in own.initializer if one.name in read)
+    graph.sparse_initializer.extend(
+        one for one in own.sparse_initializer if one.values.name in read
+    )
+    graph.input.extend(own.input)
+    graph.output.extend(value for value in own.output if value.name not in known)
+    return part
 
 
 def isolation_feeds(cuts: Feeds, feeds: Feeds) -> dict[str, Array]:

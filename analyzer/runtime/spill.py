@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from mmap import mmap
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -138,7 +139,7 @@ class Spilled:
         found: dict[str, Array] = {}
         for group in self._groups:
             session = open_session(_giving(self._model, group), self._folder)
-            found |= _put_away(session.run(feeds))
+            found |= put_away(session.run(feeds))
         return found
 
 
@@ -153,10 +154,23 @@ def _giving(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
     return part
 
 
+def put_away(values: Feeds) -> dict[str, Array]:
+    """Return arrays as they lie in a temporary file without a name, mapped.
+
+    Args:
+        values: Arrays by name; what is not of numbers, is empty or is mapped already stays
+            where it is, and so does all where there is no room in the temporary folder.
+    """
+    try:
+        return _put_away(values)
+    except OSError:
+        return dict(values)
+
+
 def _put_away(values: Feeds) -> dict[str, Array]:
-    """Return arrays as they lie in a temporary file; objects stay where they are."""
     numbers = (name for name, one in values.items() if one.dtype.kind in "fiubc")
-    plain = {name: values[name] for name in numbers if values[name].size}
+    held = (name for name in numbers if not _is_mapped(values[name]))
+    plain = {name: values[name] for name in held if values[name].size}
     rest = {name: one for name, one in values.items() if name not in plain}
     if not plain:
         return rest
@@ -171,6 +185,14 @@ def _put_away(values: Feeds) -> dict[str, Array]:
         found[name] = np.asarray(part).view(value.dtype).reshape(value.shape)
         start += value.nbytes
     return found
+
+
+def _is_mapped(array: Array) -> bool:
+    """Return whether an array is a view of a mapped file."""
+    base: object = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return isinstance(base, mmap)
 
 
 def open_dumping(model: onnx.ModelProto, folder: Path, room: Room) -> Session | Spilled:

@@ -1,5 +1,7 @@
 """The cause test's copy: one field changed, everything else as it was."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 from onnx import numpy_helper
@@ -7,6 +9,7 @@ from onnx import numpy_helper
 from analyzer.core.errors import RepairError
 from analyzer.core.types import Aspect, Difference
 from analyzer.differences import compare, undo
+from analyzer.differences.undo import held
 from tests.analyzer.differences.build import KERNEL, conv, edge, one, pair
 
 
@@ -31,6 +34,20 @@ def test_a_weight_is_replaced_for_its_node_alone() -> None:
     values = {t.name: numpy_helper.to_array(t) for t in undone.graph.initializer}
     np.testing.assert_allclose(values[undone.graph.node[0].input[1]], KERNEL)
     assert "c1" in values
+
+
+def test_a_large_weight_is_held_by_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy points at no file; run with what is held, it is right."""
+    monkeypatch.setattr(import_module("analyzer.differences.undo"), "LEAST_HELD", 1)
+    target = conv(KERNEL * 2)
+    (difference,) = compare(pair(conv(), target), edge())
+    undone, brought = undo(target, difference), held(difference)
+
+    assert undone is not None
+    (name,) = brought
+    assert brought[name] is difference.source
+    assert undone.graph.node[0].input[1] == name
+    assert not next(t for t in undone.graph.initializer if t.name == name).raw_data
 
 
 def test_an_operator_is_replaced_in_its_place() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from analyzer.runtime.isolate import isolate, isolation_feeds
+from analyzer.runtime.isolate import isolate, isolation_feeds, without
 from analyzer.runtime.session import open_session
 
 HERE = Path()
@@ -45,3 +45,14 @@ def test_isolating_leaves_the_model_alone(chain: onnx.ModelProto) -> None:
 
     assert chain.graph.node[1].input[0] == "a"
     assert len(chain.graph.input) == 1
+
+
+def test_known_nodes_are_left_out(chain: onnx.ModelProto) -> None:
+    """What reads their results is fed them, and gives what it gave."""
+    rest = without(chain, {"a"})
+    cuts = {"a": np.float32([5.0])}
+    session = open_session(isolate(rest, cuts), HERE)
+
+    assert [node.output[0] for node in rest.graph.node] == ["b", "y"]
+    assert session.run(isolation_feeds(cuts, {"x": np.float32([1.0])})).keys() == {"b", "y"}
+    assert len(chain.graph.node) == 3

@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from analyzer.core.errors import RunError
+from analyzer.core.tensors import outside
 from analyzer.runtime.session import open_session, unreadable_opset
 
 Build = Callable[..., onnx.ModelProto]
@@ -164,6 +165,16 @@ def test_weights_are_read_from_a_file_in_a_subfolder(tmp_path: Path) -> None:
     model = helper.make_model(graph, opset_imports=imports, ir_version=9)
 
     assert open_session(model, tmp_path).run({"x": np.float32([2.0])})["y"] == 10.0
+
+
+def test_weights_of_the_callers_are_read_where_they_are(build: Build) -> None:
+    """An initializer that points at no file takes the array that is held for it."""
+    model = build([helper.make_node("Add", ["x", "w"], ["y"])], ["x"], ["y"])
+    value = np.float32([1.0, 2.0])
+    model.graph.initializer.append(outside("w", value))
+    session = open_session(model, HERE, held={"w": value})
+
+    assert session.run({"x": np.float32([10.0, 20.0])})["y"].tolist() == [11.0, 22.0]
 
 
 def test_opset_of_the_future_is_known_to_be_unreadable() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import Session
-from analyzer.runtime.spill import NO_BOUND, Room, Spilled, open_dumping, room_for
+from analyzer.runtime.spill import NO_BOUND, Room, Spilled, open_dumping, put_away, room_for
 
 HERE = Path()
 FEEDS = {"x": np.float32([-1.0, 2.0])}
@@ -58,3 +58,26 @@ def test_spilled_dump_leaves_no_file(
 
     assert values["y"].tolist() == [1.0, 5.0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_values_put_away_are_the_same_and_lie_in_a_file() -> None:
+    """Numbers are mapped; what is mapped already is not written again."""
+    values = {"a": np.arange(6.0).reshape(2, 3).T, "b": np.int8([1]), "c": np.zeros(0)}
+    first = put_away(values)
+    second = put_away(first)
+
+    assert all(np.array_equal(first[name], one) for name, one in values.items())
+    assert not first["a"].flags.writeable
+    assert second["a"] is first["a"]
+
+
+def test_values_stay_where_they_are_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is no reason to stop."""
+
+    def full(**_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr("analyzer.runtime.spill.TemporaryFile", full)
+    values = {"a": np.arange(6.0)}
+
+    assert put_away(values)["a"] is values["a"]
