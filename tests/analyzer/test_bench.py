@@ -68,4 +68,15 @@ def test_pair_that_agrees_is_run_once_a_sample(
     paths = saved(net(CHAIN, **weights), "source"), saved(net(CHAIN, **weights), "target")
 
     assert diff(*paths, options=Options(samples=3), rules=()).verdict is Verdict.EQUIVALENT
-    assert len(dumped) == 2 * 3
+    assert 0 < len(dumped) <= 2 * 3
+
+
+def test_held_dump_lies_in_a_file(runs: Callable[[], dict[str, Array]]) -> None:
+    """However large, it is run once, costs no memory, and outlasts the next sample."""
+    kept = Dumps(limit=0)
+    held = kept.hold(SOURCE, 0, runs)
+    kept.of(SOURCE, 1, runs)
+
+    assert kept.of(SOURCE, 0, runs) is held
+    assert held["a"][0] == 0
+    assert not held["a"].flags.writeable

@@ -70,6 +70,17 @@ def test_run_of_what_is_unknown_gives_what_a_whole_run_gives(bench: Bench) -> No
         assert np.array_equal(whole[name], part[name])
 
 
+def test_copy_is_not_run_at_all(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where everything is known no session is opened."""
+    one = bench(CHAIN, CHAIN, ROW, WEIGHTS)
+    monkeypatch.delattr("analyzer.sides.open_dumping")
+    seen = isolation_run(one.target, {}, one.feeds, flowing(one))
+
+    assert {name: seen[name].tolist() for name in one.seen} == {
+        name: value.tolist() for name, value in one.seen.items()
+    }
+
+
 @pytest.mark.parametrize(
     "target",
     [

@@ -1,7 +1,12 @@
 """What damage to a weight is recognised, and what is not mistaken for it."""
 
-import numpy as np
+import tracemalloc
+from collections.abc import Callable
 
+import numpy as np
+import pytest
+
+from analyzer.core.types import Array
 from rules.patterns import (
     clipped_at,
     damage,
@@ -66,3 +71,26 @@ def test_rounding_to_a_format_is_recognised() -> None:
     assert rounded_to(large, large.astype(np.float16).astype(np.float32)) == "float16"
     assert rounded_to(large, grid) == "int8"
     assert rounded_to(large, large + np.float32(0.1)) is None
+
+
+LARGE = np.linspace(-1.0, 1.0, 1 << 22, dtype=np.float32).reshape(2048, 2048)
+"""A kernel of 16 MiB."""
+
+
+@pytest.mark.parametrize(
+    "read",
+    [damage, uniform_factor, reordering, zeroed_channels, clipped_at, rounded_to],
+    ids=lambda read: str(read.__name__),
+)
+def test_a_large_weight_is_read_without_a_copy_of_it(
+    read: Callable[[Array, Array], object],
+) -> None:
+    """A weight may be all that fits in memory: what is made of it never is as large."""
+    wrong = LARGE.copy()
+    wrong[-1, -1] = 2.0
+    tracemalloc.start()
+    read(LARGE, wrong)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < LARGE.nbytes
