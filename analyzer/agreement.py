@@ -160,7 +160,7 @@ def _flowed(
         known = first.errors
         errors = {name: known[name] for name in first.sized if name in known}
         return errors, first.outputs[1]
-    seen = bench.seen(place)
+    seen = bench.seen(place, given)
     return ordinary_errors(first.sized, given, seen), outputs_of(bench.target.view, seen)
 
 

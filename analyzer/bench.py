@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import onnx
 
@@ -91,13 +90,13 @@ class Bench:
         source: The source.
         target: As much of the target as runs.
         ours: A session that gives every tensor of the source.
-        theirs: The same of the target; None where nothing of it runs.
         inputs: Which target input takes which source input.
         origin: The source as it was loaded.
         pivot: The target as it was loaded.
         probes: Samples by source input name.
         outputs: The outputs that belong together, the source's first.
         flow: The target as it is run in ordinary runs.
+        groups: In how many runs a sample's tensors are dumped, at most.
         same: Says whether two constants hold the same bytes, and knows of what it said.
         dumps: What has been run already.
     """
@@ -105,21 +104,15 @@ class Bench:
     source: Side
     target: Side
     ours: Session | Spilled
-    theirs: Session | Spilled | None
     inputs: tuple[InputPair, ...]
     origin: Pivot
     pivot: Pivot
     probes: tuple[Feeds, ...]
     outputs: tuple[tuple[str, str], ...]
     flow: Side
+    groups: int
     same: Same
     dumps: Dumps = field(default_factory=Dumps)
-
-    @property
-    def groups(self) -> int:
-        """In how many runs a sample's tensors are dumped, at most."""
-        spilled = [one for one in (self.ours, self.theirs) if isinstance(one, Spilled)]
-        return max((one.groups for one in spilled), default=1)
 
     def given(self, place: int) -> dict[str, Array]:
         """Return the source's values of one sample, by tensor name."""
@@ -133,25 +126,29 @@ class Bench:
         """Return the target's inputs of one sample, by name."""
         return target_feeds(self.probes[place], self.inputs, self.pivot)
 
-    def flowing(self, place: int) -> dict[str, Array]:
-        """Return the target's values of one sample, none where nothing of it runs."""
-        return {} if self.theirs is None else self.seen(place)
+    def flowing(self, place: int, given: Feeds) -> dict[str, Array]:
+        """Return the target's values of one sample, none where nothing of it runs.
 
-    def seen(self, place: int) -> dict[str, Array]:
-        """Return the target's values of one sample, by tensor name, as far as it runs."""
-        feeds, session = self.feeds(place), self.theirs
-        if session is None:
-            return feeds
-        return self.dumps.of(TARGET, place, lambda: self._flow(session, place, feeds))
+        Args:
+            place: The sample's number.
+            given: The source's values of it.
+        """
+        return self.seen(place, given) if self.flow.model.graph.node else {}
 
-    def _flow(
-        self, session: Session | Spilled, place: int, feeds: dict[str, Array]
-    ) -> dict[str, Array]:
-        """Return the target's values in an ordinary run, those aside that are known."""
-        if not self.flow.congruence.steps:
-            return dump(session, feeds)
-        known = self.flow.known({}, {}, self.given(place), feeds)
-        return dict(isolation_run(self.flow, {}, feeds, known))
+    def seen(self, place: int, given: Feeds) -> dict[str, Array]:
+        """Return the target's values of one sample, by tensor name, as far as it runs.
+
+        Args:
+            place: The sample's number.
+            given: The source's values of it: some of the target's are known to be the same.
+        """
+        feeds = self.feeds(place)
+
+        def run() -> dict[str, Array]:
+            known = self.flow.known({}, {}, given, feeds)
+            return dict(isolation_run(self.flow, {}, feeds, known))
+
+        return self.dumps.of(TARGET, place, run)
 
 
 def bench_of(  # noqa: PLR0913 - both models, and all they are run on
@@ -189,21 +186,22 @@ def bench_of(  # noqa: PLR0913 - both models, and all they are run on
     taken = {both.target: both.source for both in inputs if both.permutation is None}
     whole = working.model, target.folder, views[1]
     alike = congruence_of(*views, taken, same)
+    dumped = instrument(source.model), instrument(working.model)
     return Bench(
         Side(source.model, source.folder, views[0], Isolator(rooms[0])),
         Side(*whole, Isolator(rooms[1]), alike),
-        open_dumping(instrument(source.model), source.folder, rooms[0]),
-        _dumping(working.model, target.folder, rooms[1]),
+        open_dumping(dumped[0], source.folder, rooms[0]),
         inputs,
         source,
         target,
         probes,
         output_names(source, target) if outputs is None else outputs,
         Side(*whole, Isolator(rooms[1]), alike),
+        max(map(_groups, dumped, rooms)),
         same,
     )
 
 
-def _dumping(model: onnx.ModelProto, folder: Path, room: Room) -> Session | Spilled | None:
-    """Return a session that gives every tensor; None for a model without nodes."""
-    return open_dumping(instrument(model), folder, room) if model.graph.node else None
+def _groups(dumped: onnx.ModelProto, room: Room) -> int:
+    """Return in how many runs an instrumented model gives its outputs within a room."""
+    return len(room.groups([value.name for value in dumped.graph.output]))

@@ -53,7 +53,8 @@ def first_look(
         named: Nodes or tensors that the user states to be pairs, source first.
         evidence: Kinds of evidence that pairs may rest on.
     """
-    given, seen = bench.given(0), bench.seen(0)
+    given = bench.given(0)
+    seen = bench.seen(0, given)
     ends = _end_links(bench.inputs, bench.outputs, given, seen)
     ends |= stated_links(bench.target.view, named, given, seen)
     views = bench.source.view, bench.target.view

@@ -32,12 +32,13 @@ def settled(
         ends: Links of inputs and outputs, which hold by definition.
         options: Says which evidence counts.
     """
+    given = bench.held(place)
     found = settle(
         bench.source,
         bench.target,
-        bench.held(place),
+        given,
         bench.feeds(place),
-        bench.seen(place),
+        bench.seen(place, given),
         operators,
         ends,
         options.evidence,

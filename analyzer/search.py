@@ -105,7 +105,8 @@ def _seen_on(
     """Return all pairs' errors on one sample, and both pivots' outputs."""
     if place == 0:
         return first.errors, first.outputs
-    given, seen = bench.given(place), bench.seen(place)
+    given = bench.given(place)
+    seen = bench.seen(place, given)
     outputs = outputs_of(bench.source.view, given), outputs_of(bench.target.view, seen)
     return ordinary_errors(first.links, given, seen), outputs
 
@@ -239,7 +240,9 @@ def _flowing(
     kept = {name for name in links.keys() & before.keys() if _same(links, before, name)}
     found = {name: error for name, error in errors.items() if name in kept}
     rest = {name: link for name, link in links.items() if name not in kept}
-    return found | (ordinary_errors(rest, given, bench.flowing(place)) if rest else {})
+    return found | (
+        ordinary_errors(rest, given, bench.flowing(place, given)) if rest else {}
+    )
 
 
 def _same(links: Links, before: Links, name: str) -> bool:
