@@ -17,7 +17,12 @@ from onnx import helper
 
 from analyzer.core.errors import RunError
 from analyzer.core.graph import node_name
-from analyzer.core.tensors import is_external
+from analyzer.core.tensors import (
+    RAW_DTYPES,
+    external_location,
+    is_external,
+    tensor_value,
+)
 from analyzer.core.types import Array, Feeds
 from analyzer.runtime.deadly import division_by_zero
 from analyzer.runtime.quotients import guarded
@@ -30,6 +35,9 @@ MAX_THREADS = 8
 PREPACKED = 1 << 27
 """Bytes of weights up to which the runtime may copy them into its own order: beyond,
 they stay mapped from their files, at hardly any cost in speed."""
+
+LEAST_SHARED = 1 << 16
+"""Bytes from which a weight is mapped once for all sessions: smaller ones are few pages."""
 
 UNFETCHABLE = ("bfloat16", "int4", "float4", "int2", "uint4", "uint2")
 """Element types that ONNX Runtime cannot give to NumPy."""
@@ -51,13 +59,20 @@ class Session:
     Args:
         native: The runtime's own session.
         model: What was loaded, to find the node that a failure is about.
+        shared: The runtime's values of weights that are mapped once for all sessions.
     """
 
-    __slots__ = ("_model", "_native", "input_names", "output_names")
+    __slots__ = ("_model", "_native", "_shared", "input_names", "output_names")
 
-    def __init__(self, native: Any, model: onnx.ModelProto) -> None:  # noqa: ANN401  # untyped package
+    def __init__(
+        self,
+        native: Any,  # noqa: ANN401  # untyped package
+        model: onnx.ModelProto,
+        shared: Sequence[Any] = (),
+    ) -> None:
         self._native = native
         self._model = model
+        self._shared = shared  # the runtime reads them as long as it lives
         self.input_names: tuple[str, ...] = tuple(item.name for item in native.get_inputs())
         self.output_names: tuple[str, ...] = tuple(
             item.name for item in native.get_outputs() if _fetchable(item.type)
@@ -115,9 +130,11 @@ def open_session(
     """
     named = _with_names(model)
     _refuse_division_by_zero(named.graph)
+    safe = guarded(named)
+    shared = {} if optimize else _shared(safe, folder)
     try:
         native = _native_session(
-            guarded(named), folder, optimize=optimize, threads=threads, held=held
+            safe, folder, optimize=optimize, threads=threads, held=held, shared=shared
         )
     except _refusals() as surprise:
         if newest_ir(str(surprise)):
@@ -128,7 +145,7 @@ def open_session(
                 older, folder, optimize=optimize, threads=threads, held=held
             )
         raise _run_error(surprise, named, loading=True) from surprise
-    return Session(native, named)
+    return Session(native, named, tuple(shared.values()))
 
 
 def unreadable_opset(
@@ -174,6 +191,7 @@ def _native_session(
     optimize: bool,
     threads: int,
     held: Feeds = NOTHING,
+    shared: Mapping[str, Any] = NOTHING,
 ) -> Any:  # noqa: ANN401  # untyped package
     """Return the runtime's own session on a model."""
     import onnxruntime
@@ -199,6 +217,8 @@ def _native_session(
         own = map(np.ascontiguousarray, held.values())
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in own]
         options.add_external_initializers(list(held), values)
+    for name, value in shared.items():
+        options.add_initializer(name, value)
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
@@ -219,6 +239,32 @@ def _share_memory() -> None:
     )
     exactly = OrtArenaCfg({"arena_extend_strategy": AS_REQUESTED})
     create_and_register_allocator(place, exactly)
+
+
+def _shared(model: onnx.ModelProto, folder: Path) -> dict[str, Any]:
+    """Return the large weights of a model as the runtime's values, where they are mapped.
+
+    Each session would map them once more, and find its own way to every page. An optimizer
+    may make other weights under the same name, so that an optimized session has its own.
+    """
+    import onnxruntime
+
+    found = {}
+    for tensor in model.graph.initializer:
+        size = byte_size(tensor.data_type, prod(tensor.dims))
+        if size < LEAST_SHARED or not is_external(tensor) or not _is_file(tensor, folder):
+            continue
+        array = tensor_value(tensor, folder)
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
+        if value.data_ptr() == array.ctypes.data:  # and no copy
+            found[tensor.name] = value
+    return found
+
+
+def _is_file(tensor: onnx.TensorProto, folder: Path) -> bool:
+    """Return whether a weight lies in a file, as numbers that NumPy reads as they are."""
+    location, _, _ = external_location(tensor)
+    return tensor.data_type in RAW_DTYPES and (folder / location).is_file()
 
 
 def mapped_bytes(model: onnx.ModelProto) -> int:

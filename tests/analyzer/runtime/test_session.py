@@ -15,6 +15,7 @@ from analyzer.runtime.session import open_session, unreadable_opset
 Build = Callable[..., onnx.ModelProto]
 
 HERE = Path()
+MAPS = Path("/proc/self/maps")
 ONES = np.ones((2, 3), np.float32)
 
 
@@ -165,6 +166,24 @@ def test_weights_are_read_from_a_file_in_a_subfolder(tmp_path: Path) -> None:
     model = helper.make_model(graph, opset_imports=imports, ir_version=9)
 
     assert open_session(model, tmp_path).run({"x": np.float32([2.0])})["y"] == 10.0
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="only Linux lists what is mapped")
+def test_large_weights_are_mapped_once_for_all_sessions(
+    build: Build, tmp_path: Path
+) -> None:
+    """Two sessions on one file read the same pages."""
+    value = np.arange(1 << 16, dtype=np.float32)
+    value.tofile(tmp_path / "large.bin")
+    weight = outside("w", value)
+    weight.external_data[0].value = "large.bin"
+    model = build([helper.make_node("Add", ["x", "w"], ["y"])], ["x"], ["y"])
+    model.graph.initializer.append(weight)
+    sessions = [open_session(model, tmp_path) for _ in range(2)]
+    given = [session.run({"x": np.float32([1.0])})["y"] for session in sessions]
+
+    assert all(np.array_equal(one, value + 1) for one in given)
+    assert MAPS.read_text(encoding="utf-8").count("large.bin") == 1
 
 
 def test_weights_of_the_callers_are_read_where_they_are(build: Build) -> None:
