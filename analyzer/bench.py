@@ -199,6 +199,7 @@ def bench_of(  # noqa: PLR0913 - both models, and all they are run on
         Side(*whole, Isolator(rooms[1]), alike),
         max(map(_groups, dumped, rooms)),
         same,
+        Dumps(min(KEPT, rooms[0].limit or KEPT)),
     )
 
 
