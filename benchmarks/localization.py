@@ -28,7 +28,7 @@ RESULTS = HERE / "results"
 SINGLES = 7
 """Single faults of each lane that one seed stands for: a hundred seeds make 600."""
 
-MULTIPLES = 3
+MULTIPLES = 4
 """Pairs with several faults that one seed stands for."""
 
 LARGE = ("mobilenetv2-full",)

@@ -40,6 +40,9 @@ IDLE = frozenset(
 SETS = frozenset({"axes"})
 """Attributes whose numbers mean the same in any order."""
 
+LARGER = (100.0, 1000.0)
+"""Factors of what only keeps a division from zero: a smaller one does nothing."""
+
 STRUCTURAL = frozenset({"Constant", "ConstantOfShape", "Shape", "Cast"})
 BITS = 3
 """What a rounded constant keeps of its mantissa."""
@@ -110,7 +113,8 @@ def _change(one: AttributeProto, rng: np.random.Generator) -> None:
     if one.type == AttributeProto.INT:
         one.i = one.i + step if one.i not in {0, 1} else 1 - one.i
     elif one.type == AttributeProto.FLOAT:
-        one.f = one.f * float(rng.choice((0.01, 0.1, 10.0, 100.0))) or 0.1
+        factors = LARGER if one.name == "epsilon" else (0.01, 0.1, 10.0, 100.0)
+        one.f = one.f * float(rng.choice(factors)) or 0.1
     elif rng.random() < 0.5 and len(set(one.ints)) > 1 and one.name not in SETS:  # noqa: PLR2004 - a coin
         one.ints[:] = [one.ints[-1], *one.ints[:-1]]
     else:
