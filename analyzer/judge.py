@@ -49,6 +49,13 @@ MANY = 64
 """Numbers in a weight from which all of them being a float16 is no accident: one in 8,192
 float32 is."""
 
+FEW = 3
+"""Different numbers in a smaller weight from which it is none either, those not counted
+that somebody may have chosen: one in five hundred billion."""
+
+CHOSEN_BITS = 6
+"""Bits of the mantissa that a chosen number takes at most; a float16 has eleven."""
+
 WHOLE = 1.0
 """Noise of a model's output, relative to its largest value, that none is said to exceed."""
 
@@ -249,10 +256,17 @@ def has_half_weights(view: View, name: str, cuts: Iterable[str]) -> bool:
 
 
 def _is_half(value: Array) -> bool:
-    if value.dtype != np.float32 or value.size < MANY:
+    if value.dtype != np.float32 or not all_parts(_survives_half, value):
         return False
-    exact = all_parts(_survives_half, value)
-    return exact and takes_more_values(value, MANY // 2 - 1)
+    if value.size >= MANY:
+        return takes_more_values(value, MANY // 2 - 1)
+    return len(np.unique(value[_is_fine(value)])) >= FEW
+
+
+def _is_fine(value: Array) -> Array:
+    """Return which numbers take more bits than one that was chosen, as 0.5 or 6, takes."""
+    mantissa = np.frexp(value)[0] * (1 << CHOSEN_BITS)
+    return np.asarray(np.isfinite(mantissa) & (mantissa != np.round(mantissa)))
 
 
 def _survives_half(part: Array) -> bool:

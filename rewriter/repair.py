@@ -16,7 +16,7 @@ from analyzer.core.errors import (
     UsageError,
 )
 from analyzer.core.options import Judge, Options, Progress, silent
-from analyzer.core.report import Report, Verdict
+from analyzer.core.report import OutputPair, Report, Verdict
 from analyzer.core.types import Finding, Pivot
 from analyzer.diff import Analysis, Clock, analyse_pivots
 from analyzer.explained import installed_rules
@@ -195,7 +195,17 @@ def _repaired(
             write_patch(case.target, tuple(_cures(rounds, chosen)), patch)
         if out is not None:
             _publish(case, written, out)
-    return report(case.first, rounds, chosen, proof.report)
+    told = report(case.first, rounds, chosen, proof.report)
+    return replace(told, before=_as_it_was(case) or told.before)
+
+
+def _as_it_was(case: _Case) -> tuple[OutputPair, ...]:
+    """Return the outputs of the target as it was loaded, on the probes of the proof."""
+    both = case.seen, case.unseen
+    probes = tuple(probe for one in both for probe in one.probes)
+    expected = tuple(given for one in both for given in one.expected)
+    whole = replace(case.seen, probes=probes, expected=expected)
+    return whole.outputs(case.target)
 
 
 def _cures(rounds: Sequence[Round], chosen: Sequence[Sequence[Kept]]) -> Iterator[Cure]:

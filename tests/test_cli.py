@@ -151,7 +151,7 @@ def test_a_dry_run_shows_the_edits_and_writes_nothing(
 
     assert cli.main(["repair", *pair, "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert "SetConstant node matmul, slot 1, value float32[3, 4]" in said
+    assert "SetConstant node matmul, slot 1, value float32 of shape [3, 4]" in said
     assert said.endswith("nothing is written\n")
     assert sorted(tmp_path.iterdir()) == before
 

@@ -120,9 +120,9 @@ def edit_line(edit: Edit) -> str:
 def _shown(value: object) -> str:
     match value:
         case np.ndarray() if value.size > MOST_NUMBERS:
-            return f"{value.dtype}{list(value.shape)}"
+            return f"{value.dtype} of shape {list(value.shape)}"
         case np.ndarray():
-            return f"{value.dtype}{value.tolist()}"
+            return f"{value.dtype} {value.tolist()}"
         case onnx.GraphProto():
             return f"a graph of {len(value.node)} nodes"
         case Mapping():

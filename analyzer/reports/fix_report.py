@@ -130,6 +130,8 @@ def _fault(finding: Finding, page: Page) -> dict[str, object]:
 def _effect(finding: Finding) -> str:
     if math.isinf(finding.output_error):
         return "the outputs hold something else altogether, or nothing"
+    if finding.output_error == 0:
+        return "it moves no output beyond what the faults behind it do already"
     return f"it moves an output by {short(finding.output_error)} of its largest value"
 
 

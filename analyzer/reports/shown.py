@@ -58,8 +58,11 @@ def tell_written(report: Report, given: argparse.Namespace) -> None:
     out = sys.stderr if "json" in given.format else sys.stdout
     if given.dry_run:
         print("\n".join(("edits:", *edit_lines(report), "nothing is written")), file=out)
-    elif report.verdict.value in WRITTEN:
+        return
+    if report.verdict.value in WRITTEN:
         print(f"written: {given.output}", file=out)
+    if given.patch is not None and not edit_lines(report):
+        print("no edit was kept, so no patch is written", file=out)
 
 
 def refuse_two_on_stdout(given: argparse.Namespace) -> None:

@@ -97,8 +97,8 @@ def headline(report: Report) -> str:
         case Verdict.INCONCLUSIVE:
             return f"too little of {source} and {target} could be compared"
         case Verdict.REPAIRED:
-            mended = f"{counted(kept, 'fault')} of {target} mended"
-            return f"{mended}; it now computes what {source} computes"
+            mended = f"{counted(kept, 'fault')} of {target} mended; it now computes"
+            return f"{mended if kept else f'{target} computes'} what {source} computes"
         case Verdict.IMPROVED:
             mended = f"{kept} of {counted(len(faults), 'fault')} of {target} mended"
             return f"{mended}; the rest remain"

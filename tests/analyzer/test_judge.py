@@ -10,6 +10,7 @@ from analyzer.core.types import Array, Pivot, Status
 from analyzer.judge import (
     NEGLIGIBLE,
     Judged,
+    _is_half,
     is_narrow,
     is_quantized,
     judged,
@@ -152,3 +153,13 @@ def test_noise_grows_with_depth(pivot: Callable[..., Pivot]) -> None:
 
     assert floors[0] >= NEGLIGIBLE
     assert floors[1] == pytest.approx(2 * floors[0], rel=0.01)
+
+
+def test_small_weight_of_halves_is_one_rounded_to_half() -> None:
+    """A head of eight numbers says so too; numbers that somebody chose do not."""
+    trained = np.random.default_rng(0).normal(size=(8, 1)).astype(np.float32)
+    chosen = np.float32([[0.5], [1.0], [-6.0], [0.125]])
+
+    assert _is_half(trained.astype(np.float16).astype(np.float32))
+    assert not _is_half(trained)
+    assert not _is_half(chosen)

@@ -95,7 +95,7 @@ def test_a_digest_tells_dtype_and_shape_apart() -> None:
 def test_kept_edits_are_told_in_words(mended: Report) -> None:
     """A dry run shows each edit on one line, small arrays with their numbers."""
     assert edit_lines(mended) == (
-        "  weight-differs: SetConstant node conv1, slot 1, value float32[1.0, 1.0]",
+        "  weight-differs: SetConstant node conv1, slot 1, value float32 [1.0, 1.0]",
     )
 
 
