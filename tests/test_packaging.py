@@ -91,7 +91,7 @@ def test_wheel_holds_every_file_of_the_product(root: Path, wheel: Path) -> None:
     wanted = {
         path.relative_to(root).as_posix()
         for name in SOURCES
-        for pattern in ("*.py", "*.json", "py.typed")
+        for pattern in ("*.py", "*.json", "*.j2", "py.typed")
         for path in (root / name).rglob(pattern)
     }
     packed = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
