@@ -12,8 +12,8 @@ import numpy as np
 from analyzer.core.graph import nodes
 from analyzer.core.types import Array, Aspect, Difference, Fault, Feeds, Node
 from analyzer.differences.operators import couples
-from analyzer.isolation import Side
 from analyzer.runtime.region import region_error
+from analyzer.sides import Side
 
 COMPUTED = "computed operand"
 """Field of a difference in what arithmetic on sizes gives an operator."""

@@ -9,12 +9,12 @@ from analyzer.breakage import Runnable
 from analyzer.congruence import congruence_of
 from analyzer.core.report import InputPair
 from analyzer.core.types import Array, Feeds, Pivot
-from analyzer.isolation import Isolator, Side, isolation_run
 from analyzer.matching.ends import output_names, target_feeds
 from analyzer.matching.twins import Same, same_bytes
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import Session
 from analyzer.runtime.spill import Room, Spilled, open_dumping, put_away, room_for
+from analyzer.sides import Isolator, Side, isolation_run
 from analyzer.view import View
 
 SOURCE, TARGET = "source", "target"

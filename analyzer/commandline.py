@@ -30,7 +30,7 @@ def repair_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("-o", "--output", metavar="OUT", type=Path, help="TARGET's suffix, or .onnx")
     add("--dry-run", action="store_true", help="show the edits, write no model")
-    add("--force", action="store_true", help="replace OUT if it exists")
+    add("--force", action="store_true", help="replace OUT, and a patch, if they exist")
     add(
         "--patch",
         metavar="FILE",

@@ -19,10 +19,7 @@ from analyzer.core.types import Array, Feeds, Node
 from analyzer.matching.tensors import Links
 from analyzer.matching.twins import Same, look, same_bytes
 from analyzer.view import View
-from analyzer.view.classes import RANDOM_OPS
-
-KNOWN_DOMAINS = frozenset({"", "ai.onnx.ml", "com.microsoft"})
-"""Domains whose operators give the same for the same; of a custom one nobody knows."""
+from analyzer.view.classes import KNOWN_DOMAINS, RANDOM_OPS
 
 SHORT = 1 << 10
 """Bytes up to which a constant is told by all of them, not by a look."""

@@ -11,10 +11,10 @@ from analyzer.causes import excerpt
 from analyzer.core.types import Aspect, Difference, Fault, Feeds, Node
 from analyzer.differences.operators import couples, is_spelled_alike
 from analyzer.differences.undo import undo
-from analyzer.isolation import Side
 from analyzer.matching.labels import COMMUTATIVE
 from analyzer.matching.tensors import Links
 from analyzer.runtime.region import region_error
+from analyzer.sides import Side
 
 MOST_TENSORS = 4
 """Tensors that differ in layout alone and are tried in one slot, at most."""

@@ -7,11 +7,12 @@ import numpy as np
 
 from analyzer.core.errors import RunError
 from analyzer.core.types import Fault
-from analyzer.isolation import Kind, Side, cuts, isolation_run
+from analyzer.isolation import Kind, cuts
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Links, carried_or_none
 from analyzer.runtime.metrics import relative_error
 from analyzer.samples import Probe
+from analyzer.sides import Side, isolation_run
 
 MOST_MEASURED = 12
 """Faults whose damage is measured, at most: each costs a run of the whole target."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from analyzer.core.types import Feeds, Region
-from analyzer.isolation import Side
 from analyzer.regions import region
 from analyzer.runtime.noise import noise_floor
+from analyzer.sides import Side
 
 TOGETHER = 1 << 26
 """Bytes of cuts and weights that are perturbed in one run: each is copied once a draw."""

@@ -16,14 +16,7 @@ from analyzer.core.types import Node, Pivot
 from analyzer.matching.ends import output_names
 from analyzer.matching.operators import operator_pairs
 from analyzer.view import INPUT, Operator, View, view_of
-from analyzer.view.classes import RANDOM_OPS
-
-KNOWN_DOMAINS = frozenset(
-    {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training"}
-    | {"com.microsoft", "com.microsoft.nchwc", "com.microsoft.experimental"}
-    | {"com.ms.internal.nhwc", "org.pytorch.aten"}
-)
-"""Domains whose operators ONNX Runtime brings along; others need a library of their own."""
+from analyzer.view.classes import KNOWN_DOMAINS, RANDOM_OPS
 
 Ends = tuple[tuple[str, str], ...]
 """Tensors of the source and of the target in the same places."""

@@ -20,20 +20,8 @@ from analyzer.matching.propagate import propagate, substitutes
 from analyzer.matching.tensors import Link, Links, agrees, carried_or_none, linked
 from analyzer.matching.values import is_telling
 from analyzer.regions import reached, region
-from analyzer.sides import Isolator, Side, isolation_run
+from analyzer.sides import Side, isolation_run
 from analyzer.view import View
-
-__all__ = [
-    "Isolated",
-    "Isolator",
-    "Kind",
-    "Side",
-    "cuts",
-    "feasible",
-    "isolation_run",
-    "kinds",
-    "settle",
-]
 
 MAX_ROUNDS = 8
 """Isolation runs that correct pairs, at most; inception with four faults needs three."""

@@ -12,10 +12,10 @@ import numpy as np
 from analyzer.core.parts import all_parts, takes_more_values
 from analyzer.core.types import Array, Feeds, Node, Pivot, Status
 from analyzer.floors import Step, region_floors
-from analyzer.isolation import Side
 from analyzer.regions import region
 from analyzer.runtime.noise import noise_floor
 from analyzer.samples import largest
+from analyzer.sides import Side
 from analyzer.view import View
 
 ROUNDING = 16.0

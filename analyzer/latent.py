@@ -14,7 +14,7 @@ import numpy as np
 from analyzer.core.errors import RunError
 from analyzer.core.types import Array, Aspect, Difference, Fault, Feeds, Status
 from analyzer.differences import FLOAT_RANGE
-from analyzer.isolation import Kind, Side
+from analyzer.isolation import Kind
 from analyzer.judge import NEGLIGIBLE, has_half_weights, is_narrow, is_quantized, judged
 from analyzer.localize import faults
 from analyzer.matching.layouts import layout_of
@@ -26,6 +26,7 @@ from analyzer.regions import region
 from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.region import extract, run_region
 from analyzer.samples import Probe
+from analyzer.sides import Side
 from analyzer.suspects import ACTIVATIONS, CURABLE, OF_SHAPE, Suspect
 
 FAR = 16.0

@@ -19,13 +19,14 @@ from analyzer.core.types import (
     Sample,
     TensorPair,
 )
-from analyzer.isolation import Kind, Side
+from analyzer.isolation import Kind
 from analyzer.judge import Judged
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Links, carried_or_none
 from analyzer.regions import beyond, node_pairs, region, unpaired
 from analyzer.runtime.spill import put_away
 from analyzer.samples import Probe, local_errors
+from analyzer.sides import Side
 from analyzer.view.absorb import LAYOUT_OPS
 
 RECORDED = 3

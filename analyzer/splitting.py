@@ -8,11 +8,11 @@ is right, or is wrong by a cause that cures it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from analyzer.core.types import Fault, Feeds, Node, Pair, Region, Status
-from analyzer.isolation import Side
 from analyzer.matching.layouts import SAME, pair
 from analyzer.matching.operators import TRUST
 from analyzer.matching.tensors import Link, Links, likeliest_layout, preferred_orders
 from analyzer.regions import region
+from analyzer.sides import Side
 from analyzer.view.absorb import LAYOUT_OPS
 
 BETWEEN = "neighbours"

@@ -12,10 +12,10 @@ import numpy as np
 from analyzer.core.types import Aspect, Difference, Fault, Node, Pair
 from analyzer.differences import Same, compare_settings_and_weights
 from analyzer.differences.operators import compare_operators
-from analyzer.isolation import Side
 from analyzer.matching.operators import OperatorPair
 from analyzer.matching.tensors import Link, Links
 from analyzer.regions import region
+from analyzer.sides import Side
 
 CURABLE = frozenset({Aspect.ATTRIBUTE, Aspect.WEIGHT})
 """What a latent fault may be about beside activations; the rest is a matter of spelling."""

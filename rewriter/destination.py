@@ -45,6 +45,38 @@ def check_destination(source: str, target: str, out: Path, *, force: bool) -> No
     _check_suffix(target, out)
 
 
+def check_patch(
+    source: str, target: str, out: Path | None, patch: Path, *, force: bool
+) -> None:
+    """Refuse a patch that must not or cannot be written.
+
+    Args:
+        source: Path of the source, as the user gave it.
+        target: Path of the target, likewise.
+        out: Where the repaired model is to go; None: nowhere.
+        patch: Where the patch is to go.
+        force: Whether a file that is there may be replaced.
+
+    Raises:
+        UsageError: It is one of the models, exists, or has no folder that can be written.
+    """
+    models = [Path(source), Path(target), Path(source.rpartition(":")[0])]
+    models += [Path(target.rpartition(":")[0]), *([] if out is None else [out])]
+    if any(_is_same(model, patch) for model in models):
+        raise UsageError(
+            f"the patch {patch} is one of the models", hint="give --patch another name"
+        )
+    if patch.is_dir() or not patch.parent.is_dir():
+        raise UsageError(
+            f"the patch {patch} is no file in a folder that exists",
+            hint="name a file with --patch",
+        )
+    if patch.exists() and not force:
+        raise UsageError(
+            f"the patch {patch} exists", hint="give --patch another name, or pass --force"
+        )
+
+
 def _check_suffix(target: str, out: Path) -> None:
     framework = find_frontend(target).framework
     suffix, own = out.suffix.lower(), OWN_FORMAT.get(framework)

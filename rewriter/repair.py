@@ -26,7 +26,7 @@ from analyzer.pivot import load
 from analyzer.probes import draw, held_out
 from analyzer.runtime.metrics import relative_error
 from rewriter.attempts import Kept, Round, Trial, attempt, edited, mendable
-from rewriter.destination import ONNX, check_destination
+from rewriter.destination import ONNX, check_destination, check_patch
 from rewriter.export import OWN_FORMAT, copy, export, refusal
 from rewriter.outcome import report, untouched
 from rewriter.patch import Cure, write_patch
@@ -91,7 +91,7 @@ def repair(  # noqa: PLR0913 - a command with its options
         rules: The rule book; None: every rule that is installed.
         progress: Told what is being done.
         dry_run: Do everything but write.
-        force: Replace a file that is there.
+        force: Replace files that are there.
         patch: Where the kept edits go, to be replayed on another export; None: nowhere.
 
     Returns:
@@ -109,6 +109,8 @@ def repair(  # noqa: PLR0913 - a command with its options
         )
     if out is not None:
         check_destination(source, target, out, force=force)
+    if patch is not None:
+        check_patch(source, target, out, patch, force=force)
     clock = Clock()
     book = installed_rules() if rules is None else rules
     left, right = _loaded((source, target), options, progress, clock)
@@ -191,10 +193,10 @@ def _repaired(
         if _worse(case, written):
             return report(case.first, rounds, (), None)
         proof = _analysed(case, written, progress, everything=True)
-        if patch is not None:
-            write_patch(case.target, tuple(_cures(rounds, chosen)), patch)
         if out is not None:
             _publish(case, written, out)
+        if patch is not None:
+            write_patch(case.target, tuple(_cures(rounds, chosen)), patch)
     told = report(case.first, rounds, chosen, proof.report)
     return replace(told, before=_as_it_was(case) or told.before)
 

@@ -22,11 +22,12 @@ from analyzer.core.options import Options, Progress
 from analyzer.core.report import InputPair
 from analyzer.core.types import Fault, Feeds, Inside, Node, Pivot, Region, Status
 from analyzer.effect import has_cause
-from analyzer.isolation import Side, kinds
+from analyzer.isolation import kinds
 from analyzer.matching.ends import target_feeds
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import open_session
 from analyzer.samples import Probe, local_errors
+from analyzer.sides import Side
 from analyzer.view.classes import dangling_tensors
 
 

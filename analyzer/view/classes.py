@@ -18,6 +18,13 @@ SHAPE_OPS = frozenset({"Shape", "Size"})
 MOVING_OPS = SAME_VALUES_OPS | {"Concat", "Slice", "Split", "Gather"}
 """Every element of what they give is one of those they read."""
 
+KNOWN_DOMAINS = frozenset(
+    {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training"}
+    | {"com.microsoft", "com.microsoft.nchwc", "com.microsoft.experimental"}
+    | {"com.ms.internal.nhwc", "org.pytorch.aten"}
+)
+"""Domains whose operators ONNX Runtime brings along; others need a library of their own."""
+
 RANDOM_OPS = frozenset(
     {
         "RandomNormal",

@@ -10,7 +10,7 @@ import pytest
 from onnx import numpy_helper, parser
 
 from analyzer.core.types import Array, Fault, Feeds, Pivot, Status, TensorPair
-from analyzer.isolation import Side, kinds
+from analyzer.isolation import kinds
 from analyzer.judge import Judged
 from analyzer.localize import faults
 from analyzer.matching.operators import operator_pairs
@@ -19,6 +19,7 @@ from analyzer.pivot import load
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import open_session
 from analyzer.samples import Probe, local_errors
+from analyzer.sides import Side
 from analyzer.view import View, view_of
 
 Net = Callable[..., onnx.ModelProto]

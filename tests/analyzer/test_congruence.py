@@ -8,7 +8,8 @@ import pytest
 
 from analyzer.congruence import Congruence, Sameness, congruence_of
 from analyzer.core.types import Array
-from analyzer.isolation import cuts, isolation_run
+from analyzer.isolation import cuts
+from analyzer.sides import isolation_run
 
 Bench = Callable[..., SimpleNamespace]
 ROW = np.linspace(-1.0, 1.0, 4, dtype=np.float32).reshape(1, 4)

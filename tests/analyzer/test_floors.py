@@ -7,7 +7,7 @@ import pytest
 
 from analyzer import floors
 from analyzer.floors import region_floors
-from analyzer.isolation import Side
+from analyzer.sides import Side
 
 CHAIN = "(float[1,4] x) => (y) { a = Exp(x) b = Mul(a, a) y = Tanh(b) }"
 

@@ -9,9 +9,10 @@ import pytest
 
 from analyzer.core.errors import RunError
 from analyzer.core.types import TensorPair
-from analyzer.isolation import Isolated, Kind, cuts, feasible, isolation_run, settle
+from analyzer.isolation import Isolated, Kind, cuts, feasible, settle
 from analyzer.matching.operators import OperatorPair
 from analyzer.matching.tensors import Link
+from analyzer.sides import isolation_run
 
 Bench = Callable[..., SimpleNamespace]
 ROW = np.linspace(-1.0, 1.0, 8, dtype=np.float32).reshape(2, 4)

@@ -125,3 +125,32 @@ def test_what_is_no_patch_is_told_so(
 
     assert code == 2
     assert "patch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["source.onnx", "target.onnx", "mended.onnx"])
+def test_patch_never_replaces_a_model(
+    place: str, pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not even by force: nothing is written, and the models stay as they are."""
+    before = [Path(path).read_bytes() for path in pair]
+    out = str(tmp_path / "mended.onnx")
+    words = ["--patch", str(tmp_path / place), "--force"]
+    code = main(["repair", *pair, "-o", out, *words])
+
+    assert code == 2
+    assert "is one of the models" in capsys.readouterr().err
+    assert [Path(path).read_bytes() for path in pair] == before
+    assert not Path(out).exists()
+
+
+def test_patch_that_exists_is_kept(
+    pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without force a file stays what it was."""
+    path = tmp_path / "notes.json"
+    path.write_text("mine", encoding="utf-8")
+    code = main(["repair", *pair, "-o", str(tmp_path / "o.onnx"), "--patch", str(path)])
+
+    assert code == 2
+    assert "exists" in capsys.readouterr().err
+    assert path.read_text(encoding="utf-8") == "mine"

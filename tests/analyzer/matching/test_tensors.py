@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from analyzer.core.types import Array, TensorPair
-from analyzer.isolation import Side
 from analyzer.matching.layouts import SAME, Layout, pair
 from analyzer.matching.operators import OperatorPair, operator_pairs
 from analyzer.matching.proposals import proposals
@@ -20,6 +19,7 @@ from analyzer.matching.tensors import (
 )
 from analyzer.runtime.dump import dump, instrument
 from analyzer.runtime.session import open_session
+from analyzer.sides import Side
 
 Make = Callable[..., Side]
 ROW = {"x": np.linspace(-1.0, 1.0, 8, dtype=np.float32).reshape(2, 4)}
