@@ -108,7 +108,7 @@ def _sample(one: onnxruntime.NodeArg, rng: np.random.Generator) -> np.ndarray:
 
 
 def test_two_faults_of_a_rule_have_two_texts(tmp_path: Path) -> None:
-    """No two issues are explained in the same words, and each names something of its own."""
+    """No two issues are explained in the same words; each names something of its own."""
     told: dict[str, list[str]] = defaultdict(list)
     for one in (one for one in issues() if one.rule):
         for finding in faults(analysed(one, broken(one), tmp_path)):
