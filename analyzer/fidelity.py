@@ -47,7 +47,9 @@ def fidelity_findings(
             to both sides, and the conversion is no worse for it.
     """
     agree = bool(outputs) and all(pair.within for pair in outputs)
-    floor = NEGLIGIBLE  # both spell one network: what rounding explains in one, it may in both
+    floor = (
+        NEGLIGIBLE  # both spell one network: what rounding explains in one, it may in both
+    )
     for place, (pivot, gap) in enumerate(zip(pivots, gaps, strict=True)):
         if gap <= max(floor, least_noise(pivot)):
             continue

@@ -27,6 +27,7 @@ from analyzer.regions import beyond, node_pairs, region, unpaired
 from analyzer.runtime.spill import put_away
 from analyzer.samples import Probe, local_errors
 from analyzer.sides import Side
+from analyzer.skipped import skipped_causes
 from analyzer.view.absorb import LAYOUT_OPS
 
 RECORDED = 3
@@ -193,6 +194,7 @@ def _fault(
     )
     fault = _with_operands(fault, source, target, recorded)
     fault = _with_connections(fault, source, target, links, recorded)
+    fault = _with_skipped(fault, source, target)
     return replace(fault, guilty=guilty(fault))
 
 
@@ -215,6 +217,14 @@ def _with_connections(
         return fault
     values = [{**one.seen, **one.fed} for one in recorded]
     found = connection_causes(fault, source, target, links, values)
+    return replace(fault, differences=(*found, *fault.differences))
+
+
+def _with_skipped(fault: Fault, source: Side, target: Side) -> Fault:
+    """Return a fault that nothing explains so far, with the operators skipped at first."""
+    if fault.is_explained:
+        return fault
+    found = skipped_causes(fault, source, target)
     return replace(fault, differences=(*found, *fault.differences))
 
 

@@ -7,7 +7,15 @@ from itertools import permutations
 import numpy as np
 
 from analyzer.core.permutations import composed, inverse, is_identity
-from analyzer.core.types import Array, Fault, Node, Pair, Permutation, TensorPair
+from analyzer.core.types import (
+    Array,
+    Aspect,
+    Fault,
+    Node,
+    Pair,
+    Permutation,
+    TensorPair,
+)
 
 MOST_AXES = 5
 """Rank up to which every order of the axes is tried."""
@@ -234,8 +242,14 @@ def gap(fault: Fault) -> Gap | None:
     """Return the source nodes that the target lacks, where one place can take them.
 
     Args:
-        fault: A fault with unpaired source nodes.
+        fault: A fault with unpaired source nodes, or with nodes that it is right behind.
     """
+    proven = skipped(fault)
+    return _skipped_gap(fault, proven) if proven else _unpaired_gap(fault)
+
+
+def _unpaired_gap(fault: Fault) -> Gap | None:
+    """Return the place of the nodes without counterpart."""
     if not fault.unpaired_source or not fault.target.nodes:
         return None
     missing = between(fault.source.nodes, fault.unpaired_source)
@@ -258,6 +272,37 @@ def gap(fault: Fault) -> Gap | None:
         return None
     pairs = tuple(TensorPair(name, one.tensor, one.permutation) for name, one in found)
     return Gap(missing, pairs, end, place, readers)
+
+
+def skipped(fault: Fault) -> tuple[Node, ...]:
+    """Return the source nodes that the target's region is right behind, in their order.
+
+    Args:
+        fault: A fault.
+    """
+    return tuple(
+        one.source_node
+        for one in fault.differences
+        if one.aspect is Aspect.OPERATOR and fault.is_cured_by(one)
+        if one.source_node is not None and one.target_node is None
+    )
+
+
+def _skipped_gap(fault: Fault, missing: tuple[Node, ...]) -> Gap | None:
+    """Return the place of nodes that a region begins without: all that reads its input."""
+    ends = _ends(fault, missing)
+    place = None if ends is None else placed(ends[0][0], fault)
+    if ends is None or place is None:
+        return None
+    (name, *_), end = ends
+    readers = tuple(
+        (node, slot)
+        for node in fault.target.nodes
+        for slot, read in enumerate(node.inputs)
+        if read == place.tensor
+    )
+    pair = TensorPair(name, place.tensor, place.permutation)
+    return Gap(missing, (pair,), end, place, readers)
 
 
 def _ends(fault: Fault, nodes: Sequence[Node]) -> tuple[tuple[str, ...], str] | None:

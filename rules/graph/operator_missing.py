@@ -37,7 +37,7 @@ from rules.base import PLAUSIBLE, PROVEN, Example, Rule, Spot
 from rules.carrying import carried, inserted
 from rules.evidence import Hypothesis, blamed, fits
 from rules.models import chain, conv, layer
-from rules.regions import gap
+from rules.regions import gap, skipped
 from rules.sabotage import bypassed, spoiled
 from rules.wording import listed
 
@@ -138,7 +138,8 @@ def _applied(op: str) -> Hypothesis:
 
 
 def _by_structure(fault: Fault) -> Missing | None:
-    if fault.unpaired_target:
+    proven = skipped(fault)
+    if fault.unpaired_target and not proven:
         return None
     hole = gap(fault)
     if hole is None:
@@ -146,7 +147,8 @@ def _by_structure(fault: Fault) -> Missing | None:
     edits = [edit for edit in (inserted(hole, fault), carried(fault)) if edit is not None]
     readers = tuple(name for node, _ in hole.readers for name in node.outputs)
     edge = tuple(dict.fromkeys((hole.place.tensor, *readers)))
-    spot = Spot(hole.nodes, edge=edge, certainty=STRUCTURAL)
+    certainty = 1.0 if proven else STRUCTURAL
+    spot = Spot(hole.nodes, edge=edge, certainty=certainty)
     return Missing(hole.nodes, listed(hole.nodes), hole.place.tensor, tuple(edits), spot)
 
 

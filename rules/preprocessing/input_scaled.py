@@ -41,7 +41,7 @@ from rules.changes import damaged, undoing
 from rules.evidence import blamed, deviation, results
 from rules.models import chain, conv, layer
 from rules.patterns import uniform_factor
-from rules.regions import computed_inputs, gap
+from rules.regions import computed_inputs, gap, skipped
 from rules.wording import listed
 
 AFFINE = frozenset({"Add", "Sub", "Mul", "Div", "BatchNormalization"})
@@ -117,7 +117,10 @@ def _rescaled(model: onnx.ModelProto, node: onnx.NodeProto, slot: int) -> onnx.M
 
 def _lost(fault: Fault) -> Rescaled | None:
     """Return the scales that only the source applies to the model's input."""
-    if fault.unpaired_target or not _all_affine(fault.unpaired_source):
+    proven = skipped(fault)
+    if not _all_affine(proven or fault.unpaired_source):
+        return None
+    if fault.unpaired_target and not proven:
         return None
     hole = gap(fault)
     if hole is None or hole.place.tensor not in fault.entries:
@@ -129,7 +132,11 @@ def _lost(fault: Fault) -> Rescaled | None:
         hole.place.tensor,
         f"the source's {listed(hole.nodes)} is missing",
         () if edit is None else (Fix(title, (edit,)),),
-        Spot(hole.nodes, edge=(hole.place.tensor, *readers), certainty=STRUCTURAL),
+        Spot(
+            hole.nodes,
+            edge=(hole.place.tensor, *readers),
+            certainty=1.0 if proven else STRUCTURAL,
+        ),
     )
 
 
