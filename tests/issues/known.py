@@ -31,12 +31,15 @@ def table() -> str:
 
 
 def _row(one: Issue) -> str:
-    cells = f"[{one.link}]({one.url})", one.title, _rule(one), f"`{identity(one)}`"
+    place = f"[{one.link}]({one.url})" if one.link else ""
+    cells = place, one.title, _rule(one), f"`{identity(one)}`"
     return f"| {' | '.join(cells)} |"
 
 
 def identity(one: Issue) -> str:
     """Return the name of an issue's tests."""
+    if one.slug:
+        return one.slug
     repository, _, number = one.link.rpartition("/")[2].partition("#")
     place = [other.link for other in issues()].index(one.link)
     same = [other for other in issues()[place:] if other.link == one.link]

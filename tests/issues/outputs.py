@@ -1,0 +1,405 @@
+"""Issues about what a model gives and takes: outputs, operands, sizes, operators."""
+
+from functools import partial
+
+import numpy as np
+import onnx
+
+from tests.issues.issue import Issue, drawn, spelled
+
+
+def _three_heads() -> onnx.ModelProto:
+    """Return TensorFlow's model with three outputs of one shape."""
+    return spelled(
+        """keras (float[N,6] x) => (float[N,4] starts, float[N,4] ends, float[N,4] kinds) {
+            hidden = MatMul (x, kernel)
+            rectified = Relu (hidden)
+            starts = MatMul (rectified, start_kernel)
+            ends = MatMul (rectified, end_kernel)
+            logits = MatMul (rectified, kind_kernel)
+            kinds = Softmax (logits)
+        }""",
+        _HEADS,
+    )
+
+
+def _three_heads_by_tf2onnx(*order: int) -> onnx.ModelProto:
+    """Return tf2onnx's: outputs are named by their number, products are Gemms."""
+    given = ", ".join(f"float[N,4] out_{one}" for one in order)
+    return spelled(
+        f"""tf2onnx (float[N,6] args_0) => ({given}) {{
+            h = Gemm (args_0, k)
+            r = Relu (h)
+            out_0 = Gemm (r, k0)
+            out_1 = Gemm (r, k1)
+            g = Gemm (r, k2)
+            out_2 = Softmax <axis: int = 1> (g)
+        }}""",
+        _SHORT,
+    )
+
+
+def _three_heads_again(second: str) -> onnx.ModelProto:
+    """Return the same with the outputs copied at the end."""
+    return spelled(
+        f"""keras (float[N,6] x) => (float[N,4] a, float[N,4] b, float[N,4] c) {{
+            h = MatMul (x, k)
+            r = Relu (h)
+            h0 = MatMul (r, k0)
+            h1 = MatMul (r, k1)
+            h2 = MatMul (r, k2)
+            a = Identity (h0)
+            b = Identity ({second})
+            c = Softmax (h2)
+        }}""",
+        _SHORT,
+    )
+
+
+def _two_heads() -> onnx.ModelProto:
+    """Return the same, the third output lost."""
+    return spelled(
+        """tf2onnx (float[N,6] args_0) => (float[N,4] starts, float[N,4] ends) {
+            h = Gemm (args_0, k)
+            r = Relu (h)
+            starts = Gemm (r, k0)
+            ends = Gemm (r, k1)
+        }""",
+        {name: array for name, array in _SHORT.items() if name != "k2"},
+    )
+
+
+def _classified() -> onnx.ModelProto:
+    """Return torch's class token put before a sequence of patches."""
+    return spelled(
+        """torch (float[N,4,6] patches) => (float[N,3] scores)
+            <int64 zero = {0}, int64[1] one = {1}, int64[1] none = {0}> {
+            embedded = MatMul (patches, embed_weight)
+            shape = Shape (embedded)
+            batch = Gather (shape, none)
+            ones = Expand (one, one)
+            sizes = Concat <axis: int = 0> (batch, ones, ones)
+            tokens = Expand (class_token, sizes)
+            sequence = Concat <axis: int = 1> (tokens, embedded)
+            rectified = Tanh (sequence)
+            first = Gather <axis: int = 1> (rectified, zero)
+            scores = MatMul (first, head_weight)
+        }""",
+        _PATCHES,
+    )
+
+
+def _classified_by_torch(tokens: str) -> onnx.ModelProto:
+    """Return the exporter's, its sizes folded as far as it can."""
+    return spelled(
+        f"""main_graph (float[N,4,6] x) => (float[N,3] y)
+            <int64 zero = {{0}}, int64[3] fixed = {{1,1,6}}, int64[1] at = {{0}},
+             int64[1] to = {{1}}, int64[1] rest = {{1}}, int64[1] wide = {{6}}> {{
+            n0 = MatMul (x, w0)
+            n1 = Shape (n0)
+            n2 = Slice (n1, at, to)
+            n3 = Concat <axis: int = 0> (n2, rest, wide)
+            {tokens}
+            n5 = Concat <axis: int = -2> (n4, n0)
+            n6 = Tanh (n5)
+            n7 = Gather <axis: int = 1> (n6, zero)
+            y = MatMul (n7, w1)
+        }}""",
+        {
+            "w0": _PATCHES["embed_weight"],
+            "w1": _PATCHES["head_weight"],
+            "cls": _PATCHES["class_token"],
+        },
+    )
+
+
+def _flattened() -> onnx.ModelProto:
+    """Return torch's view of (batch, heads, width), its batch open."""
+    return spelled(
+        """torch (float[N,4,6] x) => (float[N,3] y) <int64[2] flat = {0, -1}> {
+            hidden = MatMul (x, weight)
+            rectified = Relu (hidden)
+            vector = Reshape (rectified, flat)
+            y = Gemm (vector, head, bias)
+        }""",
+        _FLAT,
+    )
+
+
+def _flattened_by_torch(batch: int) -> onnx.ModelProto:
+    """Return the exporter's, the sizes read from what it traced."""
+    return spelled(
+        f"""main_graph (float[N,4,6] input) => (float[N,3] output)
+            <int64[2] sizes = {{{batch}, 24}}> {{
+            n0 = MatMul (input, w)
+            n1 = Relu (n0)
+            n2 = Reshape (n1, sizes)
+            n3 = MatMul (n2, h)
+            output = Add (n3, b)
+        }}""",
+        {"w": _FLAT["weight"], "h": _FLAT["head"], "b": _FLAT["bias"]},
+        sound=batch != 1,
+    )
+
+
+def _averaged() -> onnx.ModelProto:
+    """Return the mean over a sequence of any length."""
+    return spelled(
+        """torch (float[N,T,6] x) => (float[N,4] y) {
+            hidden = Tanh (x)
+            mean = ReduceMean <keepdims: int = 0> (hidden, axes)
+            y = MatMul (mean, weight)
+        }""",
+        {"axes": np.asarray([1]), "weight": _MEAN},
+    )
+
+
+def _averaged_by_division(count: str) -> onnx.ModelProto:
+    """Return the sum by the length, which is computed, or was when it was traced."""
+    return spelled(
+        f"""main_graph (float[N,T,6] x) => (float[N,4] y)
+            <int64[1] axes = {{1}}, int64 one = {{1}}, int64 traced = {{4}}> {{
+            n0 = Tanh (x)
+            n1 = ReduceSum <keepdims: int = 0> (n0, axes)
+            n2 = Shape (x)
+            n3 = Gather (n2, one)
+            n4 = Cast <to: int = 1> ({count})
+            n5 = Div (n1, n4)
+            y = MatMul (n5, weight)
+        }}""",
+        {"weight": _MEAN},
+    )
+
+
+def _centred() -> onnx.ModelProto:
+    """Return a normalisation by hand: what is left of each mean."""
+    return spelled(
+        """torch (float[N,5,6] x) => (float[N,5,4] y) <int64[1] last = {-1}> {
+            hidden = MatMul (x, weight)
+            mean = ReduceMean (hidden, last)
+            apart = Sub (hidden, mean)
+            rectified = Relu (apart)
+            y = MatMul (rectified, head)
+        }""",
+        _CENTRED,
+    )
+
+
+def _centred_by_ncnn(one: str, other: str) -> onnx.ModelProto:
+    """Return the difference as a sum with what is negated."""
+    return spelled(
+        f"""ncnn (float[N,5,6] in0) => (float[N,5,4] out0)
+            <int64[1] axis = {{2}}, float minus = {{-1.0}}> {{
+            b0 = MatMul (in0, weight)
+            b1 = ReduceMean <keepdims: int = 1> (b0, axis)
+            b2 = Mul ({one}, minus)
+            b3 = Add (b2, {other})
+            b4 = Relu (b3)
+            out0 = MatMul (b4, head)
+        }}""",
+        _CENTRED,
+    )
+
+
+def _divided() -> onnx.ModelProto:
+    """Return shares of a total."""
+    return spelled(
+        """torch (float[N,6] x) => (float[N,4] y)
+            <int64[1] last = {-1}, float one = {1.0}> {
+            positive = Softplus (x)
+            raised = Add (positive, one)
+            total = ReduceSum (raised, last)
+            share = Div (raised, total)
+            y = MatMul (share, weight)
+        }""",
+        {"weight": _MEAN},
+    )
+
+
+def _divided_by_tflite(one: str, other: str) -> onnx.ModelProto:
+    """Return the quotient as a product with a reciprocal."""
+    return spelled(
+        f"""tflite (float[N,6] a) => (float[N,4] z)
+            <int64[1] axes = {{1}}, float one = {{1.0}}> {{
+            b = Softplus (a)
+            c = Add (one, b)
+            d = ReduceSum <keepdims: int = 1> (c, axes)
+            e = Reciprocal ({other})
+            f = Mul (e, {one})
+            z = MatMul (f, weight)
+        }}""",
+        {"weight": _MEAN},
+    )
+
+
+def _residual() -> onnx.ModelProto:
+    """Return a block of torch's: two convolutions, what went in added, rectified."""
+    return spelled(
+        """torch (float[N,4,8,8] x) => (float[N,4,8,8] y) {
+            first = Conv <pads: ints = [1,1,1,1]> (x, weight, bias)
+            rectified = LeakyRelu <alpha: float = 0.3> (first)
+            second = Conv <pads: ints = [1,1,1,1]> (rectified, other)
+            summed = Add (second, x)
+            y = Relu (summed)
+        }""",
+        _BLOCK,
+    )
+
+
+def _residual_of(first: str, last: str) -> onnx.ModelProto:
+    """Return the same with the channels last outside, biases apart, as TFLite has it."""
+    return spelled(
+        f"""tflite (float[N,8,8,4] in) => (float[N,8,8,4] out)
+            <float slope = {{0.3}}, float zero = {{0.0}}> {{
+            t = Transpose <perm: ints = [0,3,1,2]> (in)
+            c = Conv <auto_pad: string = "SAME_UPPER", kernel_shape: ints = [3,3]>
+                (t, weight)
+            a = Add (c, bias)
+            {first}
+            d = Conv <auto_pad: string = "SAME_UPPER", kernel_shape: ints = [3,3]>
+                (r, other)
+            e = Transpose <perm: ints = [0,2,3,1]> (d)
+            s = Add (in, e)
+            {last}
+        }}""",
+        {**_BLOCK, "bias": _BLOCK["bias"].reshape(1, 4, 1, 1)},
+    )
+
+
+_SHORT = {
+    "k": drawn(6, 6),
+    "k0": drawn(6, 4, seed=1),
+    "k1": drawn(6, 4, seed=2),
+    "k2": drawn(6, 4, seed=3),
+}
+_HEADS = {
+    "kernel": _SHORT["k"],
+    "start_kernel": _SHORT["k0"],
+    "end_kernel": _SHORT["k1"],
+    "kind_kernel": _SHORT["k2"],
+}
+_PATCHES = {
+    "embed_weight": drawn(6, 6),
+    "head_weight": drawn(6, 3, seed=1),
+    "class_token": drawn(1, 1, 6, seed=2),
+}
+_FLAT = {"weight": drawn(6, 6), "head": drawn(24, 3, seed=1), "bias": drawn(3, seed=2)}
+_MEAN = drawn(6, 4)
+_CENTRED = {"weight": drawn(6, 6), "head": drawn(6, 4, seed=1)}
+_BLOCK = {
+    "weight": drawn(4, 4, 3, 3, scale=0.2),
+    "bias": drawn(4, seed=1),
+    "other": drawn(4, 4, 3, 3, seed=2, scale=0.2),
+}
+_LEAKY = "r = LeakyRelu <alpha: float = 0.3> (a)"
+_LEAKY_BY_HAND = "m = Mul (a, slope)  r = Max (a, m)"
+_RECTIFIED = "out = Max (s, zero)"
+
+ISSUES = (
+    Issue(
+        link="onnx/tensorflow-onnx#926",
+        title="the outputs come in another order than the saved model's",
+        rule="outputs-reordered",
+        source=_three_heads,
+        healthy=partial(_three_heads_by_tf2onnx, 0, 1, 2),
+        broken=partial(_three_heads_by_tf2onnx, 2, 0, 1),
+        guilty=("out_0", "out_1", "out_2"),
+    ),
+    Issue(
+        link="MPolaris/onnx2tflite#98",
+        title="an output is written twice, in the place of another",
+        rule="connection-differs",
+        source=_three_heads,
+        healthy=partial(_three_heads_again, "h1"),
+        broken=partial(_three_heads_again, "h0"),
+        guilty=("b",),
+    ),
+    Issue(
+        link="",
+        slug="output-dropped",
+        title="an output is lost",
+        rule="output-dropped",
+        source=_three_heads,
+        healthy=partial(_three_heads_by_tf2onnx, 0, 1, 2),
+        broken=_two_heads,
+        guilty=("r",),
+    ),
+    Issue(
+        link="pytorch/pytorch#82330",
+        title="the batch of an expanded token is frozen at what was traced",
+        rule="shape-frozen",
+        source=_classified,
+        healthy=partial(_classified_by_torch, "n4 = Expand (cls, n3)"),
+        broken=partial(_classified_by_torch, "n4 = Expand (cls, fixed)"),
+        guilty=("n4",),
+    ),
+    Issue(
+        link="pytorch/pytorch#32926",
+        title="the batch of a view is frozen at what was traced",
+        rule="shape-frozen",
+        source=_flattened,
+        healthy=partial(_flattened_by_torch, -1),
+        broken=partial(_flattened_by_torch, 1),
+        guilty=("n2",),
+    ),
+    Issue(
+        link="",
+        slug="length-frozen",
+        title="a mean divides by the length that was traced",
+        rule="shape-frozen",
+        source=_averaged,
+        healthy=partial(_averaged_by_division, "n3"),
+        broken=partial(_averaged_by_division, "traced"),
+        guilty=("n4", "n5"),
+    ),
+    Issue(
+        link="",
+        slug="difference-turned",
+        title="a difference is spelt as a sum, and the wrong operand negated",
+        rule="connection-differs",
+        source=_centred,
+        healthy=partial(_centred_by_ncnn, "b1", "b0"),
+        broken=partial(_centred_by_ncnn, "b0", "b1"),
+        guilty=("b2", "b3"),
+    ),
+    Issue(
+        link="",
+        slug="quotient-turned",
+        title="a quotient is spelt as a product, and the wrong operand inverted",
+        rule="connection-differs",
+        source=_divided,
+        healthy=partial(_divided_by_tflite, "c", "d"),
+        broken=partial(_divided_by_tflite, "d", "c"),
+        guilty=("e", "f"),
+    ),
+    Issue(
+        link="",
+        slug="activation-lost",
+        title="the activation behind a residual sum is lost",
+        rule="operator-missing",
+        source=_residual,
+        healthy=partial(_residual_of, _LEAKY_BY_HAND, _RECTIFIED),
+        broken=partial(_residual_of, _LEAKY_BY_HAND, "out = Identity (s)"),
+        guilty=("out", "s"),
+    ),
+    Issue(
+        link="",
+        slug="activation-doubled",
+        title="a sum is rectified and squashed, where the source only rectifies",
+        rule="operator-extra",
+        source=_residual,
+        healthy=partial(_residual_of, _LEAKY_BY_HAND, "out = Relu (s)"),
+        broken=partial(_residual_of, _LEAKY_BY_HAND, "q = Tanh (s)  out = Relu (q)"),
+        guilty=("q",),
+    ),
+    Issue(
+        link="",
+        slug="activation-replaced",
+        title="a leaky activation becomes one that does not leak",
+        rule="operator-replaced",
+        source=_residual,
+        healthy=partial(_residual_of, _LEAKY, _RECTIFIED),
+        broken=partial(_residual_of, "r = Max (a, zero)", _RECTIFIED),
+        guilty=("r",),
+    ),
+)
