@@ -90,6 +90,8 @@ def _may_freeze(node: Node, sizes: Collection[int]) -> bool:
             return True
     if any(slot in node.constants for slot in STATES.get(node.op, ())):
         return True
+    if node.op == "Concat" and node.constants:  # it broadcasts nothing, not even a one
+        return True
     longer = {size for size in sizes if size > 1}  # an axis of one is broadcast
     return any(not longer.isdisjoint(held.shape) for held in node.constants.values())
 

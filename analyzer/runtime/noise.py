@@ -11,6 +11,7 @@ from onnx import TensorProto, numpy_helper
 
 from analyzer.core.errors import RunError
 from analyzer.core.graph import constant_value, opsets
+from analyzer.core.parts import all_parts
 from analyzer.core.settings import SETTING_INPUTS, setting_slot
 from analyzer.core.tensors import tensor_value
 from analyzer.core.types import Array, Feeds
@@ -255,14 +256,16 @@ def perturbed(array: Array, unit: float | None, rng: np.random.Generator) -> Arr
     """Return an array whose floats are each moved by one rounding error, up or down.
 
     Args:
-        array: Array of any shape and dtype; only float16, float32 and float64 move.
+        array: Array of any shape and dtype; only float16, float32 and float64 move, and of
+            those none that holds whole numbers alone: they were counted, compared or cast,
+            not rounded, and what decides by them decides alike on both sides.
         unit: Relative size of the step; None: the machine epsilon of the dtype.
         rng: Draws the signs.
 
     Returns:
         An array of the same shape and dtype.
     """
-    if array.dtype not in FLOATS:
+    if array.dtype not in FLOATS or (unit is None and is_whole(array)):
         return array
     step = float(np.finfo(array.dtype).eps) if unit is None else unit
     signs = rng.integers(0, 2, min(array.size, PERIOD), dtype=np.int8) * 2 - 1
@@ -277,6 +280,20 @@ def perturbed(array: Array, unit: float | None, rng: np.random.Generator) -> Arr
     if array.dtype == np.float16:
         _leave_subnormals(values, moved, factors)
     return moved.reshape(array.shape)
+
+
+def is_whole(array: Array) -> bool:
+    """Return whether a float array holds whole numbers alone, each held exactly.
+
+    Args:
+        array: Array of any shape, of float16, float32 or float64.
+    """
+    largest = 2.0 / float(np.finfo(array.dtype).eps)
+
+    def counts(part: Array) -> bool:
+        return bool(np.all((part == np.rint(part)) & (np.abs(part) < largest)))
+
+    return all_parts(counts, array)
 
 
 def _leave_subnormals(values: Array, moved: Array, factors: Array) -> None:

@@ -9,13 +9,16 @@ from tests.issues.issue import Issue, drawn, spelled
 
 
 def _doubled() -> onnx.ModelProto:
-    """Return a double model of torch's: x * LeakyReLU(x) behind a layer."""
+    """Return a double model of torch's: x * LeakyReLU(x), far from zero."""
     return spelled(
-        """torch (double[N,6] x) => (double[N,4] y) {
+        """torch (double[N,6] x) => (double[N,4] y)
+            <double far = {1000000.0}, double square = {1000000000000.0}> {
             hidden = MatMul (x, weight)
-            leaky = LeakyRelu <alpha: float = 0.1> (hidden)
-            product = Mul (hidden, leaky)
-            y = MatMul (product, head)
+            raised = Add (hidden, far)
+            leaky = LeakyRelu <alpha: float = 0.1> (raised)
+            product = Mul (raised, leaky)
+            lowered = Sub (product, square)
+            y = MatMul (lowered, head)
         }""",
         _DOUBLE,
     )
@@ -25,13 +28,15 @@ def _doubled_by_torch(narrowed: str, back: str) -> onnx.ModelProto:
     """Return the exporter's, casts and all."""
     return spelled(
         f"""main_graph (double[N,6] input) => (double[N,4] output)
-            <int64[1] dims = {{1}}> {{
+            <double far = {{1000000.0}}, double below = {{-1000000000000.0}}> {{
             n0 = MatMul (input, w)
+            n1 = Add (far, n0)
             {narrowed}
-            n2 = LeakyRelu <alpha: float = 0.1> (n1)
-            n3 = Mul (n1, n2)
+            n3 = LeakyRelu <alpha: float = 0.1> (n2)
+            n4 = Mul (n2, n3)
             {back}
-            output = MatMul (n4, h)
+            n6 = Add (n5, below)
+            output = MatMul (n6, h)
         }}""",
         {"w": _DOUBLE["weight"], "h": _DOUBLE["head"]},
     )
@@ -226,9 +231,8 @@ def _truncated_by(rounding: str) -> onnx.ModelProto:
 def _halved() -> onnx.ModelProto:
     """Return torch's position // 2 of whole numbers, as an encoding uses it."""
     return spelled(
-        """torch (int64[N,5] ids) => (float[N,4] y)
-            <int64 five = {5}, int64 two = {2}, int64 one = {1}> {
-            shifted = Add (ids, five)
+        """torch (int64[N,5] ids) => (float[N,4] y) <int64 two = {2}> {
+            shifted = Abs (ids)
             half = Div (shifted, two)
             wide = Cast <to: int = 1> (half)
             angle = Sin (wide)
@@ -241,9 +245,8 @@ def _halved() -> onnx.ModelProto:
 def _halved_by_torch(divided: str) -> onnx.ModelProto:
     """Return the exporter's, the constant as a float."""
     return spelled(
-        f"""main_graph (int64[N,5] input) => (float[N,4] output)
-            <int64 five = {{5}}, float two = {{2.0}}> {{
-            n0 = Add (input, five)
+        f"""main_graph (int64[N,5] input) => (float[N,4] output) <float two = {{2.0}}> {{
+            n0 = Abs (input)
             n1 = Cast <to: int = 1> (n0)
             n2 = Div (n1, two)
             {divided}
@@ -295,13 +298,13 @@ ISSUES = (
         title="a double LeakyRelu is multiplied in single precision",
         rule="cast-differs",
         source=_doubled,
-        healthy=partial(_doubled_by_torch, "n1 = Identity (n0)", "n4 = Identity (n3)"),
+        healthy=partial(_doubled_by_torch, "n2 = Identity (n1)", "n5 = Identity (n4)"),
         broken=partial(
             _doubled_by_torch,
-            "n1 = Cast <to: int = 1> (n0)",
-            "n4 = Cast <to: int = 11> (n3)",
+            "n2 = Cast <to: int = 1> (n1)",
+            "n5 = Cast <to: int = 11> (n4)",
         ),
-        guilty=("n1",),
+        guilty=("n2",),
     ),
     Issue(
         link="onnx/tensorflow-onnx#2174",
