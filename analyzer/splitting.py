@@ -7,11 +7,14 @@ is right, or is wrong by a cause that cures it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import numpy as np
+
 from analyzer.core.types import Fault, Feeds, Node, Pair, Region, Status
 from analyzer.matching.layouts import SAME, pair
 from analyzer.matching.operators import TRUST
 from analyzer.matching.tensors import Link, Links, likeliest_layout, preferred_orders
 from analyzer.regions import region
+from analyzer.runtime.metrics import relative_error
 from analyzer.sides import Side
 from analyzer.view.absorb import LAYOUT_OPS
 
@@ -55,10 +58,38 @@ def inner_links(
 
 
 def is_divisible(fault: Fault) -> bool:
-    """Return whether a region holds more than one operator, and nothing explains it."""
+    """Return whether a region holds more than one operator, and nothing explains it.
+
+    What only comes out back to front is explained: a flip is missing or too many, and cut
+    in two the region would have two wrong parts, each turned the other way.
+    """
     if fault.fault_class is not None or fault.status is not Status.FAULT:
         return False
-    return not fault.is_explained and len(_computing(fault.target)) > 1
+    several = len(_computing(fault.target)) > 1
+    return several and not fault.is_explained and not _is_back_to_front(fault)
+
+
+def _is_back_to_front(fault: Fault) -> bool:
+    """Return whether all that is wrong with a region's results is their direction."""
+    both = [
+        (one.observed[name], expected)
+        for one in fault.recorded
+        for name, expected in one.expected.items()
+        if name in one.observed
+    ]
+    wrong = [
+        (found, right)
+        for found, right in both
+        if relative_error(found, right) > fault.noise_floor
+    ]
+    axes = range(min((right.ndim for _, right in wrong), default=0))
+    return any(
+        all(
+            relative_error(np.flip(found, axis), right) <= fault.noise_floor
+            for found, right in wrong
+        )
+        for axis in axes
+    )
 
 
 def _computing(part: Region) -> tuple[Node, ...]:

@@ -6,7 +6,8 @@ from itertools import permutations
 import numpy as np
 
 from analyzer.core.permutations import is_identity
-from analyzer.core.types import Array, Fault, Node, Permutation
+from analyzer.core.settings import settings
+from analyzer.core.types import Array, Aspect, Difference, Fault, Node, Permutation
 
 MOST_AXES = 5
 """Rank up to which every order of the axes is tried."""
@@ -42,25 +43,13 @@ def entrance(fault: Fault) -> Entrance | None:
         difference in any setting or weight: then only the order of the input can be at
         fault.
     """
-    inside = {node.name for node in fault.target.nodes}
-    if any(
-        d.target_node is None or d.target_node.name in inside for d in fault.differences
-    ):
-        return None
-    if fault.unpaired_source or fault.unpaired_target:
-        return None
-    if [n.op for n in fault.source.nodes] != [n.op for n in fault.target.nodes]:
-        return None
     if len(fault.source.inputs) != 1 or len(fault.target.inputs) != 1:
+        return None
+    if not is_alike(fault):
         return None
     ours, theirs = fault.source.inputs[0], fault.target.inputs[0]
     seen = [s for s in fault.recorded if ours in s.source_inputs and theirs in s.inputs]
-    readers = tuple(
-        (node, slot)
-        for node in fault.target.nodes
-        for slot, name in enumerate(node.inputs)
-        if name == theirs
-    )
+    readers = readers_of(theirs, fault)
     if not seen or not readers:
         return None
     return Entrance(
@@ -70,6 +59,42 @@ def entrance(fault: Fault) -> Entrance | None:
         readers,
         fault.source.nodes,
     )
+
+
+def readers_of(tensor: str, fault: Fault) -> tuple[tuple[Node, int], ...]:
+    """Return the nodes of the target's region that read a tensor, each with the slot."""
+    return tuple(
+        (node, slot)
+        for node in fault.target.nodes
+        for slot, name in enumerate(node.inputs)
+        if name == tensor
+    )
+
+
+def is_alike(fault: Fault) -> bool:
+    """Return whether both regions hold the same operators, settings and weights."""
+    inside = {node.name for node in fault.target.nodes}
+    if any(
+        d.target_node is None or (d.target_node.name in inside and not _is_of_layout(d))
+        for d in fault.differences
+    ):
+        return False
+    if fault.unpaired_source or fault.unpaired_target:
+        return False
+    return [n.op for n in fault.source.nodes] == [n.op for n in fault.target.nodes]
+
+
+def _is_of_layout(difference: Difference) -> bool:
+    """Return whether a setting is the same in both files, and differs by the layout alone.
+
+    An axis is compared where the source's lies in the target's layout; in the place where
+    that layout is what is wrong, the number that both files hold is the right one.
+    """
+    ours, theirs = difference.source_node, difference.target_node
+    if difference.aspect is not Aspect.ATTRIBUTE or ours is None or theirs is None:
+        return False
+    held = [settings(node).get(difference.field) for node in (ours, theirs)]
+    return held[0] is not None and np.array_equal(np.asarray(held[0]), np.asarray(held[1]))
 
 
 def orders(rank: int) -> tuple[Permutation, ...]:

@@ -1,9 +1,10 @@
-"""A vector's elements are in another order than its reader expects.
+"""The elements of an axis are in another order than its reader expects.
 
 Cause
     A Flatten over NHWC and one over NCHW take their elements in two orders, and the weights
     behind each are ordered to match. A converter that drops or adds a Transpose before it
-    gives the right numbers in wrong places.
+    gives the right numbers in wrong places. So does one that repeats a whole sequence where
+    the source repeats each of its elements.
 
 Evidence
     Both regions hold the same operators, settings and weights, and read the same numbers in
@@ -34,40 +35,55 @@ VECTORS = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrongFlattening:
-    """A tensor whose elements are in another order, and where each one should come from."""
+    """A tensor whose elements are in another order, and where each one should come from.
+
+    Attributes:
+        given: The tensor, as either side reads it.
+        axis: The axis along which its elements are exchanged.
+        order: The index that each place along it should hold.
+        spot: Where it is read.
+    """
 
     given: Entrance
+    axis: int
     order: Array
     spot: Spot
 
 
 def detect(fault: Fault) -> WrongFlattening | None:
     given = entrance(fault)
-    if given is None or given.given[0].ndim != VECTORS:
+    if given is None:
         return None
     if any(a.shape != b.shape for a, b in zip(given.given, given.right, strict=True)):
         return None
-    order = _order(given.given, given.right)
-    if order is None:
+    orders = (
+        (axis, _order(given.given, given.right, axis))
+        for axis in range(1, given.given[0].ndim)
+    )
+    found = next((one for one in orders if one[1] is not None), None)
+    if found is None or found[1] is None:
         return None
     spot = Spot(given.source, edge=(given.tensor, *given.readers[0][0].outputs))
-    return WrongFlattening(given, order, spot)
+    return WrongFlattening(given, found[0], found[1], spot)
 
 
 def explain(cause: WrongFlattening) -> str:
     moved = int(np.count_nonzero(cause.order != np.arange(cause.order.size)))
     reader = cause.given.readers[0][0].name
     return (
-        f"{cause.given.tensor}: {moved} of its {cause.order.size} elements are not where "
-        f"{reader} expects them; the source flattens the axes in another order"
+        f"{cause.given.tensor}: {moved} of the {cause.order.size} elements along axis "
+        f"{cause.axis} are not where {reader} expects them; the source flattens the axes "
+        f"in another order"
     )
 
 
 def repair(cause: WrongFlattening) -> tuple[Fix, ...]:
     readers = tuple((node.name, slot) for node, slot in cause.given.readers)
-    edit = InsertNode(cause.given.tensor, "Gather", {"axis": 1}, {1: cause.order}, readers)
+    edit = InsertNode(cause.given.tensor, "Gather", {"axis": cause.axis}, {1: cause.order}, readers)
     reading = Fix(f"Read {cause.given.tensor} in the source's order", (edit,))
-    edits = [_reordered(node, cause.order) for node, _ in cause.given.readers]
+    flat = cause.given.given[0].ndim == VECTORS
+    nodes = [node for node, _ in cause.given.readers]
+    edits = [_reordered(node, cause.order) if flat else None for node in nodes]
     known = tuple(edit for edit in edits if edit is not None)
     if len(known) != len(edits):
         return (reading,)
@@ -83,12 +99,13 @@ def _reordered(node: Node, order: Array) -> SetConstant | None:
     return SetConstant(node.name, 1, np.take(weight, np.argsort(order), axis))
 
 
-def _order(given: Sequence[Array], right: Sequence[Array]) -> Array | None:
-    """Return the indices that put the given elements in order by exchanging two axes."""
-    size = given[0].shape[1]
+def _order(given: Sequence[Array], right: Sequence[Array], axis: int) -> Array | None:
+    """Return the indices that put an axis in order by exchanging the two that it was."""
+    size = given[0].shape[axis]
     for first in (n for n in range(2, size) if size % n == 0):
         order = np.arange(size, dtype=np.int64).reshape(first, size // first).T.ravel()
-        if all(np.array_equal(a[:, order], b) for a, b in zip(given, right, strict=True)):
+        both = zip(given, right, strict=True)
+        if all(np.array_equal(np.take(a, order, axis), b) for a, b in both):
             return order
     return None
 

@@ -1,14 +1,15 @@
 """A tensor is reshaped to other sizes than the source's.
 
 Cause
-    A size was frozen at conversion, or two sizes were exchanged.
+    A size was frozen at conversion, two sizes were exchanged, or an axis of one was dropped
+    or kept: by an index that is a number on one side and a list of one on the other.
 
 Evidence
     The region is right with the source's shape; or both regions hold the same operators,
     settings and weights, and read the same numbers, in the same order, in two shapes.
 
 Repair
-    Set the source's shape; where the region has no Reshape, insert one.
+    Set the source's shape; where the region has no Reshape, insert one, or the axis alone.
 
 Prevention
     Declare the size open when exporting: `dynamic_shapes` or `dynamic_axes` of torch.onnx,
@@ -16,6 +17,8 @@ Prevention
 
 References:
     https://github.com/pytorch/pytorch/issues/82330
+    https://github.com/pytorch/pytorch/issues/32926
+    https://github.com/pytorch/pytorch/issues/68003
 """
 
 from dataclasses import dataclass
@@ -25,14 +28,26 @@ import numpy as np
 import onnx
 
 from analyzer.core.changes import undone
-from analyzer.core.types import Aspect, Difference, Edit, Fault, FaultClass, Fix, InsertNode
+from analyzer.core.types import (
+    Aspect,
+    Difference,
+    Edit,
+    Fault,
+    FaultClass,
+    Fix,
+    InsertNode,
+    Node,
+)
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.changes import change
-from rules.entrances import entrance
+from rules.entrances import entrance, is_alike, readers_of
 from rules.models import axes, chain, conv, layer
 from rules.wording import shown
 
 Shape = tuple[int, ...]
+
+AXES_ARE_READ = 13
+"""From this opset Unsqueeze reads its axes; before, they are an attribute."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +62,7 @@ class WrongShape:
 
 
 def detect(fault: Fault) -> WrongShape | None:
-    return _from_difference(fault) or _from_entrance(fault)
+    return _from_difference(fault) or _from_entrance(fault) or _from_edge(fault)
 
 
 def explain(cause: WrongShape) -> str:
@@ -81,12 +96,51 @@ def _from_entrance(fault: Fault) -> WrongShape | None:
     both = zip(given.given, given.right, strict=True)
     if not all(np.array_equal(a.ravel(), b.ravel()) for a, b in both):
         return None
-    needed = given.right[0].shape
+    shapes = given.given[0].shape, given.right[0].shape
+    return _reshaped(given.tensor, shapes, given.readers, fault)
+
+
+def _from_edge(fault: Fault) -> WrongShape | None:
+    """Return the one tensor of several that two like regions read in two shapes."""
+    found = [
+        (edge, one.inputs[edge.target].shape, one.source_inputs[edge.source].shape)
+        for one in fault.recorded[:1]
+        for edge in fault.edges
+        if edge.target in one.inputs and edge.source in one.source_inputs
+    ]
+    odd = [one for one in found if one[0].permutation is None and one[1] != one[2]]
+    if len(odd) != 1 or not is_alike(fault):
+        return None
+    edge, present, needed = odd[0]
+    readers = readers_of(edge.target, fault)
+    return _reshaped(edge.target, (present, needed), readers, fault) if readers else None
+
+
+def _reshaped(
+    tensor: str,
+    shapes: tuple[Shape, Shape],
+    readers: tuple[tuple[Node, int], ...],
+    fault: Fault,
+) -> WrongShape:
+    """Return the cause of a tensor that is read in the first shape, not in the second."""
+    present, needed = shapes
+    places = tuple((node.name, slot) for node, slot in readers)
     sizes = np.asarray([-1, *needed[1:]], dtype=np.int64)
-    readers = tuple((node.name, slot) for node, slot in given.readers)
-    edit = InsertNode(given.tensor, "Reshape", {}, {1: sizes}, readers)
-    spot = Spot(given.source, edge=(given.tensor, *given.readers[0][0].outputs))
-    return WrongShape(given.tensor, given.given[0].shape, needed, (edit,), spot)
+    ones = tuple(axis for axis, size in enumerate(needed) if size == 1)
+    opset = readers[0][0].opset
+    edit = InsertNode(tensor, "Reshape", {}, {1: sizes}, places)
+    if len(needed) - len(ones) == len(present):  # the axes of one alone are missing
+        by = np.asarray(ones, dtype=np.int64)
+        inside = opset >= AXES_ARE_READ
+        edit = InsertNode(
+            tensor,
+            "Unsqueeze",
+            {} if inside else {"axes": ones},
+            {1: by} if inside else {},
+            places,
+        )
+    spot = Spot(fault.source.nodes, edge=(tensor, *readers[0][0].outputs))
+    return WrongShape(tensor, present, needed, (edit,), spot)
 
 
 def _is_shape(difference: Difference) -> bool:
