@@ -10,8 +10,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analyzer.core.graph import nodes
-from analyzer.core.types import Array, Aspect, Difference, Fault, Feeds, Node
+from analyzer.core.types import (
+    Array,
+    Aspect,
+    Difference,
+    Fault,
+    Feeds,
+    Node,
+    Region,
+    Sample,
+    TensorPair,
+)
 from analyzer.differences.operators import couples
+from analyzer.matching.labels import COMMUTATIVE
+from analyzer.matching.tensors import Links
 from analyzer.runtime.region import region_error
 from analyzer.sides import Side
 
@@ -25,14 +37,19 @@ class _Operand:
 
     source: Node
     target: Node
-    slot: int
+    slots: tuple[int, int]
     ours: tuple[Array, ...]
     theirs: tuple[Array, ...]
 
     @property
     def name(self) -> str:
         """The target tensor."""
-        return self.target.inputs[self.slot]
+        return self.target.inputs[self.slots[1]]
+
+    @property
+    def partner(self) -> str:
+        """The source's name for it."""
+        return self.source.inputs[self.slots[0]]
 
     def is_same(self) -> bool:
         """Return whether both sides read the same on every sample."""
@@ -40,52 +57,169 @@ class _Operand:
         return all(np.array_equal(one, other) for one, other in both)
 
 
-def operand_causes(
-    fault: Fault, source: Side, target: Side, given: Sequence[Feeds], seen: Sequence[Feeds]
-) -> tuple[Difference, ...]:
-    """Return a difference for each computed operand with whose source value it is right.
+def operand_fault(  # noqa: PLR0913 - a fault, both sides, and what they hold
+    fault: Fault,
+    source: Side,
+    target: Side,
+    links: Links,
+    given: Sequence[Feeds],
+    seen: Sequence[Feeds],
+) -> Fault:
+    """Return a fault of the arithmetic that misleads a region; else the region's own.
 
     Args:
         fault: A fault with pairs and recorded samples.
         source: The source.
         target: The target.
+        links: Tensor pairs by target tensor.
         given: The source's values of each recorded sample, all tensors.
         seen: The target's values of each recorded sample, all tensors.
 
     Returns:
-        Differences of the field `COMPUTED`; the target node of each is where the arithmetic
-        goes wrong: the first node that gives what none of the source's gives.
+        The fault whose regions are the nodes that compute the operand, with a difference of
+        the field `COMPUTED`: its target node is where the arithmetic goes wrong, the first
+        that gives what none of the source's gives. The fault as it came where no operand,
+        with the source's value, makes the region right.
     """
     operands = (
         operand
         for pair in fault.pairs
         for couple in couples(pair)
         if couple.source and couple.target and couple.source.op == couple.target.op
-        for operand in _operands(couple.source, couple.target, target, given, seen)
+        for operand in _operands((couple.source, couple.target), source, target, given, seen)
     )
     different = (one for one in operands if not one.is_same())
-    found = (_cured(fault, source, target, one, given, seen) for one in different)
-    return tuple(difference for difference in found if difference is not None)
+    for one in different:
+        cause = _cured(fault, source, target, one, given, seen)
+        if cause is not None:
+            parts = _part(source, one.partner), _part(target, one.name)
+            return _inside(fault, parts, _edges(links, *parts), one, cause, given)
+    return fault
+
+
+def _edges(links: Links, left: Region, right: Region) -> tuple[TensorPair, ...]:
+    """Return the pairs of what two parts read."""
+    pairs = (link.tensors for link in links.values())
+    known = [one for one in pairs if one.source in left.inputs]
+    exact = [one for one in known if one.target in right.inputs] or known
+    return tuple({one.source: one for one in reversed(exact)}.values())
+
+
+def _inside(
+    fault: Fault,
+    parts: tuple[Region, Region],
+    edges: tuple[TensorPair, ...],
+    operand: _Operand,
+    cause: Difference,
+    given: Sequence[Feeds],
+) -> Fault:
+    """Return the fault of the nodes that compute an operand."""
+    left, right = parts
+    if not right.nodes:
+        return replace(fault, differences=(cause, *fault.differences))
+    samples = tuple(
+        Sample(
+            {name: values[name] for name in left.inputs if name in values},
+            {operand.partner: ours},
+            sample.inputs,
+            {operand.name: ours},
+            {operand.name: theirs},
+        )
+        for sample, values, ours, theirs in zip(
+            fault.recorded, given, operand.ours, operand.theirs, strict=False
+        )
+    )
+    return replace(
+        fault,
+        source=left,
+        target=right,
+        edges=edges,
+        results=(TensorPair(operand.partner, operand.name),),
+        pairs=(),
+        differences=(cause, *fault.differences),
+        unpaired_source=(),
+        unpaired_target=(),
+        recorded=samples,
+        problem=_told(operand, cause, fault),
+    )
+
+
+def _part(side: Side, name: str) -> Region:
+    """Return the nodes that compute a tensor from sizes, and what they take the sizes of."""
+    inside = _before(side, name)
+    given = {out for node in inside for out in node.outputs}
+    reads = (
+        one
+        for node in inside
+        for slot, one in enumerate(node.inputs)
+        if one and one not in given and slot not in node.constants
+    )
+    return Region(inside, tuple(dict.fromkeys(reads)), (name,))
+
+
+def _told(operand: _Operand, cause: Difference, fault: Fault) -> str:
+    """Return the sentence that says what an operator is misled by."""
+    node = cause.target_node or operand.target
+    given = next(name for name in node.outputs if name)
+    result = ", ".join(fault.target.outputs[:1])
+    return (
+        f"{given} is computed wrong: {result} is made with {_few(operand.theirs[0])}, the "
+        f"source's with {_few(operand.ours[0])}; with these it is right"
+    )
+
+
+FEW = 6
+"""Numbers of an operand that a message shows."""
+
+
+def _few(values: Array) -> str:
+    """Return the first numbers of a computed operand."""
+    numbers = values.reshape(-1)
+    shown = ", ".join(f"{one:g}" for one in numbers[:FEW].tolist())
+    whole = numbers.size <= FEW
+    return f"({shown})" if whole else f"{numbers.size} numbers, {shown}, …"
 
 
 def _operands(
-    ours: Node, theirs: Node, target: Side, given: Sequence[Feeds], seen: Sequence[Feeds]
+    both: tuple[Node, Node],
+    source: Side,
+    target: Side,
+    given: Sequence[Feeds],
+    seen: Sequence[Feeds],
 ) -> Iterator[_Operand]:
     """Yield the slots of two nodes that the target fills by arithmetic."""
-    for slot, name in enumerate(theirs.inputs[: len(ours.inputs)]):
-        if not name or name in target.view.dynamic or slot in theirs.constants:
-            continue
-        right = [_value(ours, slot, one) for one in given]
-        found = [one.get(name) for one in seen]
+    ours, theirs = both
+    for place, slot in _slots(both, source, target):
+        right = [_value(ours, place, one) for one in given]
+        found = [one.get(theirs.inputs[slot]) for one in seen]
         known = [(a, b) for a, b in zip(right, found, strict=True) if _both(a, b)]
         if known and len(known) == len(given):
             yield _Operand(
                 ours,
                 theirs,
-                slot,
+                (place, slot),
                 tuple(a for a, _ in known if a is not None),
                 tuple(b for _, b in known if b is not None),
             )
+
+
+def _slots(both: tuple[Node, Node], source: Side, target: Side) -> Iterator[tuple[int, int]]:
+    """Yield the slots of two nodes that belong together and hold no value of an input.
+
+    Where the order of what is read says nothing, the first such slots belong together.
+    """
+    ours, theirs = both
+    here = [n for n, name in enumerate(theirs.inputs) if _is_static(name, target)]
+    there = [n for n, name in enumerate(ours.inputs) if _is_static(name, source)]
+    if theirs.op in COMMUTATIVE:
+        pairs = list(zip(there, here, strict=False))
+    else:
+        pairs = [(slot, slot) for slot in here if slot < len(ours.inputs)]
+    yield from (pair for pair in pairs if pair[1] not in theirs.constants)
+
+
+def _is_static(name: str, side: Side) -> bool:
+    return bool(name) and name not in side.view.dynamic
 
 
 def _both(one: Array | None, other: Array | None) -> bool:
@@ -133,7 +267,7 @@ def _origin(
     a right value on the way is only another spelling.
     """
     right = {
-        _key(value) for value in _values(source, operand.source.inputs[operand.slot], given)
+        _key(value) for value in _values(source, operand.partner, given)
     }
     right.update(_key(one) for one in operand.ours)
     givers = {name: node for node in _before(target, operand.name) for name in node.outputs}

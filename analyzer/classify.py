@@ -191,7 +191,7 @@ def unexplained(fault: Fault) -> Finding:
         f"({_ops(fault.target.nodes)} against {_ops(sources)}); "
         f"rounding explains {fault.noise_floor:.3g}"
     )
-    message = fault.problem or _miscomputed(fault) or message
+    message = fault.problem or message
     return Finding(
         id=finding_id(UNEXPLAINED, tensors),
         rule=UNEXPLAINED,
@@ -217,31 +217,6 @@ def unexplained(fault: Fault) -> Finding:
         outcome=None,
         fault=fault,
     )
-
-
-def _miscomputed(fault: Fault) -> str:
-    """Return what to say of an operand that arithmetic gets wrong; empty for any other."""
-    found = next((one for one in fault.differences if one.field == COMPUTED), None)
-    if found is None or found.target_node is None:
-        return ""
-    given = next(name for name in found.target_node.outputs if name)
-    result = ", ".join(fault.target.outputs[:1])
-    return (
-        f"{given} is computed wrong: {result} is made with {_few(found.target)}, the "
-        f"source's with {_few(found.source)}; with these it is right"
-    )
-
-
-def _few(values: object) -> str:
-    """Return the first numbers of a computed operand."""
-    numbers = values if isinstance(values, tuple) else ()
-    more = ", …" if len(numbers) > FEW else ""
-    shown = ", ".join(f"{one:g}" for one in numbers[:FEW])
-    return f"{len(numbers)} numbers, {shown}{more}" if more else f"({shown})"
-
-
-FEW = 6
-"""Numbers of an operand that a message shows."""
 
 
 def finding_id(rule: str, tensors: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 import numpy as np
 
-from analyzer.arithmetic import operand_causes
+from analyzer.arithmetic import operand_fault
 from analyzer.causes import tested
 from analyzer.connections import connection_causes
 from analyzer.core.types import (
@@ -192,21 +192,20 @@ def _fault(
         target.view.giver,
         [{**one.seen, **one.fed} for one in recorded],
     )
-    fault = _with_operands(fault, source, target, recorded)
+    fault = _with_operands(fault, source, target, links, recorded)
     fault = _with_connections(fault, source, target, links, recorded)
     fault = _with_skipped(fault, source, target)
     return replace(fault, guilty=guilty(fault))
 
 
 def _with_operands(
-    fault: Fault, source: Side, target: Side, recorded: Sequence[_Seen]
+    fault: Fault, source: Side, target: Side, links: Links, recorded: Sequence[_Seen]
 ) -> Fault:
-    """Return a fault that nothing explains so far, with the computed operands that do."""
+    """Return a fault that nothing explains so far, or that of an operand that does."""
     if fault.is_explained:
         return fault
     given, seen = [one.probe.given for one in recorded], [one.seen for one in recorded]
-    found = operand_causes(fault, source, target, given, seen)
-    return replace(fault, differences=(*found, *fault.differences))
+    return operand_fault(fault, source, target, links, given, seen)
 
 
 def _with_connections(

@@ -138,7 +138,7 @@ def _witnessed(bench: Bench, working: Runnable, found: Compared, fault: Fault) -
     return replace(
         seen,
         fault_class=fault.fault_class,
-        problem=fault.problem,
+        problem="; ".join(filter(None, (fault.problem, seen.problem))),
         guilty=tuple(dict.fromkeys((*_caused(seen), *fault.guilty)))[:4],
     )
 

@@ -1,6 +1,6 @@
 """The source's own operators, carried over into the target as edits."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -71,6 +71,7 @@ def carried(fault: Fault) -> ReplaceRegion | None:
         return None
     exits = [_left(pair, prefix, fault) for pair in results]
     parts = [*(part for part in entries if part is not None), body, *exits]
+    parts += [Spelling((), held) for held in _held(results, prefix, fault)]
     whole = Spelling(
         tuple(node for part in parts for node in part.nodes),
         {name: value for part in parts for name, value in part.constants.items()},
@@ -78,6 +79,20 @@ def carried(fault: Fault) -> ReplaceRegion | None:
     inputs = [given[name].target for name in needed]
     graph = graph_of(whole, inputs, [pair.target for pair in results])
     return ReplaceRegion(tuple(node.name for node in fault.target.nodes), graph, opset)
+
+
+def _held(
+    results: Iterable[TensorPair], prefix: str, fault: Fault
+) -> Iterator[dict[str, Array]]:
+    """Yield the results that the source need not compute: the same on every sample."""
+    given = {name for node in fault.source.nodes for name in node.outputs}
+    for pair in results:
+        if pair.source in given:
+            continue
+        seen = [one.source_outputs.get(pair.source) for one in fault.recorded]
+        known = [one for one in seen if one is not None]
+        if known and all(np.array_equal(one, known[0]) for one in known):
+            yield {f"{prefix}{pair.source}": known[0]}
 
 
 def _last_outputs(fault: Fault) -> tuple[TensorPair, ...]:

@@ -92,6 +92,45 @@ def results(fault: Fault) -> Iterator[tuple[str, Array, Array]]:
                 yield name, sample.observed[name], expected
 
 
+def relation(fault: Fault) -> str:
+    """Return in words how what comes out of a region relates to what should.
+
+    Args:
+        fault: The fault.
+
+    Returns:
+        Empty where nothing was recorded.
+    """
+    both = [(found, right) for _, found, right in results(fault)]
+    if not both or any(
+        one.shape != other.shape or {one.dtype.kind, other.dtype.kind} - {*"fiu"}
+        for one, other in both
+    ):
+        return ""
+    found, right = (
+        np.concatenate([np.asarray(one[side], np.float64).ravel() for one in both])
+        for side in (0, 1)
+    )
+    limit = fault.noise_floor * float(np.max(np.abs(right), initial=0.0))
+    with np.errstate(all="ignore"):
+        times = found / right
+        tests = (
+            (np.abs(found + right), "it comes out negated"),
+            (np.abs(found * right - 1), "it comes out as one over what it should be"),
+            (
+                np.abs(found - np.median(times) * right),
+                f"it comes out {np.median(times):.4g} times what it should be",
+            ),
+            (
+                np.abs(found - right - np.median(found - right)),
+                f"it comes out {np.median(found - right):.4g} off throughout",
+            ),
+        )
+        told = (words for gaps, words in tests if gaps.size and np.max(gaps) <= limit)
+        plain = f"it deviates by {fault.local_error:.3g} of its largest value"
+        return next(told, plain if np.isfinite(fault.local_error) else "")
+
+
 def fits(fault: Fault, hypothesis: Hypothesis, name: str) -> bool:
     """Return whether a hypothesis turns every recorded wrong result into the right one.
 

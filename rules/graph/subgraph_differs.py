@@ -26,6 +26,7 @@ from functools import partial
 from analyzer.core.types import Fault, FaultClass, Fix, ReplaceRegion
 from rules.base import Example, Rule, Spot
 from rules.carrying import carried
+from rules.evidence import blamed, relation
 from rules.models import chain, conv, layer
 from rules.regions import PASSING, RESHAPING
 from rules.wording import listed
@@ -39,6 +40,7 @@ class OtherSubgraph:
     """Two regions that should compute the same, and the edit that makes them."""
 
     tensors: tuple[str, ...]
+    ops: str
     problem: str
     edit: ReplaceRegion
     spot: Spot
@@ -49,15 +51,20 @@ def detect(fault: Fault) -> OtherSubgraph | None:
     if edit is None:
         return None
     computing = tuple(n for n in fault.target.nodes if n.op not in PASSING | RESHAPING)
-    guilty = fault.unpaired_target or computing or fault.target.nodes
+    told = tuple(d.target_node for d in blamed(fault) if d.target_node is not None)
+    guilty = told or fault.unpaired_target or computing or fault.target.nodes
     return OtherSubgraph(
-        fault.target.outputs, fault.problem, edit, Spot(fault.source.nodes, guilty)
+        fault.target.outputs,
+        listed(computing or fault.target.nodes),
+        fault.problem or relation(fault),
+        edit,
+        Spot(fault.source.nodes, guilty),
     )
 
 
 def explain(cause: OtherSubgraph) -> str:
     return (
-        f"{', '.join(cause.tensors[:4])}: {listed(cause.spot.target)} does not compute "
+        f"{', '.join(cause.tensors[:4])}: {cause.ops} does not compute "
         f"what the source's {listed(cause.spot.source)} computes"
         f"{': ' if cause.problem else ''}{cause.problem}"
     )
