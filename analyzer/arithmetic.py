@@ -146,7 +146,7 @@ def _inside(
 
 def _part(side: Side, name: str) -> Region:
     """Return the nodes that compute a tensor from sizes, and what they take the sizes of."""
-    inside = _before(side, name)
+    inside = nodes_before(side, name)
     given = {out for node in inside for out in node.outputs}
     reads = (
         one
@@ -191,7 +191,7 @@ def _operands(
     ours, theirs = both
     for place, slot in _slots(both, source, target):
         right = [_value(ours, place, one) for one in given]
-        found = [one.get(theirs.inputs[slot]) for one in seen]
+        found = [_value(theirs, slot, one) for one in seen]
         known = [(a, b) for a, b in zip(right, found, strict=True) if _both(a, b)]
         if known and len(known) == len(given):
             yield _Operand(
@@ -206,7 +206,8 @@ def _operands(
 def _slots(both: tuple[Node, Node], source: Side, target: Side) -> Iterator[tuple[int, int]]:
     """Yield the slots of two nodes that belong together and hold no value of an input.
 
-    Where the order of what is read says nothing, the first such slots belong together.
+    Where the order of what is read says nothing, the first such slots belong together. What
+    is a constant on both sides is a weight.
     """
     ours, theirs = both
     here = [n for n, name in enumerate(theirs.inputs) if _is_static(name, target)]
@@ -215,7 +216,9 @@ def _slots(both: tuple[Node, Node], source: Side, target: Side) -> Iterator[tupl
         pairs = list(zip(there, here, strict=False))
     else:
         pairs = [(slot, slot) for slot in here if slot < len(ours.inputs)]
-    yield from (pair for pair in pairs if pair[1] not in theirs.constants)
+    for place, slot in pairs:
+        if place not in ours.constants or slot not in theirs.constants:
+            yield place, slot
 
 
 def _is_static(name: str, side: Side) -> bool:
@@ -270,7 +273,7 @@ def _origin(
         _key(value) for value in _values(source, operand.partner, given)
     }
     right.update(_key(one) for one in operand.ours)
-    givers = {name: node for node in _before(target, operand.name) for name in node.outputs}
+    givers = {name: node for node in nodes_before(target, operand.name) for name in node.outputs}
     odd = [operand.name] if operand.name in givers else []
     found = operand.target
     while odd:
@@ -282,13 +285,18 @@ def _origin(
 
 def _values(side: Side, name: str, values: Feeds) -> Iterator[Array]:
     """Yield what each node behind a computed tensor reads and gives."""
-    for node in _before(side, name):
+    for node in nodes_before(side, name):
         yield from node.constants.values()
         yield from (values[one] for one in (*node.inputs, *node.outputs) if one in values)
 
 
-def _before(side: Side, name: str) -> tuple[Node, ...]:
-    """Return the nodes that compute a tensor from sizes and constants, first ones first."""
+def nodes_before(side: Side, name: str) -> tuple[Node, ...]:
+    """Return the nodes that compute a tensor from sizes and constants, first ones first.
+
+    Args:
+        side: Either model.
+        name: A tensor that no value of an input reaches.
+    """
     every = nodes(side.model, side.folder)
     wanted = _behind(name, {out: node for node in every for out in node.outputs}, side)
     return tuple(node for node in every if id(node) in wanted)

@@ -10,6 +10,7 @@ import numpy as np
 from analyzer.arithmetic import operand_fault
 from analyzer.causes import tested
 from analyzer.connections import connection_causes
+from analyzer.computed_weights import with_origins
 from analyzer.core.types import (
     Array,
     Fault,
@@ -192,6 +193,7 @@ def _fault(
         target.view.giver,
         [{**one.seen, **one.fed} for one in recorded],
     )
+    fault = with_origins(fault, target, [one.seen for one in recorded])
     fault = _with_operands(fault, source, target, links, recorded)
     fault = _with_connections(fault, source, target, links, recorded)
     fault = _with_skipped(fault, source, target)
@@ -285,7 +287,8 @@ def guilty(fault: Fault) -> tuple[str, ...]:
     ]
     if blamed:
         ranked = sorted(blamed, key=lambda diff: diff.cure or 0.0)
-        return _named(diff.target_node for diff in ranked if diff.target_node)
+        nodes = (diff.target_node for diff in ranked if diff.target_node)
+        return _named((*(one.node for one in fault.origins), *nodes))
     odd = (*fault.unpaired_target, *strangers(fault))
     found = tuple(dict.fromkeys((*_named(odd), *missing_edge(fault))))
     differing = [diff.target_node for diff in fault.differences if diff.target_node]

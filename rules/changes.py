@@ -22,12 +22,14 @@ class Change:
         together: Everything of the same node that only together cures the region.
         node: The target node it lies in.
         spot: The same with its counterpart.
+        origin: The node at which a weight goes wrong that the target's file computes.
     """
 
     difference: Difference
     together: tuple[Difference, ...]
     node: Node
     spot: Spot
+    origin: Node | None = None
 
 
 PatternT = TypeVar("PatternT")
@@ -92,7 +94,9 @@ def change(fault: Fault, wanted: Callable[[Difference], bool]) -> Change | None:
     joint = _joint(found, cures)
     source = (found.source_node,) if found.source_node is not None else ()
     spot = Spot(source, (found.target_node,))
-    return Change(found, joint, found.target_node, spot)
+    place = found.target_node.name, found.slot
+    made = (one.node for one in fault.origins if (one.reader, one.slot) == place)
+    return Change(found, joint, found.target_node, spot, next(made, None))
 
 
 def _is_leading(difference: Difference, cures: Sequence[Difference]) -> bool:
@@ -129,7 +133,11 @@ def undoing(title: str, cause: Change) -> tuple[Fix, ...]:
 
 
 def beside(cause: Change) -> str:
-    """Return, as the end of a sentence, what else must be undone with the difference."""
+    """Return, as the end of a sentence, where it comes from and what goes with it."""
     others = [one for one in cause.together if one is not cause.difference]
     said = (f"{one.field} {shown(one.target)} for {shown(one.source)}" for one in others)
-    return f"; together with {', '.join(said)}" if others else ""
+    with_others = f"; together with {', '.join(said)}" if others else ""
+    if cause.origin is None:
+        return with_others
+    made = next(name for name in cause.origin.outputs if name)
+    return f"; the file computes it, and goes wrong at {cause.origin.op} {made}{with_others}"

@@ -124,7 +124,43 @@ def reordering(right: Array, wrong: Array) -> str | None:
         turned = tuple(axis for axis, flipped in enumerate(flips) if flipped)
         if turned and same(np.flip(right, turned), wrong):
             return f"reversed along axis {' and '.join(str(axis) for axis in turned)}"
+    return blocks_exchanged(right, wrong)
+
+
+MOST_BLOCKS = 8
+"""Blocks of a stacked weight, at most: four gates of an LSTM in both directions."""
+
+
+def blocks_exchanged(right: Array, wrong: Array) -> str | None:
+    """Return in words the order that the blocks of a stacked weight were put in.
+
+    Args:
+        right: The source's weight.
+        wrong: The target's, of the same shape.
+
+    Returns:
+        None where no axis falls into a few equal blocks that were only exchanged.
+    """
+    for axis in range(right.ndim if right.shape == wrong.shape else 0):
+        for count in (n for n in range(2, MOST_BLOCKS + 1) if right.shape[axis] % n == 0):
+            found = _block_order(right, wrong, axis, count)
+            if found is not None:
+                size = right.shape[axis] // count
+                return f"with its {count} blocks of {size} along axis {axis} as {found}"
     return None
+
+
+def _block_order(
+    right: Array, wrong: Array, axis: int, count: int
+) -> tuple[int, ...] | None:
+    """Return which right block stands at each place; None: they are not the same ones."""
+    ours, theirs = np.split(right, count, axis), np.split(wrong, count, axis)
+    matches = [
+        [n for n, one in enumerate(ours) if np.array_equal(one, other)] for other in theirs
+    ]
+    order = tuple(found[0] for found in matches if len(found) == 1)
+    whole = len(order) == len(set(order)) == count
+    return order if whole and order != tuple(range(count)) else None
 
 
 def zeroed_channels(right: Array, wrong: Array) -> tuple[int, tuple[int, ...]] | None:

@@ -159,6 +159,21 @@ class Inside:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """Where a weight goes wrong that the target's file computes from others.
+
+    Attributes:
+        reader: Name of the target node that reads it.
+        slot: Input slot of the reader.
+        node: The target node that gives something wrong and reads nothing wrong.
+    """
+
+    reader: str
+    slot: int
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Fault:
     """A region that deviates even when it is fed the source's own values.
 
@@ -187,6 +202,7 @@ class Fault:
         inside: The control-flow nodes it lies inside of, the outermost first; its tensors
             and nodes are then those of the innermost's graph.
         outer: The fault of the main graph that it is the inside of.
+        origins: Where blamed weights go wrong that the target's file computes.
     """
 
     source: Region
@@ -211,6 +227,7 @@ class Fault:
     entries: tuple[str, ...] = ()
     inside: tuple[Inside, ...] = ()
     outer: "Fault | None" = None
+    origins: tuple[Origin, ...] = ()
 
     def is_cured_by(self, difference: Difference) -> bool:
         """Return whether undoing a difference leaves no more than rounding.

@@ -30,9 +30,9 @@ from analyzer.core.types import (
 )
 from rules.base import PLAUSIBLE, PROVEN, Example, Rule, Spot
 from rules.carrying import carried
-from rules.evidence import blamed
+from rules.evidence import blamed, deviation
 from rules.models import axes, chain, conv, layer
-from rules.regions import computed_inputs
+from rules.regions import PASSING, RESHAPING, computed_inputs
 from rules.sabotage import Victim, inserted_after, spoiled
 from rules.wording import listed
 
@@ -60,12 +60,31 @@ def detect(fault: Fault) -> Extra | None:
     extra = proven or fault.unpaired_target
     if not extra or (fault.unpaired_source and not proven):
         return None
+    if not proven and _is_refuted(extra, fault):
+        return None
     plain = all(_is_plain(node) for node in extra)
     whole = carried(fault)
     removal = tuple(RemoveNode(node.name, _slot(node)) for node in extra) if plain else ()
     edits = [e for e in (removal, () if whole is None else (whole,)) if e]
     return Extra(
         extra, tuple(edits), Spot((), extra, certainty=1.0 if proven else STRUCTURAL)
+    )
+
+
+def _is_refuted(extra: tuple[Node, ...], fault: Fault) -> bool:
+    """Return whether, without them, nothing is left of the region and that is not right."""
+    rest = [one for one in fault.target.nodes if one.op not in PASSING | RESHAPING]
+    inputs, outputs = fault.target.inputs, fault.target.outputs
+    if len(inputs) != 1 or len(outputs) != 1 or {id(n) for n in rest} - {*map(id, extra)}:
+        return False
+    both = [
+        (one.inputs[inputs[0]], one.expected[outputs[0]])
+        for one in fault.recorded
+        if inputs[0] in one.inputs and outputs[0] in one.expected
+    ]
+    return any(
+        read.shape == right.shape and deviation(read, right) > fault.noise_floor
+        for read, right in both
     )
 
 

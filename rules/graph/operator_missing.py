@@ -93,9 +93,17 @@ def detect(fault: Fault) -> Missing | None:
     if any(map(_is_replaced, blamed(fault))):
         return None
     proven, likely = _by_value(fault), _by_structure(fault)
+    if proven is None and likely is not None and _is_refuted(likely, fault):
+        return None
     if proven is None or likely is None or proven.nodes != likely.nodes:
         return proven or likely
     return replace(likely, spot=replace(likely.spot, certainty=1.0))
+
+
+def _is_refuted(likely: Missing, fault: Fault) -> bool:
+    """Return whether one operator behind the result was tried, and does not mend it."""
+    behind = fault.target.outputs == (likely.tensor,)
+    return behind and [node.op in UNARY for node in likely.nodes] == [True]
 
 
 def _is_replaced(difference: Difference) -> bool:

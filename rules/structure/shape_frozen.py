@@ -39,12 +39,17 @@ from analyzer.core.types import (
     Node,
 )
 from rules.base import PROVEN, Example, Rule, Spot
+from rules.carrying import carried
 from rules.changes import change
 from rules.entrances import entrance, is_alike, readers_of
+from rules.evidence import blamed, results
 from rules.models import axes, chain, conv, layer
 from rules.wording import shown
 
 Shape = tuple[int, ...]
+
+COMPUTED = "computed operand"
+"""Field of a difference in what a file computes from sizes and constants alone."""
 
 AXES_ARE_READ = 13
 """From this opset Unsqueeze reads its axes; before, they are an attribute."""
@@ -62,7 +67,8 @@ class WrongShape:
 
 
 def detect(fault: Fault) -> WrongShape | None:
-    return _from_difference(fault) or _from_entrance(fault) or _from_edge(fault)
+    sources = _from_difference, _from_operand, _from_entrance, _from_edge
+    return next((found for one in sources if (found := one(fault))), None)
 
 
 def explain(cause: WrongShape) -> str:
@@ -98,6 +104,18 @@ def _from_entrance(fault: Fault) -> WrongShape | None:
         return None
     shapes = given.given[0].shape, given.right[0].shape
     return _reshaped(given.tensor, shapes, given.readers, fault)
+
+
+def _from_operand(fault: Fault) -> WrongShape | None:
+    """Return what arithmetic, or nobody, gives in other sizes than the source computes."""
+    told = [one for one in blamed(fault) if one.field == COMPUTED]
+    shapes = [(observed.shape, right.shape) for _, observed, right in results(fault)]
+    odd = next((both for both in shapes if both[0] != both[1]), None)
+    edit = carried(fault) if told and odd else None
+    if edit is None or odd is None or told[0].target_node is None:
+        return None
+    spot = Spot(fault.source.nodes, (told[0].target_node,))
+    return WrongShape(fault.target.outputs[0], *odd, (edit,), spot)
 
 
 def _from_edge(fault: Fault) -> WrongShape | None:
