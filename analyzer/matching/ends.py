@@ -108,13 +108,24 @@ def _order(one: TensorSpec, other: TensorSpec) -> Permutation | None:
     """Return the permutation that makes the shapes fit, () for none; None: none does."""
     if one.shape is None or other.shape is None or len(one.shape) != len(other.shape):
         return None
-    if sizes_fit(one.shape, other.shape):
-        return ()
     sizes = [size if isinstance(size, int) else -1 for size in one.shape]
     wanted = [size if isinstance(size, int) else -1 for size in other.shape]
+    if sizes_fit(one.shape, other.shape):
+        moved = _fixed(sizes, wanted) if _is_crossed(sizes, wanted) else iter(())
+        return next((lay.permutation for lay in moved), None) or ()
     if sizes[:1] != wanted[:1] and -1 in (*sizes[:1], *wanted[:1]):
         sizes[0] = wanted[0] = 1
     return next((lay.permutation for lay in _fixed(sizes, wanted)), None)
+
+
+def _is_crossed(sizes: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Return whether each side leaves a size open, -1, that the other one fixes.
+
+    Read as they stand, both would be of one size only; in another order of the axes the
+    batch is open on either side.
+    """
+    both = list(zip(sizes, wanted, strict=True))
+    return any(a < 0 <= b for a, b in both) and any(b < 0 <= a for a, b in both)
 
 
 def _fixed(sizes: Sequence[int], wanted: Sequence[int]) -> Iterator[Layout]:

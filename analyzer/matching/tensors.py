@@ -360,7 +360,9 @@ def _distance(
         moved = carried(source, layout).reshape(-1)[::step].astype(np.float64)
         gap = np.abs(moved - target.reshape(-1)[::step].astype(np.float64))
     distance = float(np.mean(gap[np.isfinite(gap)])) if np.isfinite(gap).any() else 0.0
-    usual = layout.permutation is None or layout.permutation in preferred
+    recut = layout.shape is not None and source.ndim == target.ndim  # as no layout is
+    plain = layout.permutation is None and not recut
+    usual = plain or layout.permutation in preferred
     return distance * (PLAINLY_CLOSER if usual else 1.0)
 
 

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from analyzer.core.report import Report, Verdict
+from analyzer.core.report import InputPair, OutputPair, Report, Verdict
 from analyzer.core.types import Finding, Status
 from analyzer.diff import diff
 from rewriter.repair import repair
@@ -78,24 +78,41 @@ def test_the_fault_is_mended(one: Issue, tmp_path: Path) -> None:
     target = saved(broken(one), tmp_path / "target.onnx")
     mended = tmp_path / "mended.onnx"
     report = repair(source, target, mended, rules=ours())
-    expected, found = answers(Path(source), mended)
+    expected, found = answers(Path(source), mended, report)
 
     assert report.verdict is Verdict.REPAIRED
     for right, told in zip(expected, found, strict=True):
         np.testing.assert_allclose(told, right, rtol=0, atol=CLOSE * np.abs(right).max())
 
 
-def answers(*paths: Path) -> list[list[np.ndarray]]:
-    """Return the outputs of models on samples drawn for the first one's inputs."""
-    sessions = [onnxruntime.InferenceSession(path) for path in paths]
+def answers(source: Path, mended: Path, report: Report) -> list[list[np.ndarray]]:
+    """Return both models' outputs on fresh samples, the mended one's laid as the source's.
+
+    Args:
+        source: The source.
+        mended: What was written.
+        report: Says which inputs and outputs belong together, and how they lie.
+    """
+    sessions = [onnxruntime.InferenceSession(path) for path in (source, mended)]
     rng = np.random.default_rng(20)
-    inputs = sessions[0].get_inputs()
-    feeds = [_sample(one, rng) for one in inputs]
-    names = [[value.name for value in session.get_inputs()] for session in sessions]
+    feeds = {one.name: _sample(one, rng) for one in sessions[0].get_inputs()}
+    fed = {
+        one.target: feeds[one.source].transpose(_order(one, feeds[one.source]))
+        for one in report.inputs
+    }
+    right = [sessions[0].run([one.source], feeds)[0] for one in report.outputs]
+    told = [sessions[1].run([one.target], fed)[0] for one in report.outputs]
     return [
-        session.run(None, dict(zip(order, feeds, strict=True)))
-        for session, order in zip(sessions, names, strict=True)
+        right,
+        [
+            array.transpose(np.argsort(_order(one, array)))
+            for one, array in zip(report.outputs, told, strict=True)
+        ],
     ]
+
+
+def _order(pair: InputPair | OutputPair, array: np.ndarray) -> tuple[int, ...]:
+    return pair.permutation or tuple(range(array.ndim))
 
 
 def _sample(one: onnxruntime.NodeArg, rng: np.random.Generator) -> np.ndarray:
