@@ -27,6 +27,7 @@ from analyzer.core.report import (
 )
 from analyzer.core.types import Feeds, Finding, Pivot, TensorPair
 from analyzer.coverage import compared_share, coverage
+from analyzer.exchanged import Exchanged, exchange_fault, exchanged, repeated
 from analyzer.explained import explained, has_fault, unexplained
 from analyzer.fidelity import fidelity_findings
 from analyzer.frontends.child.client import kill_children
@@ -190,7 +191,8 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
             return _without_source(pair, refusal, clock)
     with clock("compare"):
         try:
-            working, compared = _compared(pair, runs, options, progress)
+            moved = exchanged(*pair.run, runs, pair.cut.inputs)
+            working, compared = _compared(pair, runs, moved, options, progress)
         except RunError as surprise:
             return _without_source(pair, _refusal(pair, surprise), clock)
         runs = completed(runs, compared.outputs, working.refusal)
@@ -209,7 +211,11 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
 
 
 def _compared(
-    pair: Prepared, runs: NativeRuns, options: Options, progress: Progress
+    pair: Prepared,
+    runs: NativeRuns,
+    moved: Exchanged | None,
+    options: Options,
+    progress: Progress,
 ) -> tuple[Runnable, Compared]:
     """Return the comparison of a pair, of as much of the target as runs.
 
@@ -217,7 +223,15 @@ def _compared(
         RunError: The source stops on a sample.
     """
     names = stated_pairs(options.pairs, pair)
-    return compare_opened(pair.cut, runs, pair.fed, names, options, progress)
+    whole = moved is not None and moved.is_whole and pair.cut.outputs is None
+    cut = replace(pair.cut, outputs=moved.pairs) if moved and whole else pair.cut
+    working, found = compare_opened(cut, runs, pair.fed, names, options, progress)
+    if moved is None:
+        return working, found
+    faults = tuple(repeated(fault, moved) for fault in found.faults)
+    if whole:
+        faults = (exchange_fault(moved, found.target), *faults)
+    return working, replace(found, faults=faults)
 
 
 def _refusal(pair: Prepared, surprise: RunError) -> RunError:

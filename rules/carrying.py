@@ -64,6 +64,9 @@ def carried(fault: Fault) -> ReplaceRegion | None:
     results = fault.results or _last_outputs(fault)
     if opset is None or not results or any(name not in given for name in needed):
         return None
+    computed = {name for node in fault.source.nodes for name in node.outputs}
+    if not fault.recorded and any(pair.source not in computed for pair in results):
+        return None
     prefix = f"{results[0].target}{CARRIED}"
     entries = [_entered(given[name], prefix, fault) for name in needed]
     body = _body(fault.source.nodes, opset, prefix, needed, fault)
@@ -315,7 +318,18 @@ def _rewired(node: Node, hole: Gap, tensor: str) -> onnx.NodeProto:
     """Return a target node's proto, reading another tensor in the gap's place."""
     slots = {slot for reader, slot in hole.readers if reader is node}
     reads = [tensor if slot in slots else name for slot, name in enumerate(node.inputs)]
-    copy = helper.make_node(node.op, reads, list(node.outputs), name=node.name)
+    return proto_of(node, reads)
+
+
+def proto_of(node: Node, reads: Sequence[str]) -> onnx.NodeProto:
+    """Return a node as it would stand in a file, reading other tensors.
+
+    Args:
+        node: The node; its attributes, outputs and name stay.
+        reads: Its inputs, slot by slot.
+    """
+    copy = helper.make_node(node.op, list(reads), list(node.outputs), name=node.name)
+    copy.domain = node.domain
     copy.attribute.extend(
         helper.make_attribute(name, value) for name, value in _attributes(node).items()
     )

@@ -131,8 +131,9 @@ def model(
     size: Sequence[int] = IMAGE,
     opset: int = OPSET,
     dtype: int = TensorProto.FLOAT,
+    outputs: Sequence[str] = ("y",),
 ) -> onnx.ModelProto:
-    """Return a model from ``x`` to ``y``.
+    """Return a model from ``x`` to ``y``, or to other outputs.
 
     Args:
         nodes: Operators in topological order.
@@ -140,12 +141,13 @@ def model(
         size: Shape of the input.
         opset: Opset to declare.
         dtype: ONNX element type of both ends.
+        outputs: Names of the outputs.
     """
     graph = helper.make_graph(
         list(nodes),
         "example",
         [helper.make_tensor_value_info("x", dtype, list(size))],
-        [helper.make_tensor_value_info("y", dtype, None)],
+        [helper.make_tensor_value_info(name, dtype, None) for name in outputs],
         list(constants),
     )
     imports = [helper.make_opsetid("", opset)]

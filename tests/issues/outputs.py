@@ -299,7 +299,7 @@ ISSUES = (
     Issue(
         link="onnx/tensorflow-onnx#926",
         title="the outputs come in another order than the saved model's",
-        rule="outputs-reordered",
+        rule="outputs-exchanged",
         source=_three_heads,
         healthy=partial(_three_heads_by_tf2onnx, 0, 1, 2),
         broken=partial(_three_heads_by_tf2onnx, 2, 0, 1),
