@@ -63,6 +63,7 @@ def _inside(
     whole = _explained(fault.whole, rules, broken)
     fixes = [fix for one in whole for fix in (one.fix, *one.alternatives) if fix]
     place = tuple(f"{one.node}.{one.body}" for one in fault.inside)
+    named = (_by_rule_of(finding, whole[0]) for finding in found)
     return tuple(
         replace(
             finding,
@@ -71,7 +72,19 @@ def _inside(
             fix=next(iter(fixes), None),
             alternatives=tuple(fixes[1:]),
         )
-        for finding in found
+        for finding in named
+    )
+
+
+def _by_rule_of(finding: Finding, whole: Finding) -> Finding:
+    """Return what no rule says inside a body by the rule that mends the node around it."""
+    if finding.rule != UNEXPLAINED or whole.rule == UNEXPLAINED:
+        return finding
+    return replace(
+        finding,
+        rule=whole.rule,
+        fault_class=whole.fault_class,
+        confidence=whole.confidence,
     )
 
 

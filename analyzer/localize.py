@@ -11,6 +11,7 @@ from analyzer.arithmetic import operand_fault
 from analyzer.causes import tested
 from analyzer.connections import connection_causes
 from analyzer.computed_weights import with_origins
+from analyzer.core.graph import constants, node_reads
 from analyzer.core.types import (
     Array,
     Fault,
@@ -185,6 +186,7 @@ def _fault(
         tuple(_sample(left, edges, results, one) for one in recorded),
         worst.status,
         entries=tuple(n for n in right.inputs if _is_entry(n, source, target, links)),
+        captured=_captured(left, source, recorded),
     )
     fault = tested(
         fault,
@@ -198,6 +200,21 @@ def _fault(
     fault = _with_connections(fault, source, target, links, recorded)
     fault = _with_skipped(fault, source, target)
     return replace(fault, guilty=guilty(fault))
+
+
+def _captured(left: Region, source: Side, recorded: Sequence[_Seen]) -> Feeds:
+    """Return the constants that bodies in a region read from around them, by name."""
+    lost = {
+        name
+        for node in left.nodes
+        for name in node_reads(node)
+        if name not in node.inputs and name not in source.view.dynamic
+    }
+    if not lost:
+        return {}
+    known = {**constants(source.model, source.folder)}
+    known |= {k: v for one in recorded[:1] for k, v in one.probe.given.items() if k in lost}
+    return {name: known[name] for name in lost if name in known}
 
 
 def _with_operands(

@@ -1,6 +1,6 @@
 """Pairs, what they disagree on, and the regions that deviate on the source's own inputs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from analyzer.core.models import AttributeValue, Feeds, Node, Permutation
@@ -203,6 +203,8 @@ class Fault:
             and nodes are then those of the innermost's graph.
         outer: The fault of the main graph that it is the inside of.
         origins: Where blamed weights go wrong that the target's file computes.
+        captured: Constants that bodies in the source's region read from around them, by
+            source tensor name.
     """
 
     source: Region
@@ -228,6 +230,7 @@ class Fault:
     inside: tuple[Inside, ...] = ()
     outer: "Fault | None" = None
     origins: tuple[Origin, ...] = ()
+    captured: Feeds = field(default_factory=dict)
 
     def is_cured_by(self, difference: Difference) -> bool:
         """Return whether undoing a difference leaves no more than rounding.

@@ -152,6 +152,29 @@ def _free_names(graph: onnx.GraphProto) -> Iterator[str]:
     yield from (value.name for value in graph.output if value.name not in known)
 
 
+def with_captures(graph: onnx.GraphProto, renames: Mapping[str, str]) -> onnx.GraphProto:
+    """Return a copy of a body that reads tensors around it under other names.
+
+    Args:
+        graph: The body of a control-flow node.
+        renames: New name by old; names that the body itself gives stay.
+    """
+    copy = onnx.GraphProto()
+    copy.CopyFrom(graph)
+    own = {value.name for value in (*graph.input, *graph.initializer)}
+    own |= {name for node in graph.node for name in node.output}
+    moved = {old: new for old, new in renames.items() if old not in own}
+    for node in copy.node:
+        for slot, name in enumerate(node.input):
+            node.input[slot] = moved.get(name, name)
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.GRAPH:
+                attribute.g.CopyFrom(with_captures(attribute.g, moved))
+    for value in copy.output:
+        value.name = moved.get(value.name, value.name)
+    return copy
+
+
 def reads(node: onnx.NodeProto) -> tuple[str, ...]:
     """Return every tensor a node reads, captured ones included, in order."""
     own = tuple(filter(None, node.input))

@@ -259,7 +259,7 @@ def graph_of(
         [onnx.ValueInfoProto(name=name) for name in dict.fromkeys(inputs)],
         [onnx.ValueInfoProto(name=name) for name in outputs if name],
         [
-            numpy_helper.from_array(np.ascontiguousarray(value), name)
+            numpy_helper.from_array(np.asarray(value, order="C"), name)
             for name, value in spelling.constants.items()
         ],
     )

@@ -123,7 +123,7 @@ def _set_constant(
     graph.initializer.append(
         outside(name, value)
         if _is_held(value)
-        else numpy_helper.from_array(np.ascontiguousarray(value), name)
+        else numpy_helper.from_array(np.asarray(value, order="C"), name)
     )
 
 

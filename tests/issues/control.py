@@ -11,7 +11,7 @@ from tests.issues.issue import Issue, drawn, spelled
 def _counted() -> onnx.ModelProto:
     """Return torch's for loop over a number of turns."""
     return spelled(
-        """torch (float[N,4] x) => (float[N,3] y) <int64 turns = {3}, bool yes = {1}> {
+        """torch (float[N,4] x) => (float[N,6] y) <int64 turns = {3}, bool yes = {1}> {
             hidden = Tanh (x)
             state = Loop (turns, yes, hidden) <body = turn
                 (int64 i, bool go, float[N,4] before) => (bool stay, float[N,4] after) {
@@ -29,7 +29,7 @@ def _counted() -> onnx.ModelProto:
 def _while(limit: int, compare: str, most: str = "") -> onnx.ModelProto:
     """Return tf2onnx's while loop: its own counter, compared in the body."""
     return spelled(
-        f"""tf2onnx (float[N,4] x) => (float[N,3] y)
+        f"""tf2onnx (float[N,4] x) => (float[N,6] y)
             <int64 zero = {{0}}, int64 one = {{1}}, int64 limit = {{{limit}}},
              int64 huge = {{9223372036854775807}}> {{
             t = Tanh (x)
@@ -52,7 +52,7 @@ def _while(limit: int, compare: str, most: str = "") -> onnx.ModelProto:
 def _while_frozen(begin: str, stay: str) -> onnx.ModelProto:
     """Return the exporter's, its condition carried as a tensor of its own."""
     return spelled(
-        f"""main_graph (float[N,4] x) => (float[N,3] y)
+        f"""main_graph (float[N,4] x) => (float[N,6] y)
             <int64 turns = {{3}}, int64 one = {{1}}, int64 zero = {{0}}> {{
             t = Tanh (x)
             go = Cast <to: int = 9> ({begin})
@@ -72,7 +72,7 @@ def _while_frozen(begin: str, stay: str) -> onnx.ModelProto:
 def _chosen() -> onnx.ModelProto:
     """Return a branch taken by the sum of what comes in."""
     return spelled(
-        """torch (float[4,4] x) => (float[4,3] y) <float nought = {0.0}> {
+        """torch (float[4,4] x) => (float[4,6] y) <float nought = {0.0}> {
             hidden = MatMul (x, square)
             total = ReduceSum <keepdims: int = 0> (hidden)
             large = Greater (total, nought)
@@ -89,7 +89,7 @@ def _chosen() -> onnx.ModelProto:
 def _chosen_by_tf2onnx(first: str, second: str) -> onnx.ModelProto:
     """Return the branches of the opposite question."""
     return spelled(
-        f"""tf2onnx (float[4,4] x) => (float[4,3] y) <float nought = {{0.0}}> {{
+        f"""tf2onnx (float[4,4] x) => (float[4,6] y) <float nought = {{0.0}}> {{
             h = MatMul (x, square)
             t = ReduceSum <keepdims: int = 0> (h)
             g = Greater (t, nought)
@@ -107,7 +107,7 @@ def _chosen_by_tf2onnx(first: str, second: str) -> onnx.ModelProto:
 def _chosen_by_where(first: str, second: str) -> onnx.ModelProto:
     """Return both branches, and the one that counts."""
     return spelled(
-        f"""traced (float[4,4] x) => (float[4,3] y) <float nought = {{0.0}}> {{
+        f"""traced (float[4,4] x) => (float[4,6] y) <float nought = {{0.0}}> {{
             h = MatMul (x, square)
             t = ReduceSum <keepdims: int = 0> (h)
             g = Greater (t, nought)
@@ -120,7 +120,7 @@ def _chosen_by_where(first: str, second: str) -> onnx.ModelProto:
     )
 
 
-_CELL = {"square": drawn(4, 4), "head": drawn(4, 3, seed=1)}
+_CELL = {"square": drawn(4, 4), "head": drawn(4, 6, seed=1)}
 
 ISSUES = (
     Issue(
