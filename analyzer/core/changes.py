@@ -80,11 +80,20 @@ def _removed(node: Node) -> tuple[RemoveNode, ...]:
 
 def _attribute(node: Node, difference: Difference) -> tuple[Edit, ...]:
     if difference.field in lost_settings(_with(node, difference), node.opset):
-        return respelled(difference)
+        return _spelled_out(node, difference)
     edit = SetAttribute(node.name, difference.field, difference.source)
     if difference.field != "pads" or node.attributes.get("auto_pad", "NOTSET") == "NOTSET":
         return (edit,)
     return (SetAttribute(node.name, "auto_pad", "NOTSET"), edit)
+
+
+def _spelled_out(node: Node, difference: Difference) -> tuple[Edit, ...]:
+    """Return the edit that writes a node in other operators, for want of a setting."""
+    if difference.source is None:
+        return ()
+    attributes = {**node.attributes, difference.field: difference.source}
+    graph = replacement(replace(node, attributes=attributes), node)
+    return () if graph is None else (ReplaceRegion((node.name,), graph, node.opset),)
 
 
 def _with(node: Node, difference: Difference) -> Node:

@@ -214,8 +214,52 @@ def _topk_smallest(node: Node, opset: int, within: str) -> Spelling | None:
     return Spelling((first, *spelling.nodes, last), spelling.constants)
 
 
+AXES_ARE_READ = 13
+"""From this opset Unsqueeze and ReduceSum read their axes; before, they are attributes."""
+
+
+def _scatter_added(node: Node, opset: int, within: str) -> Spelling | None:
+    """Return what is added up at each place as a product with marks of the places.
+
+    Updates and data must have one size on every axis but the one scattered along.
+    """
+    axis = int(node.attributes["axis"])  # type: ignore[arg-type]  # the schema says INT
+    if node.attributes["reduction"] != "add" or axis < 0:
+        return None
+    result = f"{within}{node.outputs[0]}"
+    parts = ("shape", "size", "marks", "apart", "spread", "sums")
+    shape, size, marks, apart, spread, sums = (f"{result}@{part}" for part in parts)
+    data, places, updates = node.inputs[:3]
+    constants = {
+        **{node.inputs[slot]: value for slot, value in node.constants.items()},
+        f"{result}@axis": np.asarray([axis]),
+        f"{result}@off_on": np.asarray([0, 1], dtype=np.float32),
+    }
+    moves = {"Unsqueeze": axis, "ReduceSum": axis + 1}
+    steps = (
+        ("Shape", (data,), shape, {}),
+        ("Gather", (shape, f"{result}@axis"), size, {}),
+        ("OneHot", (places, size, f"{result}@off_on"), marks, {"axis": axis}),
+        ("Unsqueeze", (updates,), apart, {}),
+        ("Mul", (marks, apart), spread, {}),
+        ("ReduceSum", (spread,), sums, {"keepdims": 0}),
+        ("Add", (data, sums), node.outputs[0], {}),
+    )
+    protos = []
+    for op, reads, name, attributes in steps:
+        inputs, settled = list(reads), dict[str, AttributeValue](attributes)
+        if op in moves and opset >= AXES_ARE_READ:
+            inputs.append(f"{name}@axes")
+            constants[inputs[-1]] = np.asarray([moves[op]])
+        elif op in moves:
+            settled["axes"] = (moves[op],)
+        protos.append(_proto(op, inputs, (name,), settled))
+    return Spelling(tuple(protos), constants)
+
+
 REWRITES: Mapping[tuple[str, ...], Callable[[Node, int, str], Spelling | None]] = {
     ("TopK", "largest"): _topk_smallest,
+    ("ScatterElements", "reduction"): _scatter_added,
 }
 """What to write where an opset lacks settings, by operator and the settings it lacks."""
 
