@@ -256,16 +256,19 @@ def perturbed(array: Array, unit: float | None, rng: np.random.Generator) -> Arr
     """Return an array whose floats are each moved by one rounding error, up or down.
 
     Args:
-        array: Array of any shape and dtype; only float16, float32 and float64 move, and of
-            those none that holds whole numbers alone: they were counted, compared or cast,
-            not rounded, and what decides by them decides alike on both sides.
+        array: Array of any shape and dtype; only float16, float32 and float64 move, of
+            the wider two none that holds whole numbers alone: they were counted, compared
+            or cast, not rounded, and what decides by them decides alike on both sides.
+            Whole numbers of float16 may well be rounded.
         unit: Relative size of the step; None: the machine epsilon of the dtype.
         rng: Draws the signs.
 
     Returns:
         An array of the same shape and dtype.
     """
-    if array.dtype not in FLOATS or (unit is None and is_whole(array)):
+    if array.dtype not in FLOATS:
+        return array
+    if unit is None and array.dtype != np.float16 and is_whole(array):
         return array
     step = float(np.finfo(array.dtype).eps) if unit is None else unit
     signs = rng.integers(0, 2, min(array.size, PERIOD), dtype=np.int8) * 2 - 1
@@ -286,7 +289,7 @@ def is_whole(array: Array) -> bool:
     """Return whether a float array holds whole numbers alone, each held exactly.
 
     Args:
-        array: Array of any shape, of float16, float32 or float64.
+        array: Array of any shape, of float32 or float64.
     """
     largest = 2.0 / float(np.finfo(array.dtype).eps)
 

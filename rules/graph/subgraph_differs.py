@@ -35,6 +35,10 @@ LAST_RESORT = 0.55
 """Confidence: below every rule that says what is wrong with the region."""
 
 
+MOST_GUILTY = 8
+"""Nodes of which each may be named as guilty; of more, only those that give the results."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OtherSubgraph:
     """Two regions that should compute the same, and the edit that makes them."""
@@ -53,12 +57,16 @@ def detect(fault: Fault) -> OtherSubgraph | None:
     computing = tuple(n for n in fault.target.nodes if n.op not in PASSING | RESHAPING)
     told = tuple(d.target_node for d in blamed(fault) if d.target_node is not None)
     guilty = told or fault.unpaired_target or computing or fault.target.nodes
+    if len(guilty) > MOST_GUILTY:  # no node of so many is more suspect than what they give
+        guilty = tuple(
+            node for node in guilty if {*node.outputs} & {*fault.target.outputs}
+        )
     return OtherSubgraph(
         fault.target.outputs,
         listed(computing or fault.target.nodes),
         fault.problem or relation(fault),
         edit,
-        Spot(fault.source.nodes, guilty),
+        Spot(fault.source.nodes, guilty, fault.target.outputs),
     )
 
 

@@ -64,6 +64,7 @@ class WrongShape:
     needed: Shape
     edits: tuple[Edit, ...]
     spot: Spot
+    problem: str = ""
 
 
 def detect(fault: Fault) -> WrongShape | None:
@@ -74,7 +75,7 @@ def detect(fault: Fault) -> WrongShape | None:
 def explain(cause: WrongShape) -> str:
     return (
         f"{cause.tensor}: has the shape {shown(cause.found)}, the source's is "
-        f"{shown(cause.needed)}"
+        f"{shown(cause.needed)}{'; ' if cause.problem else ''}{cause.problem}"
     )
 
 
@@ -115,7 +116,7 @@ def _from_operand(fault: Fault) -> WrongShape | None:
     if edit is None or odd is None or told[0].target_node is None:
         return None
     spot = Spot(fault.source.nodes, (told[0].target_node,))
-    return WrongShape(fault.target.outputs[0], *odd, (edit,), spot)
+    return WrongShape(fault.target.outputs[0], *odd, (edit,), spot, fault.problem)
 
 
 def _from_edge(fault: Fault) -> WrongShape | None:

@@ -452,43 +452,39 @@ def _repeated_by_tile() -> onnx.ModelProto:
     )
 
 
-def _gated() -> onnx.ModelProto:
-    """Return torch's gated linear unit over the channels."""
+def _halves() -> onnx.ModelProto:
+    """Return what the first half of the channels has more than the second."""
     return spelled(
         """torch (float[N,4,4,4] x) => (float[N,2,4,4] y) {
             mixed = Conv (x, weight, bias)
             one, other = Split <axis: int = 1, num_outputs: int = 2> (mixed)
-            gate = Sigmoid (other)
-            gated = Mul (one, gate)
-            y = Conv (gated, head)
+            apart = Sub (one, other)
+            y = Conv (apart, head)
         }""",
-        _GATES,
+        _HALVES,
     )
 
 
-def _gated_last(axis: int, one: str, other: str) -> onnx.ModelProto:
+def _halves_last(one: str, other: str) -> onnx.ModelProto:
     """Return the same with the channels last, as TensorFlow has them."""
     return spelled(
         f"""onnx2tf (float[N,4,4,4] x) => (float[N,2,4,4] y) {{
             l = Transpose <perm: ints = [0,2,3,1]> (x)
             m = MatMul (l, kernel)
             n = Add (m, bias)
-            a, b = Split <axis: int = {axis}, num_outputs: int = 2> (n)
-            s = Sigmoid ({other})
-            g = Mul (s, {one})
-            {_HEAD_OF[axis]}
+            a, b = Split <axis: int = 3, num_outputs: int = 2> (n)
+            s = Sub ({one}, {other})
+            h = MatMul (s, last)
+            y = Transpose <perm: ints = [0,3,1,2]> (h)
         }}""",
         {
-            "kernel": np.ascontiguousarray(_GATES["weight"][:, :, 0, 0].T),
-            "bias": _GATES["bias"],
-            "last": np.ascontiguousarray(_GATES["head"][:, :, 0, 0].T),
+            "kernel": np.ascontiguousarray(_HALVES["weight"][:, :, 0, 0].T),
+            "bias": _HALVES["bias"],
+            "last": np.ascontiguousarray(_HALVES["head"][:, :, 0, 0].T),
         },
     )
 
 
-_HEAD_OF = {
-    3: "h = MatMul (g, last)  y = Transpose <perm: ints = [0,3,1,2]> (h)",
-}
 _ENCODER = {"embed_weight": drawn(6, 6), "head_weight": drawn(6, 5, seed=1)}
 _RECEIVER = np.asarray([1, 2, 2, 4, 5, 1, 5, 3])
 _GRAPH = {"message_weight": drawn(4, 4), "update_weight": drawn(4, 3, seed=1)}
@@ -502,7 +498,7 @@ _VOTES = {"table": drawn(6, 4, scale=1.0)}
 _HEADS = {"query_kernel": drawn(4, 4), "key_kernel": drawn(4, 4, seed=1)}
 _MASK = {"weight": drawn(4, 4), "head": drawn(4, 3, seed=1)}
 _PLACES = {"position": drawn(6, 4), "weight": drawn(4, 5, seed=1)}
-_GATES = {
+_HALVES = {
     "weight": drawn(4, 4, 1, 1),
     "bias": drawn(4, seed=1),
     "head": drawn(2, 2, 1, 1, seed=2),
@@ -514,13 +510,13 @@ ISSUES = (
     Issue(
         link="pytorch/pytorch#68003",
         title="index_select of one position loses its axis, and is broadcast over another",
-        rule="operator-missing",
+        rule="shape-frozen",
         source=_selected,
         healthy=partial(
             _selected_by_torch, "n2 = Unsqueeze (n1, one)  n3 = Add (n2, n0)"
         ),
         broken=partial(_selected_by_torch, "n3 = Add (n1, n0)"),
-        guilty=("n1", "n3"),
+        guilty=("n1",),
     ),
     Issue(
         link="pytorch/pytorch#111159",
@@ -543,11 +539,11 @@ ISSUES = (
     Issue(
         link="onnx/tensorflow-onnx#1317",
         title="GatherV2 with batch_dims takes every sample's rows from the first",
-        rule="weight-differs",
+        rule="subgraph-differs",
         source=_per_batch,
         healthy=partial(_per_batch_by_tf2onnx, "0, 4, 8"),
         broken=partial(_per_batch_by_tf2onnx, "0, 0, 0"),
-        guilty=("counted", "taken", "rows"),
+        guilty=("counted", "taken"),
     ),
     Issue(
         link="onnx/tensorflow-onnx#400",
@@ -561,7 +557,7 @@ ISSUES = (
     Issue(
         link="pytorch/pytorch#16497",
         title="x[:, :, -1] ends where it begins, and nothing is left to squeeze",
-        rule="attribute-differs",
+        rule="subgraph-differs",
         source=_last_step,
         healthy=partial(_last_step_by_torch, -1, 9223372036854775807),
         broken=partial(_last_step_by_torch, -1, 0),
@@ -570,16 +566,16 @@ ISSUES = (
     Issue(
         link="apache/tvm#16295",
         title="OneHot puts its classes on the last axis, whatever its axis says",
-        rule="axis-swapped",
+        rule="transpose-perm-wrong",
         source=_marked,
         healthy=partial(_marked_by_tvm, 1),
         broken=partial(_marked_by_tvm, 0),
-        guilty=("p3", "p4", "p5", "p6"),
+        guilty=("p6",),
     ),
     Issue(
         link="NVIDIA/TensorRT#4513",
         title="CumSum is the same whether or not it is to run in reverse",
-        rule="weight-reordered",
+        rule="operator-replaced",
         source=_backward_sum,
         healthy=partial(_backward_sum_as_product, np.triu(_ONES)),
         broken=partial(_backward_sum_as_product, np.tril(_ONES)),
@@ -598,7 +594,7 @@ ISSUES = (
         broken=partial(
             _backward_sum_by_tvm, f"lv1 = {_TURNED.format('lv0')}", "lv3 = Identity (lv2)"
         ),
-        guilty=("lv2", "lv3"),
+        guilty=("lv1", "lv2", "lv3"),
     ),
     Issue(
         link="",
@@ -636,11 +632,11 @@ ISSUES = (
         link="",
         slug="einsum-equation",
         title="an Einsum's operands are contracted the other way round",
-        rule="connection-differs",
+        rule="transpose-perm-wrong",
         source=_contracted,
         healthy=partial(_contracted_by_matmul, "q", "k"),
         broken=partial(_contracted_by_matmul, "k", "q"),
-        guilty=("t", "s"),
+        guilty=("s",),
     ),
     Issue(
         link="",
@@ -656,17 +652,17 @@ ISSUES = (
         link="",
         slug="where-swapped",
         title="the question of a Where is turned round, its branches are not",
-        rule="connection-differs",
+        rule="operator-replaced",
         source=_masked,
         healthy=partial(_masked_by_where, "low", "b"),
         broken=partial(_masked_by_where, "b", "low"),
-        guilty=("d",),
+        guilty=("c",),
     ),
     Issue(
         link="",
         slug="repeat-interleave",
         title="repeat_interleave becomes repeat: the whole twice, not each twice",
-        rule="subgraph-differs",
+        rule="reshape-order-wrong",
         source=_repeated,
         healthy=_repeated_by_gather,
         broken=_repeated_by_tile,
@@ -675,11 +671,11 @@ ISSUES = (
     Issue(
         link="",
         slug="split-order",
-        title="a Split's halves are exchanged: the gate is what it should let through",
+        title="a Split's halves are exchanged",
         rule="connection-differs",
-        source=_gated,
-        healthy=partial(_gated_last, 3, "a", "b"),
-        broken=partial(_gated_last, 3, "b", "a"),
-        guilty=("s", "g"),
+        source=_halves,
+        healthy=partial(_halves_last, "a", "b"),
+        broken=partial(_halves_last, "b", "a"),
+        guilty=("s",),
     ),
 )

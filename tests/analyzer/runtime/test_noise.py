@@ -40,7 +40,7 @@ def test_cancellation_raises_the_floor(build: Build) -> None:
 
 def test_region_begins_at_the_tensors_of_the_sample(chain: onnx.ModelProto) -> None:
     """A floor is that of the part between cut and output."""
-    floor = noise_floor(chain, HERE, [{"b": np.float32([1e6])}], ["y"])
+    floor = noise_floor(chain, HERE, [{"b": np.float32([1e6 + 0.5])}], ["y"])
 
     assert 0.0 < floor["y"] < 4 * SINGLE
 
@@ -69,11 +69,21 @@ def test_integers_do_not_move() -> None:
     assert perturbed(indices, None, np.random.default_rng(0)) is indices
 
 
+def test_whole_numbers_stay() -> None:
+    """What was counted or compared was not rounded."""
+    counts, shares = np.float32([-3, 0, 5]), np.float32([-3, 0, 5.5])
+    rng = np.random.default_rng(0)
+
+    assert np.array_equal(perturbed(counts, None, rng), counts)
+    assert not np.array_equal(perturbed(shares, None, rng), shares)
+
+
 def test_signs_repeat_along_a_large_tensor() -> None:
     """A tensor longer than the pattern is perturbed to its end."""
-    moved = perturbed(np.ones(PERIOD * 2 + 1, np.float32), None, np.random.default_rng(0))
+    long = np.full(PERIOD * 2 + 1, 1.5, np.float32)
+    moved = perturbed(long, None, np.random.default_rng(0))
 
-    assert (moved != 1.0).all()
+    assert (moved != 1.5).all()
 
 
 def test_same_seed_gives_the_same_floor(chain: onnx.ModelProto) -> None:
