@@ -32,6 +32,7 @@ from analyzer.explained import explained, has_fault, unexplained
 from analyzer.fidelity import fidelity_findings
 from analyzer.frontends.child.client import kill_children
 from analyzer.naming import coverage_in_file
+from analyzer.narrowed import narrowing_faults
 from analyzer.natively import Natively, natively, refused
 from analyzer.opened import compare_opened
 from analyzer.origins import hidden_behind, is_hidden
@@ -205,6 +206,8 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     outputs = judged_outputs(
         pair.run, feeds, pair.cut.inputs, runs, options, compared.faults
     )
+    narrowing = narrowing_faults(pair, compared, runs, outputs)
+    found += explain(replace(compared, faults=narrowing))[0]
     findings = _all_findings(pair, found, outputs, (working, compared), runs, options)
     report = _report(pair, findings, outputs, compared, runs, broken, clock)
     return Analysis(report, source, target, pair.samples, pair.inputs, compared.tensors)

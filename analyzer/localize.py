@@ -43,6 +43,9 @@ FOLDING_OPS = frozenset({"BatchNormalization"})
 """What a converter folds into the operator before it: its absence says nothing."""
 
 
+MOST_ODD = 8
+"""Nodes without counterpart of which each may be named; of more, only what they give."""
+
 _Group = tuple[tuple[Judged, ...], Region]
 """Tensors that deviate together, and the region that gives them."""
 
@@ -307,6 +310,8 @@ def guilty(fault: Fault) -> tuple[str, ...]:
         nodes = (diff.target_node for diff in ranked if diff.target_node)
         return _named((*(one.node for one in fault.origins), *nodes))
     odd = (*fault.unpaired_target, *strangers(fault))
+    if len(odd) > MOST_ODD:
+        return fault.target.outputs[:4]
     found = tuple(dict.fromkeys((*_named(odd), *missing_edge(fault))))
     differing = [diff.target_node for diff in fault.differences if diff.target_node]
     alone = [node for node in fault.target.nodes if node.op not in LAYOUT_OPS]

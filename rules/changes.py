@@ -32,6 +32,21 @@ class Change:
     origin: Node | None = None
 
 
+STEERING = {0: "the number of turns", 1: "the condition"}
+"""What a Loop reads first: it says how often, not with what."""
+
+
+def steered(difference: Difference) -> str:
+    """Return what a constant decides that is no weight; empty for any other difference."""
+    node, held = difference.target_node, difference.target
+    if difference.aspect is not Aspect.WEIGHT or node is None:
+        return ""
+    if node.op == "Loop":
+        return STEERING.get(difference.slot, "")
+    flags = isinstance(held, np.ndarray) and held.dtype == np.bool_
+    return difference.field if flags else ""
+
+
 PatternT = TypeVar("PatternT")
 
 

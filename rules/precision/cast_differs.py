@@ -2,14 +2,18 @@
 
 Cause
     The converter chose a dtype of its own, or dropped the fraction: integers where the
-    source computes with floats, or the other way round.
+    source computes with floats, or the other way round. Or it narrows a double model: what
+    lies below a large offset is lost.
 
 Evidence
     Two casts that belong together name different dtypes, and the region is right with the
-    source's.
+    source's; or the outputs are right as soon as the cast keeps the source's precision.
 
 Repair
     Cast to the source's dtype.
+
+References:
+    https://github.com/pytorch/pytorch/issues/85316
 """
 
 from functools import partial
@@ -32,10 +36,13 @@ def detect(fault: Fault) -> Change | None:
 
 def explain(cause: Change) -> str:
     one = cause.difference
-    return (
-        f"{named(cause.node)}: casts to {element_type(one.target)}, the source to "
-        f"{element_type(one.source)}{beside(cause)}"
-    )
+    ours, theirs = element_type(one.source), element_type(one.target)
+    if one.source_node is None:
+        return (
+            f"{named(cause.node)}: casts to {theirs} what the source keeps in {ours}"
+            f"{beside(cause)}"
+        )
+    return f"{named(cause.node)}: casts to {theirs}, the source to {ours}{beside(cause)}"
 
 
 def repair(cause: Change) -> tuple[Fix, ...]:

@@ -19,7 +19,7 @@ import onnx
 
 from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import LIKELY, Example, Rule
-from rules.changes import Change, beside, change, undoing
+from rules.changes import Change, beside, change, steered, undoing
 from rules.models import chain, conv, layer
 from rules.sabotage import Victim, spoiled
 from rules.wording import named, shown
@@ -32,7 +32,7 @@ def detect(fault: Fault) -> Change | None:
 def explain(cause: Change) -> str:
     one = cause.difference
     return (
-        f"{named(cause.node)}: {one.field} is {shown(one.target)}, "
+        f"{named(cause.node)}: {steered(one) or one.field} is {shown(one.target)}, "
         f"the source's is {shown(one.source)}{beside(cause)}"
     )
 
@@ -52,7 +52,7 @@ def _other_alpha(victim: Victim) -> bool:
 
 
 def _is_setting(difference: Difference) -> bool:
-    return difference.aspect is Aspect.ATTRIBUTE
+    return difference.aspect is Aspect.ATTRIBUTE or bool(steered(difference))
 
 
 RULE = Rule(

@@ -21,7 +21,7 @@ import onnx
 
 from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import LIKELY, Example, Rule
-from rules.changes import Change, beside, change, undoing
+from rules.changes import Change, beside, change, steered, undoing
 from rules.models import batch_norm, chain, conv, layer, weights
 from rules.patterns import damage
 from rules.sabotage import Victim, spoiled
@@ -78,7 +78,7 @@ def _disturb(victim: Victim) -> bool:
 
 def is_weight(difference: Difference) -> bool:
     """Return whether a difference is one of weights."""
-    return difference.aspect is Aspect.WEIGHT
+    return difference.aspect is Aspect.WEIGHT and not steered(difference)
 
 
 def _channels(channels: tuple[int, ...], of: int) -> str:
