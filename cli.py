@@ -222,6 +222,8 @@ def _repair(given: argparse.Namespace) -> int:
             dry_run=given.dry_run,
             force=given.force,
             patch=given.patch,
+            max_rounds=given.max_rounds,
+            timeout=given.timeout,
         )
     if "markdown" in given.format:
         _write_fix_report(report, given)

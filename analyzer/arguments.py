@@ -24,6 +24,21 @@ def count(word: str) -> int:
     return number
 
 
+def seconds(word: str) -> float:
+    """Return a time in seconds.
+
+    Args:
+        word: A number above zero, as the user typed it.
+
+    Raises:
+        ArgumentTypeError: It is none.
+    """
+    number = _number(word)
+    if not 0 < number < math.inf:
+        raise ArgumentTypeError(f"{word} is no number of seconds above 0, as in 90")
+    return number
+
+
 def size(word: str) -> int:
     """Return a number of bytes.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,20 @@ def repair_options(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=Path,
         help="write the kept edits, for apply on another export of TARGET",
+    )
+    add(
+        "--max-rounds",
+        metavar="N",
+        type=_read("count"),
+        default=8,
+        help="passes over what earlier fixes unmask (default: %(default)s)",
+    )
+    add(
+        "--timeout",
+        metavar="SECONDS",
+        type=_read("seconds"),
+        default=math.inf,
+        help="try nothing more after that long; what is kept by then is proven and written",
     )
     _reporting(command, "markdown")
 

@@ -1,4 +1,4 @@
-"""Fused operators and function calls that edits reach into, replaced by their parts."""
+"""What edits reach into: parts of fused operators and calls, and each other's places."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,6 +6,7 @@ import onnx
 
 from analyzer.core.types import (
     Edit,
+    Fix,
     InsertNode,
     RemoveNode,
     ReplaceRegion,
@@ -35,15 +36,15 @@ def opened_for(model: onnx.ModelProto, edits: Sequence[Edit]) -> onnx.ModelProto
         The model with those nodes opened and no other; the very same where there are none.
     """
     side = opened(model, also=EVERYTHING)
-    spoken = {name for edit in edits for name in _names(edit)}
-    outer = (side.parts[name].outer for name in spoken if name in side.parts)
+    named = {name for edit in edits for name in spoken(edit)}
+    outer = (side.parts[name].outer for name in named if name in side.parts)
     reached = {next(name for name in node.output if name) for node in outer}
-    reached |= {side.tensors[name] for name in spoken if name in side.tensors}
+    reached |= {side.tensors[name] for name in named if name in side.tensors}
     return opened(model, reached, also=EVERYTHING).model if reached else model
 
 
-def _names(edit: Edit) -> Iterator[str]:
-    """Yield the nodes and tensors that an edit speaks of."""
+def spoken(edit: Edit) -> Iterator[str]:
+    """Yield the nodes and tensors that an edit names, declarations none."""
     match edit:
         case SetAttribute() | SetConstant() | RemoveNode():
             yield edit.node
@@ -58,3 +59,45 @@ def _names(edit: Edit) -> Iterator[str]:
             yield from (value.name for value in (*graph.input, *graph.output))
         case SetOpset() | SetType():
             pass  # they speak of the model's ends
+
+
+def clash(one: Fix, other: Fix) -> bool:
+    """Return whether two fixes cannot both be meant: one overwrites or drops the other's.
+
+    Args:
+        one: A fix.
+        other: Another.
+    """
+    first, then = set(map(_place, one.edits)), set(map(_place, other.edits))
+    ones = {name for edit in one.edits for name in spoken(edit)}
+    others = {name for edit in other.edits for name in spoken(edit)}
+    return bool(first & then or _dropped(one) & others or _dropped(other) & ones)
+
+
+def _place(edit: Edit) -> tuple[object, ...]:  # noqa: PLR0911 - one a type
+    """Return what an edit overwrites."""
+    match edit:
+        case SetAttribute():
+            return edit.node, edit.attribute
+        case SetConstant() | Rewire():
+            return edit.node, edit.slot
+        case RemoveNode():
+            return (edit.node,)
+        case InsertNode():
+            return edit.tensor, edit.readers
+        case ReplaceRegion():
+            return edit.nodes
+        case SetOpset():
+            return ("opset", edit.domain)
+        case SetType():
+            return ("type", edit.tensor)
+
+
+def _dropped(fix: Fix) -> set[str]:
+    """Return the nodes that a fix takes out."""
+    return {
+        name
+        for edit in fix.edits
+        if isinstance(edit, RemoveNode | ReplaceRegion)
+        for name in (edit.nodes if isinstance(edit, ReplaceRegion) else (edit.node,))
+    }

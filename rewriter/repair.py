@@ -1,41 +1,40 @@
 """The whole repair on one page: analyse, try fixes, analyse again, prove, write."""
 
-import tempfile
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from analyzer.core.errors import (
-    ExportError,
-    PivotfixError,
-    RepairError,
-    RunError,
-    UsageError,
-)
+from analyzer.core.errors import RunError, UsageError
 from analyzer.core.options import Judge, Options, Progress, silent
 from analyzer.core.report import OutputPair, Report, Verdict
 from analyzer.core.types import Finding, Pivot
 from analyzer.diff import Analysis, Clock, analyse_pivots
 from analyzer.explained import installed_rules
-from analyzer.judge import NEGLIGIBLE
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.pivot import load
 from analyzer.probes import draw, held_out
-from analyzer.runtime.metrics import relative_error
-from rewriter.attempts import Kept, Round, Trial, attempt, edited, mendable
+from rewriter.attempts import Round, attempt
+from rewriter.choices import mendable
+from rewriter.chosen import Chosen, chosen_edits, harm
 from rewriter.destination import ONNX, check_destination, check_patch
-from rewriter.export import OWN_FORMAT, copy, export, refusal
-from rewriter.outcome import report, untouched
+from rewriter.export import OWN_FORMAT, copy, refusal
+from rewriter.kept import Trial, end
+from rewriter.limits import ROUNDS, Limits
+from rewriter.outcome import NO_HELP, NOTHING_LEFT, Repaired, report, untouched
 from rewriter.patch import Cure, write_patch
-from rewriter.verify import Judgement, judgement, worse_outputs
+from rewriter.verify import Judgement, judgement
+from rewriter.written import publish, written
 
 UNPROVEN = "the source does not run as a whole, so that no repair can be proven"
 
-ROUNDS = 4
-"""Passes over what earlier fixes unmasked: a region rarely hides another, never three."""
+MOVED = 1e-3
+"""Share by which the error of a fault must have moved since its fixes failed, for them to
+be tried again: another fix has changed what they change."""
+
+EQUIVALENT = "it was equivalent already"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +51,7 @@ class _Case:
         first: The analysis of the pair as it stands.
         suffix: Of OUT.
         clock: Seconds by stage.
+        limits: When to stop trying.
     """
 
     source: Pivot
@@ -63,6 +63,12 @@ class _Case:
     first: Analysis
     suffix: str
     clock: Clock
+    limits: Limits
+
+    @property
+    def floors(self) -> dict[str, float]:
+        """Relative error that rounding makes, by target output name."""
+        return {pair.target: pair.noise_floor for pair in self.first.report.outputs}
 
     def refusal(self, edited: Pivot) -> str:
         """Return why an edited target cannot be written, empty where it can."""
@@ -80,6 +86,8 @@ def repair(  # noqa: PLR0913 - a command with its options
     dry_run: bool = False,
     force: bool = False,
     patch: Path | None = None,
+    max_rounds: int = ROUNDS,
+    timeout: float = math.inf,
 ) -> Report:
     """Mend the target, prove it, and write it; source and target are never touched.
 
@@ -93,6 +101,8 @@ def repair(  # noqa: PLR0913 - a command with its options
         dry_run: Do everything but write.
         force: Replace files that are there.
         patch: Where the kept edits go, to be replayed on another export; None: nowhere.
+        max_rounds: Passes over the faults, each with a new analysis.
+        timeout: Seconds after which nothing more is tried; what is kept is still proven.
 
     Returns:
         A report whose verdict is ``repaired`` (written, equivalent), ``improved`` (written,
@@ -111,7 +121,7 @@ def repair(  # noqa: PLR0913 - a command with its options
         check_destination(source, target, out, force=force)
     if patch is not None:
         check_patch(source, target, out, patch, force=force)
-    clock = Clock()
+    clock, limits = Clock(), Limits(max_rounds, timeout)
     book = installed_rules() if rules is None else rules
     left, right = _loaded((source, target), options, progress, clock)
     fitted = left if options.inputs else narrowed(left, right, input_pairs(left, right))
@@ -135,7 +145,7 @@ def repair(  # noqa: PLR0913 - a command with its options
         return _unproven(first.report)
     own = OWN_FORMAT.get(right.framework, ONNX)
     suffix = own if out is None else out.suffix.lower()
-    case = _Case(left, right, options, book, seen, unseen, first, suffix, clock)
+    case = _Case(left, right, options, book, seen, unseen, first, suffix, clock, limits)
     if first.report.verdict is Verdict.EQUIVALENT:
         case = _asked_further(case, progress)
     if case.first.report.verdict is Verdict.EQUIVALENT:
@@ -163,8 +173,7 @@ def _loaded(
 
 def _asked_further(case: _Case, progress: Progress) -> _Case:
     """Return the case of an equivalent pair, analysed anew if held-out probes disagree."""
-    floors = {pair.target: pair.noise_floor for pair in case.first.report.outputs}
-    pairs = case.unseen.outputs(case.target)
+    pairs, floors = case.unseen.outputs(case.target), case.floors
     if pairs and all(  # no pair at all: the target refuses a held-out probe
         pair.within or pair.relative_error <= floors.get(pair.target, 0.0) for pair in pairs
     ):
@@ -176,7 +185,7 @@ def _copied(case: _Case, out: Path | None, *, dry_run: bool) -> Report:
     """Write the target as it is; it is equivalent already."""
     if out is not None and not dry_run:
         copy(case.target, out)
-    return untouched(case.first.report, Verdict.REPAIRED)
+    return untouched(case.first.report, Verdict.REPAIRED, ended=EQUIVALENT)
 
 
 def _repaired(
@@ -184,20 +193,30 @@ def _repaired(
 ) -> Report:
     """Mend the target as far as rules can, and write what is proven better."""
     with case.clock("repair"):
-        rounds = _rounds(case, progress)
-        chosen = _no_worse(case, rounds)
-    if not any(chosen):
-        return report(case.first, rounds, chosen, None)
+        rounds, ended = _rounds(case, progress)
+        chain, judges = tuple(one.kept for one in rounds), (case.seen, case.unseen)
+        chosen = chosen_edits(case.target, chain, judges, case.floors)
+    done = Repaired(case.first, rounds, chosen, ended)
+    if not any(chosen.chain):
+        return report(done, None)
     progress("verifying", 0.0)
-    with case.clock("verify"), _written(case, _end(case, chosen)) as written:
-        if _worse(case, written):
-            return report(case.first, rounds, (), None)
-        proof = _analysed(case, written, progress, everything=True)
+    trust = case.options.trust_code
+    mended = end(case.target, chosen.chain)
+    with (
+        case.clock("verify"),
+        written(case.target, mended, case.suffix, trust_code=trust) as proven,
+    ):
+        worse = harm(case.unseen, case.unseen.outputs(case.target), proven, case.floors)
+        if worse:
+            return report(replace(done, chosen=Chosen((), chosen.taken_out, worse)), None)
+        proof = _analysed(case, proven, progress, everything=True)
         if out is not None:
-            _publish(case, written, out)
+            inputs = input_pairs(case.source, proven)
+            feeds = target_feeds(case.unseen.probes[0], inputs, proven)
+            publish(case.target, proven, feeds, out)
         if patch is not None:
             write_patch(case.target, tuple(_cures(rounds, chosen)), patch)
-    told = report(case.first, rounds, chosen, proof.report)
+    told = report(done, proof.report)
     return replace(told, before=_as_it_was(case) or told.before)
 
 
@@ -210,33 +229,47 @@ def _as_it_was(case: _Case) -> tuple[OutputPair, ...]:
     return whole.outputs(case.target)
 
 
-def _cures(rounds: Sequence[Round], chosen: Sequence[Sequence[Kept]]) -> Iterator[Cure]:
+def _cures(rounds: Sequence[Round], chosen: Chosen) -> Iterator[Cure]:
     """Yield the edits that are in the mended model, in order, each with its rule."""
     rules = {one.id: one.rule for each in rounds for one in each.tried}
-    for kept in chosen:
+    for kept in chosen.chain:
         for one in kept:
             names = ", ".join(dict.fromkeys(rules.get(name, "") for name, _ in one.fixes))
             titles = "; ".join(fix.title for _, fix in one.fixes)
             yield Cure(names, titles, one.edits)
 
 
-def _rounds(case: _Case, progress: Progress) -> tuple[Round, ...]:
-    """Return what was kept of each round; a fix may unmask a fault behind it."""
+def _rounds(case: _Case, progress: Progress) -> tuple[tuple[Round, ...], str]:
+    """Return what was kept of each round, since a fix may unmask a fault, and the end."""
     done: list[Round] = []
     target, findings = case.target, case.first.report.findings
-    for count in range(ROUNDS):
-        progress("repairing", count / ROUNDS)
-        known = {name for one in done for name in one.outcomes}
-        new = [finding for finding in mendable(findings) if finding.id not in known]
+    for count in range(case.limits.rounds):
+        progress("repairing", count / case.limits.rounds)
+        new = _worth_trying(findings, done)
         if not new:
-            break
-        trial = Trial(target, case.seen, case.refusal, partial(_faults, case, progress))
+            return tuple(done), NO_HELP if mendable(findings) else NOTHING_LEFT
+        again = partial(_faults, case, progress)
+        trial = Trial(target, case.seen, case.refusal, again, case.limits, count + 1)
         done.append(attempt(trial, new))
+        if case.limits.is_over:
+            return tuple(done), case.limits.too_late
         if not done[-1].kept:
-            break
+            return tuple(done), NO_HELP
         target = done[-1].end
-        findings = _faults(case, progress, target)
-    return tuple(done)
+        if count + 1 < case.limits.rounds:
+            findings = _faults(case, progress, target)
+    return tuple(done), case.limits.too_often
+
+
+def _worth_trying(findings: Sequence[Finding], done: Sequence[Round]) -> list[Finding]:
+    """Return the faults that are new, or whose error another fix has moved."""
+    last = {one.id: one.local_error for each in done for one in each.tried}
+    return [
+        one
+        for one in mendable(findings)
+        if one.id not in last
+        or not math.isclose(one.local_error, last[one.id], rel_tol=MOVED)
+    ]
 
 
 def _faults(case: _Case, progress: Progress, target: Pivot) -> tuple[Finding, ...]:
@@ -258,76 +291,3 @@ def _analysed(
         progress=progress,
         probes=(probes, summary),
     )
-
-
-def _end(case: _Case, chosen: Sequence[Sequence[Kept]]) -> Pivot:
-    """Return the target after all rounds, only the chosen edits applied."""
-    target = case.target
-    for kept in chosen:
-        target = edited(target, kept)
-    return target
-
-
-def _worse(case: _Case, target: Pivot) -> bool:
-    """Return whether an output is worse than before on the held-out probes."""
-    floors = {pair.target: pair.noise_floor for pair in case.first.report.outputs}
-    before = case.unseen.outputs(case.target)
-    return bool(worse_outputs(before, case.unseen.outputs(target), floors))
-
-
-def _no_worse(case: _Case, rounds: Sequence[Round]) -> tuple[tuple[Kept, ...], ...]:
-    """Return the edits of each round that make no output worse: all, or all but one."""
-    everything = tuple(one.kept for one in rounds)
-    for chosen in (everything, *_all_but_one(everything)):
-        try:
-            target = _end(case, chosen)
-        except RepairError:  # a later edit needs the one left out
-            continue
-        if any(chosen) and not _worse(case, target):
-            return chosen
-    return ()
-
-
-def _all_but_one(
-    rounds: tuple[tuple[Kept, ...], ...],
-) -> Iterator[tuple[tuple[Kept, ...], ...]]:
-    """Yield the rounds without one of their edits, the last kept left out first."""
-    for dropped in reversed([one for kept in rounds for one in kept]):
-        yield tuple(tuple(one for one in kept if one is not dropped) for kept in rounds)
-
-
-@contextmanager
-def _written(case: _Case, target: Pivot) -> Iterator[Pivot]:
-    """Give the mended model as its own runtime sees it.
-
-    What ONNX Runtime runs is the edited proto itself; any other format is written to a
-    folder that goes afterwards, and loaded from there.
-    """
-    if case.suffix == ONNX:
-        yield target
-        return
-    with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
-        path = Path(folder) / f"mended{case.suffix}"
-        export(case.target, target.model, path)
-        yield load(str(path), trust_code=case.options.trust_code)
-
-
-def _publish(case: _Case, written: Pivot, out: Path) -> None:
-    """Write the mended model to OUT: the proven bytes, or the proven proto."""
-    if out.suffix.lower() != ONNX:
-        copy(written, out)
-        return
-    export(case.target, written.model, out)
-    feeds = target_feeds(case.unseen.probes[0], input_pairs(case.source, written), written)
-    ours = written.run_native(feeds)
-    try:
-        theirs = load(str(out), trust_code=False).run_native(feeds)
-    except PivotfixError:  # what was written cannot be proven, so it must not stay
-        out.unlink()
-        raise
-    if any(relative_error(theirs[name], ours[name]) > NEGLIGIBLE for name in ours):
-        out.unlink()
-        raise ExportError(
-            f"{out} does not compute what was proven, so it was removed again",
-            hint="check the disk, and that nothing else writes to that folder",
-        )

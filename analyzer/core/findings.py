@@ -16,13 +16,45 @@ class TryVerdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a fix, or of several together, judged by the error of their region.
+
+    Attributes:
+        titles: What was done, in words: one fix, or several at once.
+        edits: How many edits were made at once.
+        verdict: Whether they stayed.
+        reason: Why, in a sentence with this run's numbers.
+        error_before: The region's error without them, relative.
+        error_after: The region's error with them, relative.
+        round: Pass of the repair it was tried in, from 1.
+    """
+
+    titles: tuple[str, ...]
+    edits: int
+    verdict: TryVerdict
+    reason: str
+    error_before: float
+    error_after: float
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened when a finding's fix was tried: local error before and after."""
+    """What happened when a finding's fix was tried: local error before and after.
+
+    Attributes:
+        verdict: What became of the fix in the end.
+        reason: Why, in a sentence.
+        error_before: The region's error as it was found, relative.
+        error_after: The region's error with what was kept, relative.
+        attempts: Every try, in order; empty where nothing was tried.
+    """
 
     verdict: TryVerdict
     reason: str
     error_before: float
     error_after: float
+    attempts: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

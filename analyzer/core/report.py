@@ -150,6 +150,7 @@ class Report:
         pairs: Tensors taken for the same one, as the target's values flow.
         before: Of a repair that wrote something: the outputs as they were before it.
         found: Of a repair: the verdict on the pair as it stood; empty for `diff`.
+        ended: Of a repair: why nothing more was tried, in a sentence; empty for `diff`.
     """
 
     command: str
@@ -167,3 +168,4 @@ class Report:
     pairs: tuple[PairSummary, ...] = ()
     before: tuple[OutputPair, ...] = ()
     found: str = ""
+    ended: str = ""

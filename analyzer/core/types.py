@@ -28,6 +28,7 @@ from analyzer.core.faults import (
     Where,
 )
 from analyzer.core.findings import (
+    Attempt,
     Finding,
     Outcome,
     TryVerdict,
@@ -46,6 +47,7 @@ from analyzer.core.models import (
 __all__ = [
     "Array",
     "Aspect",
+    "Attempt",
     "AttributeValue",
     "Difference",
     "Edit",

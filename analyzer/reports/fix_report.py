@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from analyzer.core.report import OutputPair, Report
-from analyzer.core.types import Finding, Outcome, Status, TryVerdict
+from analyzer.core.types import Attempt, Finding, Outcome, Status, TryVerdict
 from analyzer.reports.edits import edit_line
 from analyzer.reports.numbers import share, short
 from analyzer.reports.terminal import headline, layer
@@ -67,6 +67,7 @@ def fix_report(
         before=report.found,
         after=report.verdict.value,
         headline=headline(report),
+        ended=report.ended,
         outputs=list(_outputs(report)),
         faults=[_fault(one, pages.get(one.rule, NO_PAGE)) for one in faults],
         left=list(_left(report)),
@@ -100,9 +101,8 @@ def _fault(finding: Finding, page: Page) -> dict[str, object]:
     outcome = finding.outcome
     kept = outcome is not None and outcome.verdict is TryVerdict.KEPT
     fix = finding.fix
-    others = [one.title for one in finding.alternatives]
-    if fix is not None and not kept:
-        others = [fix.title, *others]
+    attempts = outcome.attempts if outcome is not None else ()
+    dropped = [one for one in attempts if one.verdict is TryVerdict.REJECTED]
     return {
         "rule": finding.rule,
         "layer": _plain(layer(finding)),
@@ -120,10 +120,32 @@ def _fault(finding: Finding, page: Page) -> dict[str, object]:
         "edits": [edit_line(edit) for edit in fix.edits]
         if fix is not None and kept
         else [],
-        "others": "; ".join(others),
+        "dropped": [_tried(one) for one in dropped],
+        "others": "; ".join(_untried(finding)),
         "cause": page.cause,
         "prevention": page.prevention,
         "references": page.references,
+    }
+
+
+def _untried(finding: Finding) -> Iterator[str]:
+    """Yield the cures that nobody tried, since another one mended the fault before."""
+    fixes = (finding.fix, *finding.alternatives)
+    outcome = finding.outcome
+    attempts = () if outcome is None else outcome.attempts
+    tried = {title for one in attempts for title in one.titles}
+    yield from (one.title for one in fixes if one is not None and one.title not in tried)
+
+
+def _tried(attempt: Attempt) -> dict[str, str]:
+    """Return what the template shows of a try that was dropped."""
+    return {
+        "title": _plain("; ".join(attempt.titles)),
+        "edits": str(attempt.edits),
+        "before": short(attempt.error_before),
+        "after": short(attempt.error_after),
+        "reason": _plain(attempt.reason),
+        "round": str(attempt.round),
     }
 
 

@@ -13,7 +13,7 @@ from analyzer.core.report import (
     ProbeSummary,
     Report,
 )
-from analyzer.core.types import Finding, Fix, Outcome, Permutation
+from analyzer.core.types import Attempt, Finding, Fix, Outcome, Permutation
 from analyzer.reports.edits import edit_object
 
 SCHEMA = "pivotfix/report/1"
@@ -60,6 +60,7 @@ def as_object(report: Report) -> dict[str, object]:
         "tool": {"name": "pivotfix", "version": tool_version()},
         "command": report.command,
         "verdict": report.verdict.value,
+        "ended": report.ended or None,
         "source": _model(report.source),
         "target": _model(report.target),
         "probe": _probe(report.probe),
@@ -171,6 +172,19 @@ def _outcome(outcome: Outcome | None) -> dict[str, object] | None:
         "reason": outcome.reason,
         "error_before": outcome.error_before,
         "error_after": outcome.error_after,
+        "attempts": [_attempt(one) for one in outcome.attempts],
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, object]:
+    return {
+        "titles": list(attempt.titles),
+        "edits": attempt.edits,
+        "verdict": attempt.verdict.value,
+        "reason": attempt.reason,
+        "error_before": attempt.error_before,
+        "error_after": attempt.error_after,
+        "round": attempt.round,
     }
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analyzer.core.report import Coverage, ModelSummary, OutputPair, Report, Verdict
-from analyzer.core.types import Finding, Status, TryVerdict, Where
+from analyzer.core.types import Finding, Outcome, Status, TryVerdict, Where
 from analyzer.reports.numbers import counted, over_floor, share, short, times_floor
 
 WIDTH = 100
@@ -24,6 +24,9 @@ LONG_NAME = re.compile(rf"[^\s,()]{{{LONGEST_NAME},}}[^\s,():.]")
 
 MOST_LISTED = 5
 """Things not compared that are listed; ``-v`` shows all."""
+
+MOST_TRIED = 2
+"""Tries of a finding that were dropped and are listed; ``-v`` shows all."""
 
 COLOURS = {
     Verdict.EQUIVALENT: "bold green",
@@ -175,13 +178,13 @@ def _details(findings: Sequence[Finding], *, verbosity: int) -> Table:
     """Return a paragraph per finding: its sentence, its tensors, its cure."""
     table = Table.grid(padding=(0, 1))
     for number, finding in enumerate(findings, start=1):
-        facts = (finding.message, *_facts(finding))
+        facts = (finding.message, *_facts(finding, verbosity=verbosity))
         shown = facts if verbosity > 0 else tuple(shortened(fact) for fact in facts)
         table.add_row(f"{number}.", Text("\n".join(shown), overflow="fold"))
     return table
 
 
-def _facts(finding: Finding) -> Iterator[str]:
+def _facts(finding: Finding, *, verbosity: int) -> Iterator[str]:
     if finding.target_tensors:
         yield f"at {', '.join(finding.target_tensors)}"
     if finding.location:
@@ -190,8 +193,20 @@ def _facts(finding: Finding) -> Iterator[str]:
         yield f"made by {finding.where.value.replace('_', ' ')}, not by the conversion"
     if finding.outcome is not None:
         yield f"{finding.outcome.verdict.value}: {finding.outcome.reason}"
+        yield from _dropped(finding.outcome, verbosity=verbosity)
     elif finding.fix is not None:
         yield f"fix: {finding.fix.title}"
+
+
+def _dropped(outcome: Outcome, *, verbosity: int) -> Iterator[str]:
+    """Yield what was tried and dropped, with the error of the region before and after."""
+    tries = [one for one in outcome.attempts if one.verdict is TryVerdict.REJECTED]
+    listed = tries if verbosity > 0 else tries[:MOST_TRIED]
+    for one in listed:
+        errors = f"{short(one.error_before)} → {short(one.error_after)}"
+        yield f"dropped: {'; '.join(one.titles)} ({errors}: {one.reason})"
+    if len(tries) > len(listed):
+        yield f"dropped: {len(tries) - len(listed)} more; -v shows them"
 
 
 def shortened(sentence: str) -> str:
@@ -205,6 +220,8 @@ def shortened(sentence: str) -> str:
 
 def _compared(report: Report, shown: Sequence[Finding], *, verbosity: int) -> Iterator[str]:
     """Yield what was compared, and what was not."""
+    if report.ended and (verbosity > 0 or report.verdict is not Verdict.REPAIRED):
+        yield f"ended: {report.ended}"
     probe = report.probe
     seed = f", seed {probe.seed}" if probe.kind == "synthetic" else ""
     yield f"probes: {counted(probe.samples, f'{probe.kind} sample')}{seed}"

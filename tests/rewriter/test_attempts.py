@@ -1,6 +1,5 @@
-"""Fixes are kept on their own region's error: the least that mends, and no more."""
+"""Fixes are kept on their own region's error, and what was tried is told."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,87 +9,12 @@ from onnx import TensorProto, helper
 
 from analyzer.core.options import Options
 from analyzer.core.report import Verdict
-from analyzer.core.types import (
-    Edit,
-    Fault,
-    Fix,
-    Pivot,
-    Region,
-    ReplaceRegion,
-    SetAttribute,
-)
+from analyzer.core.types import Pivot, TryVerdict
 from analyzer.diff import analyse
 from rewriter import attempts
-from rewriter.attempts import Kept, Trial
+from rewriter.kept import Trial
 from rewriter.repair import repair
 from rules.discovery import ours
-
-
-def fault(name: str) -> Fault:
-    """Return a fault of the region that gives one tensor."""
-    region = Region((), (), (name,))
-    return Fault(
-        region,
-        region,
-        (),
-        (),
-        (),
-        (),
-        (),
-        (),
-        1.0,
-        1e-6,
-        1.0,
-        1,
-        1,
-        (),
-    )
-
-
-def kept(name: str) -> Kept:
-    """Return a kept fix for a region, which sets the attribute of its name."""
-    fix = Fix(f"mend {name}", (SetAttribute("node", name, 1),))
-    return Kept(((name, fix),), fault(name), 1.0, 0.0)
-
-
-class Told:
-    """A trial in which one edit mends a region that another one mends too."""
-
-    def __init__(self, enough: dict[str, set[str]]) -> None:
-        self.enough = enough
-
-    def error(self, those: Sequence[Kept], edits: Sequence[Edit], region: Fault) -> float:
-        """Return no error where an edit that is enough for the region is there."""
-        everything = [*edits, *(edit for one in those for edit in one.edits)]
-        done = {one.attribute for one in everything if isinstance(one, SetAttribute)}
-        return 0.0 if self.enough[region.target.outputs[0]] & done else 1.0
-
-
-def test_edit_that_another_makes_superfluous_is_dropped() -> None:
-    """Where the first edit mends both regions, the second leaves again."""
-    trial = Told({"a": {"a"}, "b": {"a", "b"}})
-
-    left = attempts._ablated(trial, (kept("a"), kept("b")))  # type: ignore[arg-type]
-
-    assert [one.fixes[0][0] for one in left] == ["a"]
-
-
-def test_edits_that_are_needed_stay() -> None:
-    """Where each region needs its own edit, both stay."""
-    trial = Told({"a": {"a"}, "b": {"b"}})
-
-    left = attempts._ablated(trial, (kept("a"), kept("b")))  # type: ignore[arg-type]
-
-    assert [one.fixes[0][0] for one in left] == ["a", "b"]
-
-
-def test_smaller_fix_is_tried_first() -> None:
-    """Where setting an attribute mends too, no region is replaced."""
-    graph = onnx.GraphProto()
-    whole = Fix("replace", (ReplaceRegion(("node", "other"), graph, 18),))
-    small = Fix("set", (SetAttribute("node", "a", 1),))
-
-    assert sorted([whole, small], key=attempts._breadth) == [small, whole]
 
 
 @pytest.fixture
@@ -149,6 +73,8 @@ def test_refused_fix_says_why(turned: tuple[str, str]) -> None:
     assert not tried.kept
     reasons = [outcome.reason for outcome in tried.outcomes.values()]
     assert all("the format has no word for it" in reason for reason in reasons)
+    tries = [one for outcome in tried.outcomes.values() for one in outcome.attempts]
+    assert {one.verdict for one in tries} == {TryVerdict.REJECTED}
 
 
 def _none(pivot: Pivot) -> tuple[()]:

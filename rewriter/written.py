@@ -1,0 +1,68 @@
+"""The mended model as its own runtime sees it, and then in its place."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from analyzer.core.errors import ExportError, PivotfixError
+from analyzer.core.types import Feeds, Pivot
+from analyzer.judge import NEGLIGIBLE
+from analyzer.pivot import load
+from analyzer.runtime.metrics import relative_error
+from rewriter.destination import ONNX
+from rewriter.export import copy, export
+
+
+@contextmanager
+def written(
+    target: Pivot, mended: Pivot, suffix: str, *, trust_code: bool
+) -> Iterator[Pivot]:
+    """Give the mended model as its own runtime sees it.
+
+    What ONNX Runtime runs is the edited proto itself; any other format is written to a
+    folder that goes afterwards, and loaded from there.
+
+    Args:
+        target: The model as it was loaded.
+        mended: Its pivot after the repair.
+        suffix: Of OUT, which tells the format.
+        trust_code: Whether code that comes with the model may run.
+    """
+    if suffix == ONNX:
+        yield mended
+        return
+    with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
+        path = Path(folder) / f"mended{suffix}"
+        export(target, mended.model, path)
+        yield load(str(path), trust_code=trust_code)
+
+
+def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:
+    """Write the mended model to OUT: the proven bytes, or the proven proto.
+
+    Args:
+        target: The model as it was loaded.
+        proven: What `written` gave.
+        feeds: One sample for it, on which both must agree.
+        out: Where it goes.
+
+    Raises:
+        PivotfixError: What was written is not what was proven; OUT is gone again.
+    """
+    if out.suffix.lower() != ONNX:
+        copy(proven, out)
+        return
+    export(target, proven.model, out)
+    ours = proven.run_native(feeds)
+    try:
+        theirs = load(str(out), trust_code=False).run_native(feeds)
+    except PivotfixError:  # what was written cannot be proven, so it must not stay
+        out.unlink()
+        raise
+    if any(relative_error(theirs[name], ours[name]) > NEGLIGIBLE for name in ours):
+        out.unlink()
+        raise ExportError(
+            f"{out} does not compute what was proven, so it was removed again",
+            hint="check the disk, and that nothing else writes to that folder",
+        )
