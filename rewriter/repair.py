@@ -3,76 +3,32 @@
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from analyzer.core.errors import RunError, UsageError
 from analyzer.core.options import Judge, Options, Progress, silent
 from analyzer.core.report import OutputPair, Report, Verdict
-from analyzer.core.types import Finding, Pivot
-from analyzer.diff import Analysis, Clock, analyse_pivots
+from analyzer.core.types import Pivot
+from analyzer.diff import Clock, analyse_pivots
 from analyzer.explained import installed_rules
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.pivot import load
 from analyzer.probes import draw, held_out
-from rewriter.attempts import Round, attempt
-from rewriter.choices import mendable
-from rewriter.chosen import Chosen, chosen_edits, harm
+from rewriter.case import Case
 from rewriter.destination import ONNX, check_destination, check_patch
-from rewriter.export import OWN_FORMAT, copy, refusal
-from rewriter.kept import Trial, end
+from rewriter.export import OWN_FORMAT, copy
 from rewriter.limits import ROUNDS, Limits
-from rewriter.outcome import NO_HELP, NOTHING_LEFT, Repaired, report, untouched
+from rewriter.outcome import Repaired, report, untouched
 from rewriter.patch import Cure, write_patch
-from rewriter.verify import Judgement, judgement
-from rewriter.written import publish, written
+from rewriter.proof import proof
+from rewriter.rounds import Tries, tried_rounds
+from rewriter.verify import judgement
+from rewriter.written import publish
 
 UNPROVEN = "the source does not run as a whole, so that no repair can be proven"
-
-MOVED = 1e-3
-"""Share by which the error of a fault must have moved since its fixes failed, for them to
-be tried again: another fix has changed what they change."""
-
 EQUIVALENT = "it was equivalent already"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Case:
-    """A pair under repair.
-
-    Attributes:
-        source: The source.
-        target: The target as it was loaded.
-        options: How the pair is probed and judged.
-        rules: The rule book.
-        seen: Measures targets on the probes that fixes were found with.
-        unseen: Measures targets on the held-out ones.
-        first: The analysis of the pair as it stands.
-        suffix: Of OUT.
-        clock: Seconds by stage.
-        limits: When to stop trying.
-    """
-
-    source: Pivot
-    target: Pivot
-    options: Options
-    rules: Sequence[Judge]
-    seen: Judgement
-    unseen: Judgement
-    first: Analysis
-    suffix: str
-    clock: Clock
-    limits: Limits
-
-    @property
-    def floors(self) -> dict[str, float]:
-        """Relative error that rounding makes, by target output name."""
-        return {pair.target: pair.noise_floor for pair in self.first.report.outputs}
-
-    def refusal(self, edited: Pivot) -> str:
-        """Return why an edited target cannot be written, empty where it can."""
-        return refusal(self.target, edited.model, self.suffix)
 
 
 def repair(  # noqa: PLR0913 - a command with its options
@@ -145,12 +101,14 @@ def repair(  # noqa: PLR0913 - a command with its options
         return _unproven(first.report)
     own = OWN_FORMAT.get(right.framework, ONNX)
     suffix = own if out is None else out.suffix.lower()
-    case = _Case(left, right, options, book, seen, unseen, first, suffix, clock, limits)
+    case = Case(
+        left, right, options, book, seen, unseen, first, suffix, clock, limits, progress
+    )
     if first.report.verdict is Verdict.EQUIVALENT:
-        case = _asked_further(case, progress)
+        case = _asked_further(case)
     if case.first.report.verdict is Verdict.EQUIVALENT:
         return _copied(case, out, dry_run=dry_run)
-    return _repaired(case, None if dry_run else out, progress, patch)
+    return _repaired(case, None if dry_run else out, patch)
 
 
 def _unproven(base: Report) -> Report:
@@ -171,56 +129,42 @@ def _loaded(
     return left, right
 
 
-def _asked_further(case: _Case, progress: Progress) -> _Case:
+def _asked_further(case: Case) -> Case:
     """Return the case of an equivalent pair, analysed anew if held-out probes disagree."""
     pairs, floors = case.unseen.outputs(case.target), case.floors
     if pairs and all(  # no pair at all: the target refuses a held-out probe
         pair.within or pair.relative_error <= floors.get(pair.target, 0.0) for pair in pairs
     ):
         return case
-    return replace(case, first=_analysed(case, case.target, progress, everything=True))
+    return replace(case, first=case.analysed(case.target, everything=True))
 
 
-def _copied(case: _Case, out: Path | None, *, dry_run: bool) -> Report:
+def _copied(case: Case, out: Path | None, *, dry_run: bool) -> Report:
     """Write the target as it is; it is equivalent already."""
     if out is not None and not dry_run:
         copy(case.target, out)
     return untouched(case.first.report, Verdict.REPAIRED, ended=EQUIVALENT)
 
 
-def _repaired(
-    case: _Case, out: Path | None, progress: Progress, patch: Path | None
-) -> Report:
+def _repaired(case: Case, out: Path | None, patch: Path | None) -> Report:
     """Mend the target as far as rules can, and write what is proven better."""
-    with case.clock("repair"):
-        rounds, ended = _rounds(case, progress)
-        chain, judges = tuple(one.kept for one in rounds), (case.seen, case.unseen)
-        chosen = chosen_edits(case.target, chain, judges, case.floors)
-    done = Repaired(case.first, rounds, chosen, ended)
-    if not any(chosen.chain):
-        return report(done, None)
-    progress("verifying", 0.0)
-    trust = case.options.trust_code
-    mended = end(case.target, chosen.chain)
-    with (
-        case.clock("verify"),
-        written(case.target, mended, case.suffix, trust_code=trust) as proven,
-    ):
-        worse = harm(case.unseen, case.unseen.outputs(case.target), proven, case.floors)
-        if worse:
-            return report(replace(done, chosen=Chosen((), chosen.taken_out, worse)), None)
-        proof = _analysed(case, proven, progress, everything=True)
+    with ExitStack() as folders:
+        came = proof(case, tried_rounds(case, Tries()), folders)
+        if came.is_doubtful:
+            came = proof(case, tried_rounds(case, came.tries), folders)
+        if came.proven is None or came.report is None:
+            return report(came.done, None)
         if out is not None:
-            inputs = input_pairs(case.source, proven)
-            feeds = target_feeds(case.unseen.probes[0], inputs, proven)
-            publish(case.target, proven, feeds, out)
-        if patch is not None:
-            write_patch(case.target, tuple(_cures(rounds, chosen)), patch)
-    told = report(done, proof.report)
+            inputs = input_pairs(case.source, came.proven)
+            feeds = target_feeds(case.unseen.probes[0], inputs, came.proven)
+            publish(case.target, came.proven, feeds, out)
+    if patch is not None:
+        write_patch(case.target, tuple(_cures(came.done)), patch)
+    told = report(came.done, came.report)
     return replace(told, before=_as_it_was(case) or told.before)
 
 
-def _as_it_was(case: _Case) -> tuple[OutputPair, ...]:
+def _as_it_was(case: Case) -> tuple[OutputPair, ...]:
     """Return the outputs of the target as it was loaded, on the probes of the proof."""
     both = case.seen, case.unseen
     probes = tuple(probe for one in both for probe in one.probes)
@@ -229,65 +173,11 @@ def _as_it_was(case: _Case) -> tuple[OutputPair, ...]:
     return whole.outputs(case.target)
 
 
-def _cures(rounds: Sequence[Round], chosen: Chosen) -> Iterator[Cure]:
+def _cures(done: Repaired) -> Iterator[Cure]:
     """Yield the edits that are in the mended model, in order, each with its rule."""
-    rules = {one.id: one.rule for each in rounds for one in each.tried}
-    for kept in chosen.chain:
+    rules = {one.id: one.rule for each in done.rounds for one in each.tried}
+    for kept in done.chosen.chain:
         for one in kept:
             names = ", ".join(dict.fromkeys(rules.get(name, "") for name, _ in one.fixes))
             titles = "; ".join(fix.title for _, fix in one.fixes)
             yield Cure(names, titles, one.edits)
-
-
-def _rounds(case: _Case, progress: Progress) -> tuple[tuple[Round, ...], str]:
-    """Return what was kept of each round, since a fix may unmask a fault, and the end."""
-    done: list[Round] = []
-    target, findings = case.target, case.first.report.findings
-    for count in range(case.limits.rounds):
-        progress("repairing", count / case.limits.rounds)
-        new = _worth_trying(findings, done)
-        if not new:
-            return tuple(done), NO_HELP if mendable(findings) else NOTHING_LEFT
-        again = partial(_faults, case, progress)
-        trial = Trial(target, case.seen, case.refusal, again, case.limits, count + 1)
-        done.append(attempt(trial, new))
-        if case.limits.is_over:
-            return tuple(done), case.limits.too_late
-        if not done[-1].kept:
-            return tuple(done), NO_HELP
-        target = done[-1].end
-        if count + 1 < case.limits.rounds:
-            findings = _faults(case, progress, target)
-    return tuple(done), case.limits.too_often
-
-
-def _worth_trying(findings: Sequence[Finding], done: Sequence[Round]) -> list[Finding]:
-    """Return the faults that are new, or whose error another fix has moved."""
-    last = {one.id: one.local_error for each in done for one in each.tried}
-    return [
-        one
-        for one in mendable(findings)
-        if one.id not in last
-        or not math.isclose(one.local_error, last[one.id], rel_tol=MOVED)
-    ]
-
-
-def _faults(case: _Case, progress: Progress, target: Pivot) -> tuple[Finding, ...]:
-    """Return what is left to find in an edited target."""
-    return _analysed(case, target, progress).report.findings
-
-
-def _analysed(
-    case: _Case, target: Pivot, progress: Progress, *, everything: bool = False
-) -> Analysis:
-    """Return the analysis of a target on the probes fixes are found with, or on all."""
-    probes = (*case.seen.probes, *(case.unseen.probes if everything else ()))
-    summary = replace(case.first.report.probe, samples=len(probes))
-    return analyse_pivots(
-        case.source,
-        target,
-        options=case.options,
-        rules=case.rules,
-        progress=progress,
-        probes=(probes, summary),
-    )

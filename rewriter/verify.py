@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import onnx
@@ -15,7 +16,7 @@ from analyzer.matching.ends import input_pairs, target_feeds
 from analyzer.outputs import NativeRuns, output_pairs
 from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.region import region_error
-from analyzer.runtime.session import open_session
+from analyzer.runtime.session import Session, open_session
 from analyzer.view.inline import opened
 from rewriter.parts import EVERYTHING
 from rewriter.surgeon import Applied
@@ -88,8 +89,12 @@ def edited_pivot(pivot: Pivot, applied: Applied) -> Pivot:
     model, folder = applied.model, pivot.folder
     names = [spec.name for spec in pivot.outputs]
 
+    @cache
+    def session() -> Session:
+        return open_session(model, folder, optimize=True)
+
     def run(feeds: Feeds) -> Feeds:
-        return open_session(model, folder, optimize=True).run(feeds, names)
+        return session().run(feeds, names)
 
     constant = {tensor.name for tensor in model.graph.initializer}
     fed = (value for value in model.graph.input if value.name not in constant)

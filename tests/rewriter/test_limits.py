@@ -14,6 +14,8 @@ from analyzer.core.options import Options
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Fault, Finding, Fix, SetAttribute, TryVerdict
 from analyzer.runtime import region
+from cli import main
+from rewriter import case
 from rewriter.limits import Limits
 from rewriter.repair import repair
 from rules.discovery import ours
@@ -169,3 +171,44 @@ def test_rejected_fix_costs_one_run_of_its_region(
     assert len(outcome.attempts) == 3
     assert len(opened) - 2 * without == 3
     assert set(opened[-3:]) == {1}
+
+
+def test_single_fault_is_repaired_with_two_analyses(
+    pair: Callable[..., tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the pair as it stood, the proof is the one analysis that is made."""
+    asked: list[object] = []
+    original = case.analyse_pivots
+
+    def counted(*both: object, **more: object) -> object:
+        asked.append(both)
+        return original(*both, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(case, "analyse_pivots", counted)
+    report = mended(pair(("0.3", "0.9")), tmp_path / "out.onnx")
+
+    assert report.verdict is Verdict.REPAIRED
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("words", [["--timeout", "0"], ["--max-rounds", "0"]])
+def test_limit_of_nothing_is_refused(
+    pair: Callable[..., tuple[str, str]],
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    """No time and no rounds are no repair: the message names the word."""
+    code = main(["repair", *pair(), "--dry-run", *words])
+
+    assert code == 2
+    assert f"argument {words[0]}: 0 is" in capsys.readouterr().err
+
+
+def test_limits_are_told_on_the_screen(
+    pair: Callable[..., tuple[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever set the limit reads that it ended the repair."""
+    code = main(["repair", *pair(*THREE), "--dry-run", "--timeout", "1e-6"])
+
+    assert code == 1
+    assert "ended: the 1e-06 seconds of --timeout were over" in capsys.readouterr().out

@@ -1,0 +1,73 @@
+"""A pair under repair: its models, its measures, and its analyses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from analyzer.core.options import Judge, Options, Progress
+from analyzer.core.types import Finding, Pivot
+from analyzer.diff import Analysis, Clock, analyse_pivots
+from rewriter.export import refusal
+from rewriter.limits import Limits
+from rewriter.verify import Judgement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """A pair under repair.
+
+    Attributes:
+        source: The source.
+        target: The target as it was loaded.
+        options: How the pair is probed and judged.
+        rules: The rule book.
+        seen: Measures targets on the probes that fixes were found with.
+        unseen: Measures targets on the held-out ones.
+        first: The analysis of the pair as it stands.
+        suffix: Of OUT.
+        clock: Seconds by stage.
+        limits: When to stop trying.
+        progress: Told what is being done.
+    """
+
+    source: Pivot
+    target: Pivot
+    options: Options
+    rules: Sequence[Judge]
+    seen: Judgement
+    unseen: Judgement
+    first: Analysis
+    suffix: str
+    clock: Clock
+    limits: Limits
+    progress: Progress
+
+    @property
+    def floors(self) -> dict[str, float]:
+        """Relative error that rounding makes, by target output name."""
+        return {pair.target: pair.noise_floor for pair in self.first.report.outputs}
+
+    def refusal(self, edited: Pivot) -> str:
+        """Return why an edited target cannot be written, empty where it can."""
+        return refusal(self.target, edited.model, self.suffix)
+
+    def analysed(self, target: Pivot, *, everything: bool = False) -> Analysis:
+        """Return the analysis of an edited target.
+
+        Args:
+            target: The edited target.
+            everything: Whether on all probes, not on those alone that fixes are found with.
+        """
+        probes = (*self.seen.probes, *(self.unseen.probes if everything else ()))
+        summary = replace(self.first.report.probe, samples=len(probes))
+        return analyse_pivots(
+            self.source,
+            target,
+            options=self.options,
+            rules=self.rules,
+            progress=self.progress,
+            probes=(probes, summary),
+        )
+
+    def faults(self, target: Pivot) -> tuple[Finding, ...]:
+        """Return what is left to find in an edited target."""
+        return self.analysed(target).report.findings

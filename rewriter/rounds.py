@@ -1,0 +1,84 @@
+"""Round after round: a kept fix may unmask a fault behind it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analyzer.core.types import Finding, Pivot
+from rewriter.attempts import Round, attempt
+from rewriter.case import Case
+from rewriter.choices import mendable
+from rewriter.kept import Trial
+from rewriter.outcome import NO_HELP, NOTHING_LEFT
+
+MOVED = 1e-3
+"""Share by which the error of a fault must have moved since its fixes failed, for them to
+be tried again: another fix has changed what they change."""
+
+LOOKS_MENDED = "no output is off any more"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tries:
+    """The rounds so far, and why they ended."""
+
+    rounds: tuple[Round, ...] = ()
+    ended: str = ""
+
+
+def tried_rounds(case: Case, before: Tries) -> Tries:
+    """Return what was kept of each round, since a fix may unmask a fault, and the end.
+
+    The first time, rounds end where the outputs look mended, since the proof says more;
+    where it says otherwise, they are taken up again.
+
+    Args:
+        case: The pair.
+        before: The rounds that were thought to be enough; none, the first time.
+    """
+    with case.clock("repair"):
+        done = list(before.rounds)
+        target = done[-1].end if done else case.target
+        findings: Sequence[Finding] = case.first.report.findings
+        while len(done) < case.limits.rounds:
+            case.progress("repairing", len(done) / case.limits.rounds)
+            if done:
+                findings = case.faults(target)
+            new = _worth_trying(findings, done)
+            if not new:
+                ended = NO_HELP if mendable(findings) else NOTHING_LEFT
+                return Tries(tuple(done), ended)
+            again = case.faults
+            limits, turn = case.limits, len(done) + 1
+            trial = Trial(target, case.seen, case.refusal, again, limits, turn)
+            done.append(attempt(trial, new))
+            target = done[-1].end
+            ended = _ended(case, done[-1], target, again=bool(before.rounds))
+            if ended:
+                return Tries(tuple(done), ended)
+    return Tries(tuple(done), case.limits.too_often)
+
+
+def _ended(case: Case, last: Round, target: Pivot, *, again: bool) -> str:
+    """Return why the rounds end after this one; empty where they go on."""
+    if case.limits.is_over:
+        return case.limits.too_late
+    if not last.kept:
+        return NO_HELP
+    pairs = () if again else case.seen.outputs(target)
+    mended = (
+        pair.within or pair.relative_error <= case.floors.get(pair.target, 0.0)
+        for pair in pairs
+    )
+    return LOOKS_MENDED if pairs and all(mended) else ""
+
+
+def _worth_trying(findings: Sequence[Finding], done: Sequence[Round]) -> list[Finding]:
+    """Return the faults that are new, or whose error another fix has moved."""
+    last = {one.id: one.local_error for each in done for one in each.tried}
+    return [
+        one
+        for one in mendable(findings)
+        if one.id not in last
+        or not math.isclose(one.local_error, last[one.id], rel_tol=MOVED)
+    ]
