@@ -7,6 +7,7 @@ from analyzer.core.options import Judge, Options, Progress
 from analyzer.core.types import Finding, Pivot
 from analyzer.diff import Analysis, Clock, analyse_pivots
 from rewriter.export import refusal
+from rewriter.heldout import HeldOut
 from rewriter.limits import Limits
 from rewriter.verify import Judgement
 
@@ -21,7 +22,7 @@ class Case:
         options: How the pair is probed and judged.
         rules: The rule book.
         seen: Measures targets on the probes that fixes were found with.
-        unseen: Measures targets on the held-out ones.
+        unseen: What must not get worse: the outputs on the held-out ones.
         first: The analysis of the pair as it stands.
         suffix: Of OUT.
         clock: Seconds by stage.
@@ -34,17 +35,12 @@ class Case:
     options: Options
     rules: Sequence[Judge]
     seen: Judgement
-    unseen: Judgement
+    unseen: HeldOut
     first: Analysis
     suffix: str
     clock: Clock
     limits: Limits
     progress: Progress
-
-    @property
-    def floors(self) -> dict[str, float]:
-        """Relative error that rounding makes, by target output name."""
-        return {pair.target: pair.noise_floor for pair in self.first.report.outputs}
 
     def refusal(self, edited: Pivot) -> str:
         """Return why an edited target cannot be written, empty where it can."""
@@ -57,7 +53,7 @@ class Case:
             target: The edited target.
             everything: Whether on all probes, not on those alone that fixes are found with.
         """
-        probes = (*self.seen.probes, *(self.unseen.probes if everything else ()))
+        probes = (*self.seen.probes, *(self.unseen.judges[0].probes if everything else ()))
         summary = replace(self.first.report.probe, samples=len(probes))
         return analyse_pivots(
             self.source,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Pivot
 from rewriter.case import Case
-from rewriter.chosen import Chosen, chosen_edits, harm
+from rewriter.chosen import Chosen, chosen_edits
 from rewriter.kept import end
 from rewriter.outcome import Repaired
 from rewriter.rounds import LOOKS_MENDED, Tries
@@ -46,7 +46,7 @@ def proof(case: Case, tries: Tries, folders: ExitStack) -> Proof:
     """
     with case.clock("repair"):
         chain = tuple(one.kept for one in tries.rounds)
-        chosen = chosen_edits(case.target, chain, (case.seen, case.unseen), case.floors)
+        chosen = chosen_edits(case.target, chain, case.seen, case.unseen)
     done = Repaired(case.first, tries.rounds, chosen, tries.ended)
     if not any(chosen.chain):
         return Proof(tries, done)
@@ -57,15 +57,9 @@ def proof(case: Case, tries: Tries, folders: ExitStack) -> Proof:
         proven = folders.enter_context(
             written(case.target, mended, case.suffix, trust_code=trust)
         )
-        worse = "" if proven is mended else _worse(case, proven)
+        worse = "" if proven is mended else case.unseen.harm(proven)
         if worse:
             chosen = Chosen((), chosen.taken_out, worse)
             return Proof(tries, replace(done, chosen=chosen))
         told = case.analysed(proven, everything=True).report
     return Proof(tries, done, proven, told)
-
-
-def _worse(case: Case, proven: Pivot) -> str:
-    """Return which output is worse than before in the target's own runtime."""
-    before = case.unseen.outputs(case.target)
-    return harm(case.unseen, before, proven, case.floors)

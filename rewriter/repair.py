@@ -19,6 +19,7 @@ from analyzer.probes import draw, held_out
 from rewriter.case import Case
 from rewriter.destination import ONNX, check_destination, check_patch
 from rewriter.export import OWN_FORMAT, copy
+from rewriter.heldout import held_out_outputs
 from rewriter.limits import ROUNDS, Limits
 from rewriter.outcome import Repaired, report, untouched
 from rewriter.patch import Cure, write_patch
@@ -96,7 +97,9 @@ def repair(  # noqa: PLR0913 - a command with its options
     try:
         with clock("held out"):
             seen = judgement(left, probes[0], options)
-            unseen = judgement(left, held_out(fitted, options, probes[0]), options)
+            spare = judgement(left, held_out(fitted, options, probes[0]), options)
+            floors = {pair.target: pair.noise_floor for pair in first.report.outputs}
+            unseen = held_out_outputs(right, spare, floors)
     except RunError:  # a custom operator: the rest was compared, but proves no repair
         return _unproven(first.report)
     own = OWN_FORMAT.get(right.framework, ONNX)
@@ -131,7 +134,7 @@ def _loaded(
 
 def _asked_further(case: Case) -> Case:
     """Return the case of an equivalent pair, analysed anew if held-out probes disagree."""
-    pairs, floors = case.unseen.outputs(case.target), case.floors
+    pairs, floors = case.unseen.before[0], case.unseen.floors
     if pairs and all(  # no pair at all: the target refuses a held-out probe
         pair.within or pair.relative_error <= floors.get(pair.target, 0.0) for pair in pairs
     ):
@@ -156,7 +159,7 @@ def _repaired(case: Case, out: Path | None, patch: Path | None) -> Report:
             return report(came.done, None)
         if out is not None:
             inputs = input_pairs(case.source, came.proven)
-            feeds = target_feeds(case.unseen.probes[0], inputs, came.proven)
+            feeds = target_feeds(case.unseen.judges[0].probes[0], inputs, came.proven)
             publish(case.target, came.proven, feeds, out)
     if patch is not None:
         write_patch(case.target, tuple(_cures(came.done)), patch)
@@ -166,7 +169,7 @@ def _repaired(case: Case, out: Path | None, patch: Path | None) -> Report:
 
 def _as_it_was(case: Case) -> tuple[OutputPair, ...]:
     """Return the outputs of the target as it was loaded, on the probes of the proof."""
-    both = case.seen, case.unseen
+    both = case.seen, case.unseen.judges[0]
     probes = tuple(probe for one in both for probe in one.probes)
     expected = tuple(given for one in both for given in one.expected)
     whole = replace(case.seen, probes=probes, expected=expected)

@@ -67,7 +67,7 @@ def _ended(case: Case, last: Round, target: Pivot, *, again: bool) -> str:
         return NO_HELP
     pairs = () if again else case.seen.outputs(target)
     mended = (
-        pair.within or pair.relative_error <= case.floors.get(pair.target, 0.0)
+        pair.within or pair.relative_error <= case.unseen.floors.get(pair.target, 0.0)
         for pair in pairs
     )
     return LOOKS_MENDED if pairs and all(mended) else ""

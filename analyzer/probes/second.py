@@ -4,7 +4,7 @@ A size that a converter froze works at the size it was frozen to, which is the o
 every other sample has.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -30,6 +30,9 @@ SHAPING = {
     "Tile": ("repeats",),
 }
 """Settings in which a size can be frozen."""
+
+Axis = tuple[str, int]
+"""An axis of a source input."""
 
 STATES = {"LSTM": (5, 6), "GRU": (5,), "RNN": (5,)}
 """Input slots of a first state, which has an axis for the batch."""
@@ -59,17 +62,42 @@ def second_sizes(
     for axes, grown in ((batches, _one_more), (others, _larger)):
         sizes = {sample[name].shape[axis] for name, axis in axes if name in sample}
         if sizes and is_frozen(view, sizes):
-            yield {
-                name: _resized(
-                    value,
-                    tuple(
-                        grown(size, value.ndim) if (name, axis) in axes else size
-                        for axis, size in enumerate(value.shape)
-                    ),
-                    np.random.default_rng([seed, place]),
-                )
-                for place, (name, value) in enumerate(sample.items())
-            }
+            yield _grown(sample, axes, grown, seed)
+
+
+def second_batch(
+    source: Pivot, target: Pivot, inputs: Sequence[InputPair], sample: Feeds, *, seed: int
+) -> dict[str, Array] | None:
+    """Return a sample of another batch; None where a side declares the batch fixed.
+
+    Args:
+        source: The source.
+        target: The target.
+        inputs: Which target input takes which source input.
+        sample: A sample that both take, by source input name.
+        seed: Seed of the values, which are of the range and kind of the sample's.
+    """
+    axes, _ = _open_axes(source, target, inputs)
+    if not any(name in sample for name, _ in axes):
+        return None
+    return _grown(sample, axes, _one_more, seed)
+
+
+def _grown(
+    sample: Feeds, axes: Collection[Axis], grown: Callable[[int, int], int], seed: int
+) -> dict[str, Array]:
+    """Return a sample some of whose axes are longer."""
+    return {
+        name: _resized(
+            value,
+            tuple(
+                grown(size, value.ndim) if (name, axis) in axes else size
+                for axis, size in enumerate(value.shape)
+            ),
+            np.random.default_rng([seed, place]),
+        )
+        for place, (name, value) in enumerate(sample.items())
+    }
 
 
 def is_frozen(view: View, sizes: Collection[int]) -> bool:
@@ -103,10 +131,6 @@ def _names_one(shape: Sequence[int], sizes: Collection[int]) -> bool:
         for one in shape
         for size in sizes
     )
-
-
-Axis = tuple[str, int]
-"""An axis of a source input."""
 
 
 def _open_axes(

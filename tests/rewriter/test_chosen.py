@@ -10,7 +10,14 @@ from onnx import numpy_helper
 
 from analyzer.core.options import Options
 from analyzer.core.report import Verdict
-from analyzer.core.types import Fault, Finding, Fix, SetConstant, TryVerdict
+from analyzer.core.types import (
+    Fault,
+    Finding,
+    Fix,
+    ReplaceRegion,
+    SetConstant,
+    TryVerdict,
+)
 from rewriter.repair import repair
 from rules.discovery import ours
 
@@ -100,3 +107,37 @@ def test_fix_without_harm_is_written_alone(paths: tuple[str, str], tmp_path: Pat
     }
     mended = onnx.load(tmp_path / "o.onnx")
     assert mended.graph.node[-1].attribute[0].f == pytest.approx(0.1)
+
+
+def leaky(slope: float) -> str:
+    """Return a network of any batch with one operator, as text."""
+    return f"""<ir_version: 9, opset_import: ["": 17]>
+        net (float[N,4] x) => (float[N,4] y) {{ y = LeakyRelu<alpha = {slope}>(x) }}"""
+
+
+class Freezing:
+    """Our rules, with a cure that computes the right numbers for one batch alone."""
+
+    slug = "freezing"
+
+    def judge(self, fault: Fault) -> tuple[Finding, ...]:
+        """Return our finding with another operator that is right, and then a shape."""
+        found = next(rule.judge(fault) for rule in ours() if rule.judge(fault))[0]
+        graph = onnx.parser.parse_graph("""
+            part (float[N,4] x) => (float[N,4] y) <int64[2] shape = {1, 4}>
+            { wide = LeakyRelu<alpha = 0.1>(x)  y = Reshape(wide, shape) }""")
+        fix = Fix("freeze", (ReplaceRegion(("y",), graph, 17),))
+        return (replace(found, fix=fix, alternatives=()),)
+
+
+def test_fix_that_works_at_one_batch_only_is_not_written(
+    paths: tuple[str, str], tmp_path: Path
+) -> None:
+    """Both sides leave the batch open, so that held-out probes have a second one."""
+    for path, slope in zip(paths, (0.1, 0.5), strict=True):
+        onnx.save(onnx.parser.parse_model(leaky(slope)), path)
+    report = repair(*paths, tmp_path / "o.onnx", options=OPTIONS, rules=[Freezing()])
+
+    assert report.verdict is Verdict.UNREPAIRED
+    assert "the model does not run on held-out probes" in report.ended
+    assert not (tmp_path / "o.onnx").exists()
