@@ -7,7 +7,6 @@ import os
 import sys
 import warnings
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +17,7 @@ from analyzer.commandline import (
     MODELS,
     apply_options,
     diff_options,
+    options_of,
     repair_options,
     rule_options,
     trust_and_loudness,
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from analyzer.core.options import Judge, Options, Progress
+    from analyzer.core.options import Judge, Progress
     from analyzer.core.report import Report
     from analyzer.core.types import Pivot
+    from analyzer.reports.fix_report import Page
+    from rewriter.bundle import Bundle
 
 NEEDED = (
     "jinja2", "networkx", "numpy", "onnx", "onnx_graphsurgeon", "onnxruntime", "rich",
@@ -188,9 +190,10 @@ class Version(argparse.Action):
 def _diff(given: argparse.Namespace) -> int:
     """Return the exit code of a comparison."""
     from analyzer.diff import analyse
-    from analyzer.reports.shown import conclude, refuse_two_on_stdout
+    from analyzer.reports.shown import conclude, refuse_two_on_stdout, tell_bundle
 
     refuse_two_on_stdout(given)
+    bundle = _bundle(given)
     with _progress(given) as told:
         analysis = analyse(
             given.source,
@@ -202,12 +205,23 @@ def _diff(given: argparse.Namespace) -> int:
     for note in (*analysis.source.notes, *analysis.target.notes):
         if not given.quiet:
             print(f"note: {note}", file=sys.stderr)
-    return conclude(analysis.report, given)
+    code = conclude(analysis.report, given)
+    if bundle is not None:
+        from rewriter.bundle import write_bundle
+
+        write_bundle(bundle, analysis.report, analysis.source, analysis.target)
+        tell_bundle(analysis.report, given)
+    return code
 
 
 def _repair(given: argparse.Namespace) -> int:
     """Return the exit code of a repair."""
-    from analyzer.reports.shown import conclude, refuse_two_on_stdout, tell_written
+    from analyzer.reports.shown import (
+        conclude,
+        refuse_two_on_stdout,
+        tell_bundle,
+        tell_written,
+    )
     from rewriter.repair import repair
 
     refuse_two_on_stdout(given)
@@ -224,30 +238,46 @@ def _repair(given: argparse.Namespace) -> int:
             patch=given.patch,
             max_rounds=given.max_rounds,
             timeout=given.timeout,
+            bundle=_bundle(given),
         )
     if "markdown" in given.format:
         _write_fix_report(report, given)
     code = conclude(report, given)
     tell_written(report, given)
+    if given.bundle is not None:
+        tell_bundle(report, given)
     return code
+
+
+def _bundle(given: argparse.Namespace) -> Bundle | None:
+    """Return where reproductions go, nowhere unless asked for."""
+    if given.bundle is None:
+        return None
+    from rewriter.bundle import Bundle, check_bundle
+
+    bundle = Bundle(given.bundle, _pages(given))
+    check_bundle(bundle, (given.source, given.target), force=given.force)
+    return bundle
+
+
+def _pages(given: argparse.Namespace) -> dict[str, Page]:
+    """Return what each rule says of the faults of its kind, by its name."""
+    from analyzer.reports.fix_report import Page
+    from rules.catalogue import sections
+    from rules.discovery import all_rules
+
+    known = sections(all_rules(given.rules), "Cause", "Prevention", "References")
+    return {slug: Page(*texts) for slug, texts in known.items()}
 
 
 def _write_fix_report(report: Report, given: argparse.Namespace) -> None:
     """Write the report of a repair for people into the folder of reports."""
     from analyzer.reports.files import write_text
-    from analyzer.reports.fix_report import NAME, Page, fix_report
-    from rules.catalogue import section
-    from rules.discovery import all_rules
+    from analyzer.reports.fix_report import NAME, fix_report
 
-    pages = {
-        rule.slug: Page(
-            section(rule, "Cause"), section(rule, "Prevention"), section(rule, "References")
-        )
-        for rule in all_rules(given.rules)
-    }
     diff = ("diff", given.source, given.target, "--seed", str(given.seed))
     commands = [(*program().split(), *words) for words in (diff, given.words)]
-    write_text(given.report / NAME, fix_report(report, pages, commands))
+    write_text(given.report / NAME, fix_report(report, _pages(given), commands))
 
 
 def _apply(given: argparse.Namespace) -> int:
@@ -323,31 +353,6 @@ def _rules(given: argparse.Namespace) -> int:
     for slug, fault_class, summary in known:
         print(f"{slug:{widest}}  {fault_class:22}  {summary}")
     return 0
-
-
-def options_of(given: argparse.Namespace) -> Options:
-    """Return what the user typed as the analysis takes it.
-
-    Args:
-        given: What the user typed.
-    """
-    from analyzer.core.options import Options
-
-    options = Options(
-        seed=given.seed,
-        inputs=given.inputs,
-        rtol=dict(given.rtol),
-        atol=dict(given.atol),
-        val_range=dict(given.val_range),
-        input_shapes=dict(given.input_shapes),
-        trust_code=given.trust_code,
-        simplify=getattr(given, "simplify", False),
-        pairs=given.pairs,
-        max_memory=given.max_memory,
-    )
-    if given.samples is None:
-        return options
-    return replace(options, samples=given.samples, most_read=0)
 
 
 def _rule_book(given: argparse.Namespace) -> tuple[Judge, ...]:

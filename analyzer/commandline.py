@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from analyzer.core.options import Options
+
 MODELS = "an .onnx, .keras, .tflite or .pt2 file, or file.py:factory"
 """What can be compared, as the help says it."""
 
@@ -22,6 +24,8 @@ def diff_options(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="put both pivots through onnxsim first (extra: optimize)",
     )
+    _bundle(command)
+    command.add_argument("--force", action="store_true", help="replace the bundle")
     _reporting(command)
 
 
@@ -31,13 +35,14 @@ def repair_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("-o", "--output", metavar="OUT", type=Path, help="TARGET's suffix, or .onnx")
     add("--dry-run", action="store_true", help="show the edits, write no model")
-    add("--force", action="store_true", help="replace OUT, and a patch, if they exist")
+    add("--force", action="store_true", help="replace OUT, a patch or a bundle")
     add(
         "--patch",
         metavar="FILE",
         type=Path,
         help="write the kept edits, for apply on another export of TARGET",
     )
+    _bundle(command)
     add(
         "--max-rounds",
         metavar="N",
@@ -63,6 +68,16 @@ def apply_options(command: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="OUT", type=Path, required=True, help="the mended model")
     add("--force", action="store_true", help="replace OUT if it exists")
     trust_and_loudness(command)
+
+
+def _bundle(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--bundle",
+        metavar="DIR",
+        type=Path,
+        help="write a reproduction of each root fault for the converter's maintainers: "
+        "both sides as small models, replay.py, issue.md",
+    )
 
 
 def _pair(command: argparse.ArgumentParser) -> None:
@@ -177,3 +192,30 @@ def trust_and_loudness(command: argparse.ArgumentParser) -> None:
     add = loudness.add_argument
     add("-v", "--verbose", action="store_true", help="show everything")
     add("-q", "--quiet", action="store_true", help="show the verdict alone")
+
+
+def options_of(given: argparse.Namespace) -> Options:
+    """Return what the user typed as the analysis takes it.
+
+    Args:
+        given: What the user typed.
+    """
+    from dataclasses import replace
+
+    from analyzer.core.options import Options
+
+    options = Options(
+        seed=given.seed,
+        inputs=given.inputs,
+        rtol=dict(given.rtol),
+        atol=dict(given.atol),
+        val_range=dict(given.val_range),
+        input_shapes=dict(given.input_shapes),
+        trust_code=given.trust_code,
+        simplify=getattr(given, "simplify", False),
+        pairs=given.pairs,
+        max_memory=given.max_memory,
+    )
+    if given.samples is None:
+        return options
+    return replace(options, samples=given.samples, most_read=0)

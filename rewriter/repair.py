@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from analyzer.core.errors import RunError, UsageError
@@ -16,6 +16,7 @@ from analyzer.explained import installed_rules
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.pivot import load
 from analyzer.probes import draw, held_out
+from rewriter.bundle import Bundle, check_bundle, write_bundle
 from rewriter.case import Case
 from rewriter.destination import ONNX, check_destination, check_patch
 from rewriter.export import OWN_FORMAT, copy
@@ -45,6 +46,7 @@ def repair(  # noqa: PLR0913 - a command with its options
     patch: Path | None = None,
     max_rounds: int = ROUNDS,
     timeout: float = math.inf,
+    bundle: Bundle | None = None,
 ) -> Report:
     """Mend the target, prove it, and write it; source and target are never touched.
 
@@ -60,6 +62,7 @@ def repair(  # noqa: PLR0913 - a command with its options
         patch: Where the kept edits go, to be replayed on another export; None: nowhere.
         max_rounds: Passes over the faults, each with a new analysis.
         timeout: Seconds after which nothing more is tried; what is kept is still proven.
+        bundle: Where a reproduction of each root fault goes; None: nowhere.
 
     Returns:
         A report whose verdict is ``repaired`` (written, equivalent), ``improved`` (written,
@@ -78,40 +81,69 @@ def repair(  # noqa: PLR0913 - a command with its options
         check_destination(source, target, out, force=force)
     if patch is not None:
         check_patch(source, target, out, patch, force=force)
-    clock, limits = Clock(), Limits(max_rounds, timeout)
-    book = installed_rules() if rules is None else rules
-    left, right = _loaded((source, target), options, progress, clock)
+    if bundle is not None:
+        made = [path for path in (out, patch) if path is not None]
+        check_bundle(bundle, [source, target, *made], force=force)
+    limits = Limits(max_rounds, timeout)
+    run = _Run(options, installed_rules() if rules is None else rules, progress, limits)
+    both = _loaded((source, target), run)
+    suffix = OWN_FORMAT.get(both[1].framework, ONNX) if out is None else out.suffix.lower()
+    told = _told(both, suffix, run, _Files(None if dry_run else out, patch))
+    if bundle is not None:
+        write_bundle(bundle, told, *both)
+    return told
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """What a repair goes by: its options, rules, limits and clock, and who is told."""
+
+    options: Options
+    rules: Sequence[Judge]
+    progress: Progress
+    limits: Limits
+    clock: Clock = field(default_factory=Clock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What a repair writes; None: it does not."""
+
+    out: Path | None
+    patch: Path | None
+
+
+def _told(both: tuple[Pivot, Pivot], suffix: str, run: _Run, files: _Files) -> Report:
+    """Return the report of a repair, its files written."""
+    (left, right), options = both, run.options
     fitted = left if options.inputs else narrowed(left, right, input_pairs(left, right))
     probes = draw(fitted, options, hold_out=True)
     first = analyse_pivots(
         left,
         right,
         options=options,
-        rules=book,
-        progress=progress,
-        clock=clock,
+        rules=run.rules,
+        progress=run.progress,
+        clock=run.clock,
         probes=probes,
     )
     if first.report.verdict is Verdict.INCONCLUSIVE:
         return untouched(first.report, Verdict.INCONCLUSIVE)
     try:
-        with clock("held out"):
+        with run.clock("held out"):
             seen = judgement(left, probes[0], options)
             spare = judgement(left, held_out(fitted, options, probes[0]), options)
             floors = {pair.target: pair.noise_floor for pair in first.report.outputs}
             unseen = held_out_outputs(right, spare, floors)
     except RunError:  # a custom operator: the rest was compared, but proves no repair
         return _unproven(first.report)
-    own = OWN_FORMAT.get(right.framework, ONNX)
-    suffix = own if out is None else out.suffix.lower()
-    case = Case(
-        left, right, options, book, seen, unseen, first, suffix, clock, limits, progress
-    )
+    measures, means = (seen, unseen, first), (run.clock, run.limits, run.progress)
+    case = Case(left, right, options, run.rules, *measures, suffix, *means)
     if first.report.verdict is Verdict.EQUIVALENT:
         case = _asked_further(case)
     if case.first.report.verdict is Verdict.EQUIVALENT:
-        return _copied(case, out, dry_run=dry_run)
-    return _repaired(case, None if dry_run else out, patch)
+        return _copied(case, files.out)
+    return _repaired(case, files)
 
 
 def _unproven(base: Report) -> Report:
@@ -121,13 +153,12 @@ def _unproven(base: Report) -> Report:
     return untouched(base, verdict, UNPROVEN)
 
 
-def _loaded(
-    paths: tuple[str, str], options: Options, progress: Progress, clock: Clock
-) -> tuple[Pivot, Pivot]:
+def _loaded(paths: tuple[str, str], run: _Run) -> tuple[Pivot, Pivot]:
     """Return both pivots, loaded side by side."""
-    progress("loading", 0.0)
-    with clock("load"), ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(load, path, trust_code=options.trust_code) for path in paths]
+    trust = run.options.trust_code
+    run.progress("loading", 0.0)
+    with run.clock("load"), ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(load, path, trust_code=trust) for path in paths]
         left, right = (future.result() for future in futures)
     return left, right
 
@@ -142,14 +173,14 @@ def _asked_further(case: Case) -> Case:
     return replace(case, first=case.analysed(case.target, everything=True))
 
 
-def _copied(case: Case, out: Path | None, *, dry_run: bool) -> Report:
+def _copied(case: Case, out: Path | None) -> Report:
     """Write the target as it is; it is equivalent already."""
-    if out is not None and not dry_run:
+    if out is not None:
         copy(case.target, out)
     return untouched(case.first.report, Verdict.REPAIRED, ended=EQUIVALENT)
 
 
-def _repaired(case: Case, out: Path | None, patch: Path | None) -> Report:
+def _repaired(case: Case, files: _Files) -> Report:
     """Mend the target as far as rules can, and write what is proven better."""
     with ExitStack() as folders:
         came = proof(case, tried_rounds(case, Tries()), folders)
@@ -157,12 +188,12 @@ def _repaired(case: Case, out: Path | None, patch: Path | None) -> Report:
             came = proof(case, tried_rounds(case, came.tries), folders)
         if came.proven is None or came.report is None:
             return report(came.done, None)
-        if out is not None:
+        if files.out is not None:
             inputs = input_pairs(case.source, came.proven)
             feeds = target_feeds(case.unseen.judges[0].probes[0], inputs, came.proven)
-            publish(case.target, came.proven, feeds, out)
-    if patch is not None:
-        write_patch(case.target, tuple(_cures(came.done)), patch)
+            publish(case.target, came.proven, feeds, files.out)
+    if files.patch is not None:
+        write_patch(case.target, tuple(_cures(came.done)), files.patch)
     told = report(came.done, came.report)
     return replace(told, before=_as_it_was(case) or told.before)
 

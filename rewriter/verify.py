@@ -1,6 +1,6 @@
 """How good an edited model is: in the fault's own region, and at the model's outputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -48,19 +48,23 @@ def local_error(applied: Applied, pivot: Pivot, fault: Fault) -> float | None:
         for name in passed
     ]
     names = {name for sample in samples for name in sample.expected} - passed
-    parts = _in_parts(applied.model, samples)
+    known = {name for sample in samples for name in (*sample.inputs, *sample.expected)}
+    parts = in_parts(applied.model, known)
     computed = region_error(parts, pivot.folder, samples, sorted(names))
     return max([computed, *direct]) if names else max(direct, default=0.0)
 
 
-def _in_parts(model: onnx.ModelProto, samples: Sequence[Sample]) -> onnx.ModelProto:
+def in_parts(model: onnx.ModelProto, bounds: Collection[str]) -> onnx.ModelProto:
     """Return a model with those nodes opened whose inner tensors bound a region.
 
     No more of them: where a product is written apart, its own result is gone.
+
+    Args:
+        model: The model.
+        bounds: Tensors at which the region begins or ends.
     """
     side = opened(model, also=EVERYTHING)
-    known = {name for sample in samples for name in (*sample.inputs, *sample.expected)}
-    reached = {side.tensors[name] for name in known if name in side.tensors}
+    reached = {side.tensors[name] for name in bounds if name in side.tensors}
     return opened(model, reached, also=EVERYTHING).model if reached else model
 
 

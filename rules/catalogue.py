@@ -1,6 +1,7 @@
 """The rule book as text: `explain`'s page for one rule, and the generated README."""
 
 import sys
+from collections.abc import Iterable
 from inspect import cleandoc
 from itertools import takewhile
 from pathlib import Path
@@ -37,6 +38,16 @@ def section(rule: AnyRule, heading: str) -> str:
         return ""
     body = takewhile(lambda line: line.startswith(" ") or not line, lines[place + 1 :])
     return " ".join(line.strip() for line in body if line)
+
+
+def sections(rules: Iterable[AnyRule], *headings: str) -> dict[str, tuple[str, ...]]:
+    """Return some sections of each rule's documentation, by slug.
+
+    Args:
+        rules: Which.
+        headings: As they stand in the docstrings, without colons.
+    """
+    return {rule.slug: tuple(section(rule, one) for one in headings) for rule in rules}
 
 
 def table(rules: tuple[AnyRule, ...] | None = None) -> tuple[tuple[str, str, str], ...]:

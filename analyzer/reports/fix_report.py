@@ -13,6 +13,7 @@ from analyzer.core.report import OutputPair, Report
 from analyzer.core.types import Attempt, Finding, Outcome, Status, TryVerdict
 from analyzer.reports.edits import edit_line
 from analyzer.reports.numbers import share, short
+from analyzer.reports.templates import rendered
 from analyzer.reports.terminal import headline, layer
 
 NAME = "fix-report.md"
@@ -50,18 +51,9 @@ def fix_report(
         pages: What the rules know, by slug.
         commands: The command lines that lead here again, word by word.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    made = Environment(
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - Markdown, read by people and by no browser
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = made.from_string(TEMPLATE.read_text(encoding="utf-8"))
     faults = [one for one in report.findings if one.status is Status.FAULT]
-    return template.render(
+    return rendered(
+        TEMPLATE,
         source=PurePath(report.source.path).name,
         target=PurePath(report.target.path).name,
         before=report.found,

@@ -7,6 +7,7 @@ import sys
 
 from analyzer.core.errors import UsageError
 from analyzer.core.report import Report
+from analyzer.core.types import Finding, Status, Where
 
 WIDTH = 100
 """Columns of a report that no terminal shows."""
@@ -63,6 +64,26 @@ def tell_written(report: Report, given: argparse.Namespace) -> None:
         print(f"written: {given.output}", file=out)
     if given.patch is not None and not edit_lines(report):
         print("no edit was kept, so no patch is written", file=out)
+
+
+def is_root(finding: Finding) -> bool:
+    """Return whether a finding is a fault that the conversion or a runtime made."""
+    guilty = finding.where in {Where.CONVERSION, Where.RUNTIME}
+    return guilty and finding.status is Status.FAULT
+
+
+def tell_bundle(report: Report, given: argparse.Namespace) -> None:
+    """Say what became of the reproductions, on standard error where JSON has the other.
+
+    Args:
+        report: What a run found.
+        given: What the user typed.
+    """
+    out = sys.stderr if "json" in given.format else sys.stdout
+    if any(map(is_root, report.findings)):
+        print(f"written: {given.bundle}, a reproduction of each root fault", file=out)
+    else:
+        print("no root fault was found, so no bundle is written", file=out)
 
 
 def refuse_two_on_stdout(given: argparse.Namespace) -> None:
