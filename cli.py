@@ -209,7 +209,7 @@ def _diff(given: argparse.Namespace) -> int:
     if bundle is not None:
         from rewriter.bundle import write_bundle
 
-        write_bundle(bundle, analysis.report, analysis.source, analysis.target)
+        write_bundle(bundle, analysis.report, analysis)
         tell_bundle(analysis.report, given)
     return code
 

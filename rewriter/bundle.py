@@ -16,6 +16,7 @@ from analyzer.core.types import (
     TensorPair,
     TryVerdict,
 )
+from analyzer.diff import Analysis
 from analyzer.reports.fix_report import NO_PAGE, Page
 from analyzer.reports.json_report import tool_version
 from analyzer.reports.numbers import counted, short
@@ -90,7 +91,7 @@ def check_bundle(bundle: Bundle, models: Iterable[str | Path], *, force: bool) -
         )
 
 
-def write_bundle(bundle: Bundle, report: Report, source: Pivot, target: Pivot) -> None:
+def write_bundle(bundle: Bundle, report: Report, analysis: Analysis) -> None:
     """Write a reproduction of each root fault.
 
     The folder is written beside its place and renamed into it; without a fault there is
@@ -98,9 +99,8 @@ def write_bundle(bundle: Bundle, report: Report, source: Pivot, target: Pivot) -
 
     Args:
         bundle: Where it goes.
-        report: What a run found.
-        source: The source.
-        target: The target as it was loaded.
+        report: What a run found, and did.
+        analysis: Of the pair as it was loaded.
 
     Raises:
         ExportError: The disk refuses.
@@ -115,7 +115,7 @@ def write_bundle(bundle: Bundle, report: Report, source: Pivot, target: Pivot) -
         for number, group in enumerate(groups, 1):
             page = bundle.pages.get(group[0].rule, NO_PAGE)
             name = f"{number:02}-{group[0].rule}"
-            _write_fault(part / name, group, (source, target), report, page)
+            _write_fault(part / name, group, analysis, report, page)
         (part / MARK).write_text(_contents(groups, report), encoding="utf-8")
         _replace(part, place)
     except OSError as surprise:
@@ -158,14 +158,15 @@ def _contents(groups: Sequence[tuple[Finding, ...]], report: Report) -> str:
 def _write_fault(
     folder: Path,
     group: Sequence[Finding],
-    both: tuple[Pivot, Pivot],
+    analysis: Analysis,
     report: Report,
     page: Page,
 ) -> None:
     """Write the folder of one fault: both sides, the script and the text."""
     folder.mkdir()
     fault = group[0].fault.whole
-    sides = reproductions(*both, fault)
+    both = analysis.source, analysis.target
+    sides = reproductions(both, fault, analysis.probes[0])
     if sides is not None:
         tolerance = repr(float(bound(fault)))
         for name, one in zip(("source", "target"), sides, strict=True):

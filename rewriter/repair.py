@@ -11,7 +11,7 @@ from analyzer.core.errors import RunError, UsageError
 from analyzer.core.options import Judge, Options, Progress, silent
 from analyzer.core.report import OutputPair, Report, Verdict
 from analyzer.core.types import Pivot
-from analyzer.diff import Clock, analyse_pivots
+from analyzer.diff import Analysis, Clock, analyse_pivots
 from analyzer.explained import installed_rules
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.pivot import load
@@ -88,9 +88,10 @@ def repair(  # noqa: PLR0913 - a command with its options
     run = _Run(options, installed_rules() if rules is None else rules, progress, limits)
     both = _loaded((source, target), run)
     suffix = OWN_FORMAT.get(both[1].framework, ONNX) if out is None else out.suffix.lower()
-    told = _told(both, suffix, run, _Files(None if dry_run else out, patch))
+    files = _Files(None if dry_run else out, patch)
+    told, first = _told(both, suffix, run, files)
     if bundle is not None:
-        write_bundle(bundle, told, *both)
+        write_bundle(bundle, told, first)
     return told
 
 
@@ -113,8 +114,10 @@ class _Files:
     patch: Path | None
 
 
-def _told(both: tuple[Pivot, Pivot], suffix: str, run: _Run, files: _Files) -> Report:
-    """Return the report of a repair, its files written."""
+def _told(
+    both: tuple[Pivot, Pivot], suffix: str, run: _Run, files: _Files
+) -> tuple[Report, Analysis]:
+    """Return the report of a repair, its files written, and the analysis it began with."""
     (left, right), options = both, run.options
     fitted = left if options.inputs else narrowed(left, right, input_pairs(left, right))
     probes = draw(fitted, options, hold_out=True)
@@ -128,7 +131,7 @@ def _told(both: tuple[Pivot, Pivot], suffix: str, run: _Run, files: _Files) -> R
         probes=probes,
     )
     if first.report.verdict is Verdict.INCONCLUSIVE:
-        return untouched(first.report, Verdict.INCONCLUSIVE)
+        return untouched(first.report, Verdict.INCONCLUSIVE), first
     try:
         with run.clock("held out"):
             seen = judgement(left, probes[0], options)
@@ -136,14 +139,14 @@ def _told(both: tuple[Pivot, Pivot], suffix: str, run: _Run, files: _Files) -> R
             floors = {pair.target: pair.noise_floor for pair in first.report.outputs}
             unseen = held_out_outputs(right, spare, floors)
     except RunError:  # a custom operator: the rest was compared, but proves no repair
-        return _unproven(first.report)
+        return _unproven(first.report), first
     measures, means = (seen, unseen, first), (run.clock, run.limits, run.progress)
     case = Case(left, right, options, run.rules, *measures, suffix, *means)
     if first.report.verdict is Verdict.EQUIVALENT:
         case = _asked_further(case)
     if case.first.report.verdict is Verdict.EQUIVALENT:
-        return _copied(case, files.out)
-    return _repaired(case, files)
+        return _copied(case, files.out), case.first
+    return _repaired(case, files), case.first
 
 
 def _unproven(base: Report) -> Report:

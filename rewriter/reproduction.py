@@ -45,28 +45,30 @@ class Reproduction:
 
 
 def reproductions(
-    source: Pivot, target: Pivot, fault: Fault
+    both: tuple[Pivot, Pivot], fault: Fault, probe: Feeds
 ) -> tuple[Reproduction, Reproduction] | None:
     """Return the region of both sides on the worst sample; None where it cannot be cut out.
 
     Args:
-        source: The source.
-        target: The target that the fault was found in.
+        both: The source, and the target that the fault was found in.
         fault: The fault of the main graph.
+        probe: Any sample, by source input name: sizes may be computed from it.
     """
     if not fault.recorded:
         return None
     worst = fault.recorded[0]
     try:
         return (
-            _reproduction(source, worst.source_inputs, worst.source_outputs),
-            _reproduction(target, worst.inputs, worst.expected),
+            _reproduction(both[0], worst.source_inputs, worst.source_outputs, probe),
+            _reproduction(both[1], worst.inputs, worst.expected, worst.inputs),
         )
     except (PivotfixError, LookupError):  # a loop written out has other names in the file
         return None
 
 
-def _reproduction(pivot: Pivot, inputs: Feeds, expected: Feeds) -> Reproduction:
+def _reproduction(
+    pivot: Pivot, inputs: Feeds, expected: Feeds, probe: Feeds
+) -> Reproduction:
     """Return one side's region.
 
     Raises:
@@ -75,7 +77,8 @@ def _reproduction(pivot: Pivot, inputs: Feeds, expected: Feeds) -> Reproduction:
     """
     whole = in_parts(pivot.model, {*inputs, *expected})
     part = extract(whole, tuple(inputs), tuple(expected), arrays=inputs)
-    fed = {fed_name(name): array for name, array in inputs.items()} | dict(inputs)
+    cuts = {fed_name(name): array for name, array in inputs.items()}
+    fed = {**probe, **inputs, **cuts}
     needed = {value.name: fed[value.name] for value in _wanted(part)}
     for value in part.graph.input:
         value.type.CopyFrom(type_of(needed[value.name], needed[value.name].shape))
