@@ -51,12 +51,12 @@ class Agreement:
     Attributes:
         links: The tensor pairs by target tensor, those exact that were seen to be.
         outputs: Both models' outputs on every sample.
-        gaps: Largest deviation of each pivot from its native runtime.
+        gaps: Deviation of each pivot from its native runtime, sample by sample.
     """
 
     links: Links
     outputs: tuple[tuple[Feeds, ...], tuple[Feeds, ...]]
-    gaps: tuple[float, float]
+    gaps: tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def agreement(
@@ -94,8 +94,9 @@ def agreement(
     if last and _is_beyond_noise(bench, links, local, last, options.seed):
         return None
     ours, theirs = zip(*outputs, strict=True)
-    gap = max(one for one, _ in gaps), max(other for _, other in gaps)
-    return Agreement(links if flows else _exact(links), (ours, theirs), gap)
+    source_gaps, target_gaps = zip(*gaps, strict=True)
+    known = links if flows else _exact(links)
+    return Agreement(known, (ours, theirs), (source_gaps, target_gaps))
 
 
 def _exact(links: Links) -> dict[str, Link]:

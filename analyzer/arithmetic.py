@@ -86,7 +86,9 @@ def operand_fault(  # noqa: PLR0913 - a fault, both sides, and what they hold
         for pair in fault.pairs
         for couple in couples(pair)
         if couple.source and couple.target and couple.source.op == couple.target.op
-        for operand in _operands((couple.source, couple.target), source, target, given, seen)
+        for operand in _operands(
+            (couple.source, couple.target), source, target, given, seen
+        )
     )
     different = (one for one in operands if not one.is_same())
     for one in different:
@@ -203,7 +205,9 @@ def _operands(
             )
 
 
-def _slots(both: tuple[Node, Node], source: Side, target: Side) -> Iterator[tuple[int, int]]:
+def _slots(
+    both: tuple[Node, Node], source: Side, target: Side
+) -> Iterator[tuple[int, int]]:
     """Yield the slots of two nodes that belong together and hold no value of an input.
 
     Where the order of what is read says nothing, the first such slots belong together. What
@@ -269,11 +273,11 @@ def _origin(
     From the operand back along values that none of the source's nodes holds; what leads to
     a right value on the way is only another spelling.
     """
-    right = {
-        _key(value) for value in _values(source, operand.partner, given)
-    }
+    right = {_key(value) for value in _values(source, operand.partner, given)}
     right.update(_key(one) for one in operand.ours)
-    givers = {name: node for node in nodes_before(target, operand.name) for name in node.outputs}
+    givers = {
+        name: node for node in nodes_before(target, operand.name) for name in node.outputs
+    }
     odd = [operand.name] if operand.name in givers else []
     found = operand.target
     while odd:

@@ -31,7 +31,8 @@ class Compared:
         operators: Operator pairs from weights and structure.
         faults: Root faults and drift, worst first.
         propagated: Tensors that deviate only because another one does.
-        gaps: Largest relative deviation of each pivot's outputs from its native runtime's.
+        gaps: Relative deviation of each pivot's outputs from its native runtime's, by
+            sample; none of a model that does not run.
         missed: What could not be compared.
         outputs: Outputs of both models, sample by sample; the target's only where it runs.
         groups: Runs in which a sample's tensors were dumped; 1: all at once.
@@ -43,7 +44,7 @@ class Compared:
     operators: tuple[OperatorPair, ...]
     faults: tuple[Fault, ...]
     propagated: int
-    gaps: tuple[float, float]
+    gaps: tuple[tuple[float, ...], tuple[float, ...]]
     missed: tuple[NotCompared, ...]
     outputs: tuple[tuple[Feeds, ...], tuple[Feeds, ...]]
     groups: int
@@ -93,8 +94,9 @@ def compare_values(  # noqa: PLR0913 - both pivots and all that they are compare
     )
     first = first_look(bench, operators, names, options.evidence)
     nothing: tuple[tuple[Feeds, ...], tuple[Feeds, ...]] = (), ()
+    gaps: tuple[tuple[float, ...], tuple[float, ...]] = (), ()
     result = Compared(
-        left, right, first.links, operators, (), 0, (0.0, 0.0), (), nothing, bench.groups
+        left, right, first.links, operators, (), 0, gaps, (), nothing, bench.groups
     )
     if working.refusal is None:
         same = agreement(bench, first, native, options, progress)

@@ -39,9 +39,7 @@ def _origin(difference: Difference, target: Side, values: Feeds) -> Origin | Non
     if not isinstance(right, np.ndarray) or slot >= len(node.inputs):
         return None
     givers = {
-        name: one
-        for one in nodes_before(target, node.inputs[slot])
-        for name in one.outputs
+        name: one for one in nodes_before(target, node.inputs[slot]) for name in one.outputs
     }
     name = node.inputs[slot]
     while name in givers:

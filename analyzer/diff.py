@@ -303,8 +303,8 @@ def _report(  # noqa: PLR0913 - a report says all that was seen
     return Report(
         "diff",
         _verdict(findings, outputs, share, runs),
-        _summary(pair.source, compared.gaps[0]),
-        _summary(pair.target, compared.gaps[1]),
+        _summary(pair.source, max(compared.gaps[0], default=0.0)),
+        _summary(pair.target, max(compared.gaps[1], default=0.0)),
         replace(pair.summary, groups=compared.groups),
         pair.inputs,
         outputs,

@@ -85,9 +85,7 @@ def exchanged(
     return Exchanged(stated, held, worst, len(runs.target))
 
 
-def _error(
-    left: str, right: str, runs: NativeRuns, inputs: Sequence[InputPair]
-) -> float:
+def _error(left: str, right: str, runs: NativeRuns, inputs: Sequence[InputPair]) -> float:
     """Return the largest relative error of one output taken for another."""
     first = output_layouts(((left, right),), runs.source[0], runs.target[0], inputs)
     if (left, right) not in first or not _is_comparable(runs.source[0], left):
@@ -97,9 +95,7 @@ def _error(
         for ours, theirs in zip(runs.source, runs.target, strict=False)
     )
     return max(
-        np.inf
-        if one is None or one.shape != other.shape
-        else relative_error(other, one)
+        np.inf if one is None or one.shape != other.shape else relative_error(other, one)
         for one, other in both
     )
 

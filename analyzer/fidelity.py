@@ -31,7 +31,7 @@ MOST_WATCHED = 3
 
 def fidelity_findings(
     pivots: tuple[Pivot, Pivot],
-    gaps: tuple[float, float],
+    gaps: tuple[Sequence[float], Sequence[float]],
     feeds: tuple[Sequence[Feeds], Sequence[Feeds]],
     seed: int,
     outputs: Sequence[OutputPair] = (),
@@ -40,7 +40,8 @@ def fidelity_findings(
 
     Args:
         pivots: Source and target.
-        gaps: Largest relative deviation of each pivot's outputs from its native runtime's.
+        gaps: Relative deviation of each pivot's outputs from its native runtime's, by
+            sample.
         feeds: Samples for each.
         seed: Seed of the noise measurement.
         outputs: Native outputs, compared; where they agree, an optimizer has done the same
@@ -50,20 +51,28 @@ def fidelity_findings(
     floor = (
         NEGLIGIBLE  # both spell one network: what rounding explains in one, it may in both
     )
-    for place, (pivot, gap) in enumerate(zip(pivots, gaps, strict=True)):
+    for place, pivot in enumerate(pivots):
+        gap = max(gaps[place], default=0.0)
         if gap <= max(floor, least_noise(pivot)):
             continue
-        noise = whole_model_noise(pivot, feeds[place], seed, enough=gap)
+        samples = _widest_first(feeds[place], gaps[place])
+        noise = whole_model_noise(pivot, samples, seed, enough=gap)
         floor = max((floor, *noise.values()))
         if gap <= floor:
             continue
         is_source = place == 0
         if pivot.framework == "onnx":
-            found = _optimized(pivot, gap, floor, feeds[place], is_source=is_source)
+            found = _optimized(pivot, gap, floor, samples, is_source=is_source)
             shared = agree and found.status is Status.FAULT
             yield replace(found, status=Status.LATENT) if shared else found
         else:
             yield _unfaithful(pivot, gap, floor, is_source=is_source)
+
+
+def _widest_first(samples: Sequence[Feeds], gaps: Sequence[float]) -> tuple[Feeds, ...]:
+    """Return the samples, those with the largest gap first: there it must be explained."""
+    ranked = sorted(range(len(gaps)), key=lambda place: -gaps[place])
+    return tuple(samples[place] for place in ranked)
 
 
 def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> Finding:

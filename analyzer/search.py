@@ -95,8 +95,10 @@ def _flowed(
         gaps.append(gaps_on(place, *results, native))
         outputs.append(results)
     ours, theirs = zip(*outputs, strict=True)
-    gap = (max(one for one, _ in gaps), max(other for _, other in gaps))
-    return ordinary, replace(result, gaps=gap, outputs=(ours, theirs))
+    source_gaps, target_gaps = zip(*gaps, strict=True)
+    return ordinary, replace(
+        result, gaps=(source_gaps, target_gaps), outputs=(ours, theirs)
+    )
 
 
 def _seen_on(

@@ -33,7 +33,7 @@ def test_faithful_pivots_are_no_finding(plain: Pivot) -> None:
     """A gap that rounding explains is none."""
     feeds = ([ROW], [ROW])
 
-    assert list(fidelity_findings((plain, plain), (0.0, 1e-6), feeds, seed=0)) == []
+    assert list(fidelity_findings((plain, plain), ((0.0,), (1e-6,)), feeds, seed=0)) == []
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,8 @@ def test_gap_is_blamed_on_who_made_it(
 ) -> None:
     """An importer's fault is not the conversion's; an optimizer's is the runtime's."""
     model = replace(plain, framework=framework)
-    (finding,) = fidelity_findings((model, model), gaps, ([ROW], [ROW]), seed=0)
+    by_sample = (gaps[0],), (gaps[1],)
+    (finding,) = fidelity_findings((model, model), by_sample, ([ROW], [ROW]), seed=0)
 
     assert (finding.rule, finding.where, finding.status) == (rule, where, Status.FAULT)
     assert "deviate by 0.5 of their largest value" in finding.message
