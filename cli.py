@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from analyzer.commandline import (
     MODELS,
     apply_options,
+    as_diff,
     diff_options,
     options_of,
     repair_options,
@@ -275,8 +276,8 @@ def _write_fix_report(report: Report, given: argparse.Namespace) -> None:
     from analyzer.reports.files import write_text
     from analyzer.reports.fix_report import NAME, fix_report
 
-    diff = ("diff", given.source, given.target, "--seed", str(given.seed))
-    commands = [(*program().split(), *words) for words in (diff, given.words)]
+    both = (as_diff(given.words), given.words)
+    commands = [(*program().split(), *words) for words in both]
     write_text(given.report / NAME, fix_report(report, _pages(given), commands))
 
 

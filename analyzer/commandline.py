@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from analyzer.core.options import Options
 
 MODELS = "an .onnx, .keras, .tflite or .pt2 file, or file.py:factory"
 """What can be compared, as the help says it."""
+
+REPAIR_ONLY = {
+    "-o": True, "--output": True, "--dry-run": False, "--force": False, "--patch": True,
+    "--max-rounds": True, "--timeout": True, "--bundle": True, "--report": True,
+    "--format": True, "--restore-precision": False,
+}  # fmt: skip
+"""Options that look at no pair, and whether each takes a value."""
 
 
 def diff_options(command: argparse.ArgumentParser) -> None:
@@ -78,6 +85,22 @@ def _bundle(command: argparse.ArgumentParser) -> None:
         help="write a reproduction of each root fault for the converter's maintainers: "
         "both sides as small models, replay.py, issue.md",
     )
+
+
+def as_diff(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the command line that looks at a pair as `repair` did, and changes nothing.
+
+    Args:
+        words: The command line of `repair`, without the program.
+    """
+    kept, rest = ["diff"], iter(words[1:])
+    for word in rest:
+        option, _, value = word.partition("=")
+        if option not in REPAIR_ONLY:
+            kept.append(word)
+        elif REPAIR_ONLY[option] and not value:
+            next(rest, None)
+    return tuple(kept)
 
 
 def _pair(command: argparse.ArgumentParser) -> None:

@@ -512,9 +512,7 @@ ISSUES = (
         title="index_select of one position loses its axis, and is broadcast over another",
         rule="shape-frozen",
         source=_selected,
-        healthy=partial(
-            _selected_by_torch, "n2 = Unsqueeze (n1, one)  n3 = Add (n2, n0)"
-        ),
+        healthy=partial(_selected_by_torch, "n2 = Unsqueeze (n1, one)  n3 = Add (n2, n0)"),
         broken=partial(_selected_by_torch, "n3 = Add (n1, n0)"),
         guilty=("n1",),
     ),

@@ -334,9 +334,7 @@ ISSUES = (
             f"f = {_FLIP.format('t')}",
             f"g = {_FLIP.format('e')}",
         ),
-        broken=partial(
-            _both_ways_by_flips, f"f = {_FLIP.format('t')}", "g = Identity (e)"
-        ),
+        broken=partial(_both_ways_by_flips, f"f = {_FLIP.format('t')}", "g = Identity (e)"),
         guilty=("e", "f", "g"),
     ),
     Issue(
