@@ -16,7 +16,7 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python; d
 	$$name -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$name && break; done)
 
 .PHONY: help demo test test-all lint format benchmark \
-	benchmark-localization benchmark-matching clean
+	benchmark-localization benchmark-matching benchmark-fetafix clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -49,8 +49,11 @@ benchmark-localization: $(VENV)/.all  ## Measure how exactly faults are named, h
 benchmark-matching: $(VENV)/.all  ## Measure how truly, how widely and how fast models are paired.
 	$(BIN)/python benchmarks/matching.py --seeds 1000
 
+benchmark-fetafix: $(VENV)/.all $(VENV)/.onnx2tf  ## Rebuild and mend FetaFix's fifteen conversions.
+	$(BIN)/python benchmarks/fetafix.py --onnx2tf $(CURDIR)/benchmarks/.venv-onnx2tf/bin/onnx2tf
+
 clean:  ## Remove the environments and everything that was built.
-	rm -rf $(VENV) benchmarks/.venv-polygraphy benchmarks/.cache build *.egg-info
+	rm -rf $(VENV) benchmarks/.venv-* benchmarks/.cache build *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -75,4 +78,11 @@ $(VENV)/.polygraphy: $(PINS) benchmarks/polygraphy-constraints.txt | $(BIN)/pyth
 	$(PYTHON) -m venv benchmarks/.venv-polygraphy
 	benchmarks/.venv-polygraphy/bin/python -m pip --disable-pip-version-check --quiet \
 		install --requirement benchmarks/polygraphy-constraints.txt
+	touch $@
+
+# So does onnx2tf, a converter that pins frameworks of its own.
+$(VENV)/.onnx2tf: $(PINS) benchmarks/onnx2tf-constraints.txt | $(BIN)/python
+	$(PYTHON) -m venv benchmarks/.venv-onnx2tf
+	benchmarks/.venv-onnx2tf/bin/python -m pip --disable-pip-version-check --quiet \
+		install --requirement benchmarks/onnx2tf-constraints.txt
 	touch $@
