@@ -56,22 +56,21 @@ def _typed(name: str, value: AttributeValue, kind: int) -> AttributeProto:
 
 
 def attribute_kind(proto: onnx.NodeProto, name: str, opset: int) -> int:
-    """Return the type of a node's attribute: the one it has, else the schema's.
+    """Return the type of a node's attribute: the schema's, else the one it has.
 
     Args:
         proto: The node, possibly without that attribute.
         name: Attribute name.
         opset: Opset version of the node's domain.
     """
-    present = next((one.type for one in proto.attribute if one.name == name), None)
-    if present is not None:
-        return int(present)
+    present = (one.type for one in proto.attribute if one.name == name)
+    stated = int(next(present, AttributeProto.UNDEFINED))
     try:
         schema = defs.get_schema(proto.op_type, opset, proto.domain)
     except defs.SchemaError:
-        return AttributeProto.UNDEFINED
+        return stated
     if name not in schema.attributes:
-        return AttributeProto.UNDEFINED
+        return stated
     spelt = str(schema.attributes[name].type).rpartition(".")[2]
     return int(AttributeProto.AttributeType.Value(spelt))
 

@@ -56,18 +56,28 @@ def _renamed(
     result.input.extend(renames.get(name, name) for name in node.input)
     result.output.extend(renames.get(name, name) for name in node.output)
     for graph in subgraphs(result):
-        _rename_reads(graph, renames)
+        _rename_inside(graph, renames, taken)
     return result
 
 
-def _rename_reads(graph: onnx.GraphProto, renames: Mapping[str, str]) -> None:
-    own = {value.name for value in (*graph.input, *graph.initializer)}
-    own |= {name for node in graph.node for name in node.output}
+def _rename_inside(
+    graph: onnx.GraphProto, outer: Mapping[str, str], taken: set[str]
+) -> None:
+    """Give a body's own tensors fresh names, and let it read outer ones by their new names.
+
+    A name that the model uses already would stand for two tensors.
+    """
+    values = (*graph.input, *graph.initializer)
+    own = [value.name for value in values]
+    own += [name for node in graph.node for name in node.output if name]
+    names = {**outer, **{name: fresh(name, taken) for name in dict.fromkeys(own)}}
+    for value in (*values, *graph.output, *graph.value_info):
+        value.name = names.get(value.name, value.name)
     for node in graph.node:
-        for slot, name in enumerate(node.input):
-            node.input[slot] = name if name in own else renames.get(name, name)
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
         for inner in subgraphs(node):
-            _rename_reads(inner, renames)
+            _rename_inside(inner, names, taken)
 
 
 def _in_opset(edit: ReplaceRegion, opset: int) -> onnx.GraphProto:

@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from analyzer.core.graph import node_name, opsets
+from analyzer.core.inference import inferred
 from analyzer.core.tensors import tensor_value
 from analyzer.core.types import Array
 from analyzer.runtime.order import forward_order
@@ -116,7 +117,7 @@ def _meta(model: onnx.ModelProto) -> str:
 
 def _types(model: onnx.ModelProto) -> dict[str, str]:
     """Return the type of each tensor as torch-mlir writes it, as far as it is implied."""
-    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    graph = inferred(model, values=True)
     found = {
         tensor.name: _tensor(tensor.data_type, list(tensor.dims))
         for tensor in graph.initializer

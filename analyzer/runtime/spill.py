@@ -16,6 +16,7 @@ from tempfile import TemporaryFile
 import numpy as np
 import onnx
 
+from analyzer.core.inference import inferred
 from analyzer.core.types import Array, Feeds
 from analyzer.runtime.session import Session, open_session
 from analyzer.runtime.soundness import byte_size
@@ -87,7 +88,7 @@ def room_for(model: onnx.ModelProto, feeds: Feeds, limit: int) -> Room:
             for size in feeds[value.name].shape:
                 shape.dim.add(dim_value=size)
     del sized.graph.value_info[:]
-    known = onnx.shape_inference.infer_shapes(sized, data_prop=True).graph
+    known = inferred(sized, values=True)
     values = (*known.input, *known.output, *known.value_info)
     sizes = {value.name: size for value in values if (size := _bytes(value)) is not None}
     return Room(max(1, limit // SHARES), sizes)

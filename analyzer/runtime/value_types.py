@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from analyzer.core.inference import inferred
 from analyzer.core.types import Array
 
 
@@ -38,7 +39,7 @@ def input_types(
     """
     known = _declared(model.graph)
     if not set(names) <= known.keys():
-        known = _declared(onnx.shape_inference.infer_shapes(model).graph) | known
+        known = _declared(inferred(model)) | known
     return {name: known[name] for name in names if name in known}
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterator
 
 import onnx
-from onnx import TensorProto, helper, shape_inference
+from onnx import TensorProto, helper
 
 from analyzer.core.graph import reads
+from analyzer.core.inference import inferred
 
 FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE})
 """Element types of weights; shape arithmetic counts in integers."""
@@ -58,8 +59,8 @@ def _lays_out_weights(model: onnx.ModelProto, dynamic: Collection[str]) -> bool:
 
 def _fixed_shapes(model: onnx.ModelProto) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield what each Shape node gives whose every size ONNX's own inference knows."""
-    inferred = shape_inference.infer_shapes(model, data_prop=True).graph
-    declared = (*inferred.value_info, *inferred.input, *inferred.output)
+    known = inferred(model, values=True)
+    declared = (*known.value_info, *known.input, *known.output)
     shapes = {one.name: one.type.tensor_type for one in declared}
     for node in filter(_is_shape, model.graph.node):
         if node.input[0] not in shapes or not shapes[node.input[0]].HasField("shape"):

@@ -135,8 +135,12 @@ class _Writing:
 
     def branches(self) -> Steps | None:
         """Return the branch that is taken, or both and a Where for each result."""
-        chosen = self.known.number(self.node.input[0])
         given = list(self.node.output)
+        both = {"then_branch", "else_branch"}
+        sizes = {len(graph.output) for graph in self.graphs.values()}
+        if self.graphs.keys() != both or sizes != {len(given)} or not self.node.input:
+            return None
+        chosen = self.known.number(self.node.input[0])
         if chosen is not None:
             body = "then_branch" if chosen else "else_branch"
             graph = self.graphs[body]

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import onnx
-from onnx import helper, shape_inference
+from onnx import helper
 
+from analyzer.core import inference
 from analyzer.view.fused.known import UNKNOWN, Known, Tensors, declared
 from analyzer.view.fused.steps import step
 
@@ -45,10 +46,7 @@ def inferred(
     for node in nodes:
         stands = _stand_ins(node) if set(node.output[:1]) & set(fused) else (node,)
         graph.node.extend(stands)
-    try:
-        return declared(shape_inference.infer_shapes(hollow, data_prop=True).graph)
-    except shape_inference.InferenceError:  # a broken model: what runs it says why
-        return {}
+    return declared(inference.inferred(hollow, values=True))
 
 
 def merged(stated: Tensors, implied: Tensors) -> dict[str, Known]:
