@@ -70,7 +70,8 @@ def without(model: onnx.ModelProto, known: Collection[str]) -> onnx.ModelProto:
     graph.sparse_initializer.extend(
         one for one in own.sparse_initializer if one.values.name in read
     )
-    graph.input.extend(own.input)
+    weights = {one.name for one in own.initializer} - read  # old files list them twice
+    graph.input.extend(value for value in own.input if value.name not in weights)
     graph.output.extend(value for value in own.output if value.name not in known)
     return part
 

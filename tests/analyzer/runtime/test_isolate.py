@@ -56,3 +56,15 @@ def test_known_nodes_are_left_out(chain: onnx.ModelProto) -> None:
     assert [node.output[0] for node in rest.graph.node] == ["b", "y"]
     assert session.run(isolation_feeds(cuts, {"x": np.float32([1.0])})).keys() == {"b", "y"}
     assert len(chain.graph.node) == 3
+
+
+def test_weight_that_is_an_input_too_is_left_out_as_well(chain: onnx.ModelProto) -> None:
+    """Files of IR version 3 list every weight twice; nobody feeds it."""
+    weight = onnx.numpy_helper.from_array(np.float32([2.0]), "w")
+    chain.graph.node[0].input.append("w")
+    chain.graph.initializer.append(weight)
+    chain.graph.input.append(onnx.ValueInfoProto(name="w"))
+    rest = without(chain, {"a"})
+
+    assert [value.name for value in rest.graph.input] == ["x"]
+    assert [one.name for one in rest.graph.initializer] == ["bias"]
