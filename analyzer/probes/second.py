@@ -120,6 +120,8 @@ def _may_freeze(node: Node, sizes: Collection[int]) -> bool:
         return True
     if node.op == "Concat" and node.constants:  # it broadcasts nothing, not even a one
         return True
+    if node.op == "Squeeze" and 1 in sizes:  # a batch of one is gone, one of two stays
+        return True
     longer = {size for size in sizes if size > 1}  # an axis of one is broadcast
     return any(not longer.isdisjoint(held.shape) for held in node.constants.values())
 

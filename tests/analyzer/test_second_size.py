@@ -115,3 +115,19 @@ def test_silent_change_of_shape_has_its_class(reported: Callable[..., Report]) -
 
     assert found.fault_class is FaultClass.TENSOR_SHAPE_STRUCTURE
     assert found.rule == "shape-frozen"
+
+
+def test_node_that_stops_at_another_batch_only_is_named(
+    reported: Callable[..., Report],
+) -> None:
+    """A Squeeze takes a batch of one away, and the Transpose behind it stops at two."""
+    right = "(float[N,2,3] x) => (y) { a = Tanh(x) y = Transpose<perm=[0,2,1]>(a) }"
+    wrong = (
+        "(float[N,2,3] x) => (y) { a = Tanh(x) b = Squeeze(a) "
+        "c = Transpose<perm=[1,0]>(b) y = Unsqueeze(c, s) }"
+    )
+    found = only(reported((right, {}), (wrong, shape(0))))
+
+    assert found.fault_class is FaultClass.RUNTIME
+    assert found.target_tensors[0] == "c"
+    assert found.message.endswith("seen at x of [2, 2, 3] only")
