@@ -168,7 +168,7 @@ def parser() -> argparse.ArgumentParser:
     )
     trust_and_loudness(one)
     page = command(_explain, "explain", "what a rule finds and how it cures")
-    page.add_argument("rule", metavar="RULE", help="its name, as a report gives it")
+    page.add_argument("rule", metavar="RULE", help="a word of a report, or a rule")
     listing = command(_rules, "rules", "every kind of fault that can be explained")
     for one in (page, listing):
         rule_options(one)
@@ -200,7 +200,7 @@ def _diff(given: argparse.Namespace) -> int:
             given.source,
             given.target,
             options=options_of(given),
-            rules=partial(_rule_book, given),
+            rules=_rule_book(given) if given.rules else partial(_rule_book, given),
             progress=told,
         )
     for note in (*analysis.source.notes, *analysis.target.notes):
@@ -325,14 +325,14 @@ def _print_mlir(pivot: Pivot) -> int:
 
 
 def _explain(given: argparse.Namespace) -> int:
-    """Return 0 after showing a rule's own documentation."""
+    """Return 0 after showing what is known of a rule, or of a word in its place."""
     from difflib import get_close_matches
 
     from analyzer.core.errors import UsageError
-    from rules.catalogue import explanation
+    from rules.catalogue import entries, explanation, kind
     from rules.discovery import all_rules
 
-    known = {rule.slug: rule for rule in all_rules(given.rules)}
+    known = entries(all_rules(given.rules))
     if given.rule not in known:
         near = " or ".join(get_close_matches(given.rule, known))
         raise UsageError(
@@ -340,19 +340,23 @@ def _explain(given: argparse.Namespace) -> int:
             hint=f"did you mean {near}?" if near else f"{program()} rules lists them",
         )
     rule = known[given.rule]
-    print(f"{rule.slug} ({rule.fault_class.value})\n\n{explanation(rule)}")
+    print(f"{rule.slug} ({kind(rule)})\n\n{explanation(rule)}")
     return 0
 
 
 def _rules(given: argparse.Namespace) -> int:
     """Return 0 after listing every rule with the first line of its documentation."""
-    from rules.catalogue import table
+    from analyzer.core.words import WORDS
+    from rules.catalogue import APART, table
     from rules.discovery import all_rules
 
     known = sorted(table(all_rules(given.rules)), key=lambda row: (row[1], row[0]))
     widest = max((len(slug) for slug, _, _ in known), default=0)
     for slug, fault_class, summary in known:
         print(f"{slug:{widest}}  {fault_class:22}  {summary}")
+    print(f"\n{APART}")
+    for word in WORDS:
+        print(f"{word.slug:{widest}}  {word.summary}")
     return 0
 
 

@@ -7,16 +7,12 @@ from dataclasses import replace
 from analyzer.arithmetic import COMPUTED
 from analyzer.core.options import Judge
 from analyzer.core.report import NotCompared
+from analyzer.core.rulebook import WHATEVER, judged
 from analyzer.core.types import Fault, FaultClass, Finding, NativeLayer, Node, Pivot, Status
+from analyzer.core.words import REDUCED_PRECISION, UNEXPLAINED
 from analyzer.origins import begins
 from analyzer.view import View
 from analyzer.view.provenance import nearest_layer
-
-UNEXPLAINED = "unexplained"
-"""The rule of a finding that no rule explains."""
-
-REDUCED = "reduced-precision"
-"""The rule of a target that deliberately computes with fewer bits."""
 
 
 def classify(
@@ -45,7 +41,7 @@ def _each_once(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield the findings; what misleads several regions is said of the worst alone."""
     said: set[str] = set()
     for finding in findings:
-        if finding.rule != UNEXPLAINED or finding.id not in said:
+        if finding.rule != UNEXPLAINED.slug or finding.id not in said:
             yield finding
         said.add(finding.id)
 
@@ -78,7 +74,8 @@ def _inside(
 
 def _by_rule_of(finding: Finding, whole: Finding) -> Finding:
     """Return what no rule says inside a body by the rule that mends the node around it."""
-    if finding.rule != UNEXPLAINED or whole.rule == UNEXPLAINED:
+    unsaid = UNEXPLAINED.slug
+    if finding.rule != unsaid or whole.rule == unsaid:
         return finding
     return replace(
         finding,
@@ -122,7 +119,7 @@ def _drift(faults: Sequence[Fault]) -> Finding:
         f"{worst.noise_floor:.3g}"
     )
     kept = replace(worst, problem=problem, fault_class=FaultClass.DTYPE_PRECISION)
-    return replace(unexplained(kept), rule=REDUCED, confidence=0.99)
+    return replace(unexplained(kept), rule=REDUCED_PRECISION.slug, confidence=0.99)
 
 
 def _explained(
@@ -160,8 +157,8 @@ def _asked(rule: Judge, fault: Fault, broken: dict[str, NotCompared]) -> Sequenc
     if rule.slug in broken:
         return ()
     try:
-        return rule.judge(fault)
-    except Exception as surprise:  # noqa: BLE001 - whatever somebody's rule raises
+        return judged(rule, fault)
+    except WHATEVER as surprise:
         why = f"it raised {type(surprise).__name__}: {surprise}"
         broken[rule.slug] = NotCompared(f"rule {rule.slug}", why)
         return ()
@@ -206,8 +203,8 @@ def unexplained(fault: Fault) -> Finding:
     )
     message = fault.problem or message
     return Finding(
-        id=finding_id(UNEXPLAINED, tensors),
-        rule=UNEXPLAINED,
+        id=finding_id(UNEXPLAINED.slug, tensors),
+        rule=UNEXPLAINED.slug,
         fault_class=fault.fault_class or FaultClass.COMPUTATIONAL_GRAPH,
         status=fault.status,
         where=fault.where,

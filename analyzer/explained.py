@@ -6,15 +6,14 @@ from analyzer.classify import classify, with_layers
 from analyzer.comparison import Compared
 from analyzer.core.options import Judge, Options, RuleBook
 from analyzer.core.report import NotCompared, OutputPair
-from analyzer.core.types import Finding, Pivot, Status
+from analyzer.core.rulebook import offered_rules
+from analyzer.core.types import Fault, Finding, Pivot, Status
 from analyzer.coverage import compared_share
 from analyzer.effect import decided_outputs
 from analyzer.naming import said_in_file
 from analyzer.outside import leftovers
+from analyzer.size_nodes import with_sizes
 from analyzer.view.inline import Opened
-
-RULE_GROUP = "pivotfix.rules"
-"""The entry-point group under which rules are registered."""
 
 
 def explained(
@@ -34,12 +33,25 @@ def explained(
     """
     if not compared.faults:
         return (), ()
-    findings, broken = classify(compared.faults, _resolved(rules))
+    faults = with_sizes(compared.faults, compared.source, sides[0].model, both[0].folder)
+    findings, broken = classify(faults, _resolved(rules))
     named = (
         with_layers(finding, *both, compared.source, compared.target)
         for finding in findings
     )
     return said_in_file(named, *sides), broken
+
+
+def explained_alone(
+    faults: Sequence[Fault], rules: RuleBook
+) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
+    """Return the findings of faults that lie in no comparison, and the rules that failed.
+
+    Args:
+        faults: Worst first.
+        rules: The rule book, or what gives it; None: every rule that is installed.
+    """
+    return classify(faults, _resolved(rules))
 
 
 def has_fault(findings: Sequence[Finding]) -> bool:
@@ -85,10 +97,5 @@ def _resolved(rules: RuleBook) -> Sequence[Judge]:
 
 
 def installed_rules() -> tuple[Judge, ...]:
-    """Return every rule registered under `RULE_GROUP`."""
-    from importlib.metadata import (
-        entry_points,
-    )  # 50 ms that an equivalent pair need not pay
-
-    loaded = (entry.load() for entry in entry_points(group=RULE_GROUP))
-    return tuple(rule for one in loaded for rule in (one() if callable(one) else (one,)))
+    """Return every rule that is installed."""
+    return tuple(offered_rules())

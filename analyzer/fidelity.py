@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from analyzer.core.graph import nodes
 from analyzer.core.report import OutputPair
 from analyzer.core.types import FaultClass, Feeds, Finding, Pivot, Status, Where
+from analyzer.core.words import RUNTIME_OPTIMIZER, UNFAITHFUL_IMPORT
 from analyzer.judge import (
     NARROW_TYPES,
     NEGLIGIBLE,
@@ -18,12 +19,6 @@ from analyzer.outside import bare_fault, bare_finding
 
 if TYPE_CHECKING:
     from analyzer.observer import Changed
-
-UNFAITHFUL = "unfaithful-import"
-"""The rule of a pivot whose outputs are not those of its native model."""
-
-OPTIMIZER = "runtime-optimizer"
-"""The rule of an ONNX model that its own runtime's optimizer changes."""
 
 MOST_WATCHED = 3
 """Samples on which the part that an optimizer changes is looked for, at most."""
@@ -90,7 +85,7 @@ def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> F
         where=where,
         status=Status.DRIFT if _is_lossy(pivot) else Status.FAULT,
     )
-    return bare_finding(UNFAITHFUL, fault)
+    return bare_finding(UNFAITHFUL_IMPORT.slug, fault)
 
 
 def _optimized(
@@ -117,7 +112,7 @@ def _optimized(
         status=Status.DRIFT if lossy else Status.FAULT,
     )
     names = tuple(node.name for node in inside)
-    found = bare_finding(OPTIMIZER, fault)
+    found = bare_finding(RUNTIME_OPTIMIZER.slug, fault)
     if is_source:
         return replace(
             found,

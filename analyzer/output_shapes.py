@@ -12,12 +12,10 @@ from dataclasses import replace
 from analyzer.comparison import Compared
 from analyzer.core.report import InputPair, OutputPair
 from analyzer.core.types import FaultClass, Finding, Node, Status
+from analyzer.core.words import OUTPUT_RESHAPED
 from analyzer.outputs import NativeRuns
 from analyzer.outside import bare_fault, bare_finding
 from analyzer.view.inline import Opened
-
-RESHAPED = "output-reshaped"
-"""The rule of an output that has the source's values in another shape."""
 
 Shape = tuple[int, ...]
 
@@ -95,4 +93,4 @@ def _finding(
         floor=pair.noise_floor,
     )
     names = () if node is None else (side.called(node.name),)
-    return replace(bare_finding(RESHAPED, fault), target_nodes=names)
+    return replace(bare_finding(OUTPUT_RESHAPED.slug, fault), target_nodes=names)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from onnx import TensorProto
 
-from analyzer.classify import UNEXPLAINED, finding_id
+from analyzer.classify import finding_id
 from analyzer.core.errors import RunError
 from analyzer.core.options import EVERY_OUTPUT
 from analyzer.core.report import InputPair, OutputPair
@@ -19,24 +19,18 @@ from analyzer.core.types import (
     Status,
     Where,
 )
+from analyzer.core.words import (
+    AMPLIFIED_ROUNDING,
+    CONSTANT_OUTPUT,
+    INTERFACE_DIFFERS,
+    RUNTIME_REFUSES,
+    UNEXPLAINED,
+)
 from analyzer.matching.ends import output_names, sizes_fit
-
-REFUSED = "runtime-refuses"
-"""The rule of a target that its own runtime does not take, though its pivot runs."""
-
-AMPLIFIED = "amplified-rounding"
-"""The rule of outputs that differ although every region is right within rounding."""
-
-CONSTANT = "constant-output"
-"""The rule of an output that holds no values of the inputs, and other ones on each side."""
 
 AMPLIFICATION = 10.0
 """Times the whole model's measured noise up to which a difference of outputs is put down to
 rounding where every region is right: one perturbation samples a chaotic model thinly."""
-
-INTERFACE = "interface-differs"
-"""The rule of inputs or outputs that one model has and the other lacks."""
-
 
 HALF_STEP = 2.0**-10
 """Relative error of one rounding to half precision, of a constant kept in it."""
@@ -147,7 +141,7 @@ def interface_faults(
     added = [spec.name for spec in target.inputs if spec.name not in taken[1]]
     if lost or added:
         yield bare_finding(
-            INTERFACE,
+            INTERFACE_DIFFERS.slug,
             bare_fault(
                 FaultClass.INPUT_DIMS,
                 f"the source has {len(source.inputs)} inputs and the target "
@@ -163,7 +157,7 @@ def interface_faults(
     new = [s.name for s in target.outputs if s.name not in {other for _, other in names}]
     if gone or new:
         yield bare_finding(
-            INTERFACE,
+            INTERFACE_DIFFERS.slug,
             bare_fault(
                 FaultClass.COMPUTATIONAL_GRAPH,
                 f"the source has {len(source.outputs)} outputs and the target "
@@ -189,7 +183,8 @@ def _sizes(source: Pivot, target: Pivot, pair: InputPair) -> Iterator[Finding]:
         f"{pair.source} {_shown(moved)}: no sample fits both"
     )
     yield bare_finding(
-        INTERFACE, bare_fault(FaultClass.INPUT_DIMS, problem, guilty=(pair.target,))
+        INTERFACE_DIFFERS.slug,
+        bare_fault(FaultClass.INPUT_DIMS, problem, guilty=(pair.target,)),
     )
 
 
@@ -210,7 +205,8 @@ def refusal_findings(target: Pivot, refusal: RunError | None) -> Iterator[Findin
     problem = f"{target.path.name} {verb} in its own runtime: {refusal.problem}"
     guilty = (refusal.node,) if refusal.node else ()
     yield bare_finding(
-        REFUSED, bare_fault(kind, problem, guilty=guilty, where=Where.RUNTIME)
+        RUNTIME_REFUSES.slug,
+        bare_fault(kind, problem, guilty=guilty, where=Where.RUNTIME),
     )
 
 
@@ -230,7 +226,7 @@ def constant_findings(
         if pair.within or pair.target in dynamic:
             continue
         yield bare_finding(
-            CONSTANT,
+            CONSTANT_OUTPUT.slug,
             bare_fault(
                 FaultClass.WEIGHTS_BIASES,
                 f"output {pair.target} is a constant and deviates by "
@@ -287,7 +283,7 @@ def _amplified(pair: OutputPair, regions: int) -> Finding:
         f"within rounding: the model amplifies rounding"
     )
     return bare_finding(
-        AMPLIFIED,
+        AMPLIFIED_ROUNDING.slug,
         bare_fault(
             FaultClass.DTYPE_PRECISION,
             problem,
@@ -306,7 +302,7 @@ def _unaccounted(pair: OutputPair, regions: int) -> Finding:
         f"when fed the source's values: what makes it could not be compared apart"
     )
     return bare_finding(
-        UNEXPLAINED,
+        UNEXPLAINED.slug,
         bare_fault(
             FaultClass.COMPUTATIONAL_GRAPH,
             problem,

@@ -5,17 +5,14 @@ import pkgutil
 import sys
 from functools import lru_cache
 from importlib.machinery import SourceFileLoader
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import rules
 from analyzer.core.errors import UsageError
+from analyzer.core.rulebook import WHATEVER, AbsentRule, offered_rules
 from rules.base import Rule
-
-GROUP = "pivotfix.rules"
-"""The entry-point group under which a package offers rules."""
 
 AnyRule = Rule[Any]
 """A rule of whatever cause: only the rule itself looks into it."""
@@ -33,7 +30,7 @@ def ours() -> tuple[AnyRule, ...]:
     return tuple(sorted(found, key=lambda rule: rule.slug))
 
 
-def all_rules(folder: Path | None = None) -> tuple[AnyRule, ...]:
+def all_rules(folder: Path | None = None) -> tuple[AnyRule | AbsentRule, ...]:
     """Return our own rules, every installed one and a folder's, each slug once, ours first.
 
     Args:
@@ -42,11 +39,9 @@ def all_rules(folder: Path | None = None) -> tuple[AnyRule, ...]:
     Raises:
         UsageError: The folder, or a file in it, holds no rule.
     """
-    known = {rule.slug: rule for rule in ours()}
-    for entry in entry_points(group=GROUP):
-        offered = entry.load()
-        several = offered() if not isinstance(offered, Rule) else (offered,)
-        for rule in several:
+    known: dict[str, AnyRule | AbsentRule] = {rule.slug: rule for rule in ours()}
+    for rule in offered_rules():
+        if isinstance(rule, Rule | AbsentRule):
             known.setdefault(rule.slug, rule)
     for rule in () if folder is None else _in_folder(folder):
         if rule.slug in known:
@@ -76,7 +71,7 @@ def _in_file(path: Path) -> AnyRule:
     module = sys.modules[name] = ModuleType(name)
     try:
         loader.exec_module(module)
-    except Exception as surprise:  # whatever a user's file may raise
+    except WHATEVER as surprise:
         raise UsageError(
             f"{path} cannot be run: {type(surprise).__name__}: {surprise}",
             hint="a rule file is as the files in rules/ are",
@@ -89,11 +84,6 @@ def _in_file(path: Path) -> AnyRule:
     return rule
 
 
-def rule_named(slug: str) -> AnyRule | None:
-    """Return the rule of a slug, None where there is none."""
-    return next((rule for rule in all_rules() if rule.slug == slug), None)
-
-
 def module_of(rule: AnyRule) -> ModuleType:
     """Return the module a rule is defined in: its docstring is the rule's documentation."""
-    return importlib.import_module(rule.detect.__module__)
+    return sys.modules[getattr(rule.detect, "__module__", Rule.__module__)]

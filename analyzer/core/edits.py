@@ -106,12 +106,45 @@ class SetType:
     shape: tuple[int | str | None, ...]
 
 
+class Statement(StrEnum):
+    """What a file states beside its operators."""
+
+    IR_VERSION = "ir_version"
+    OPSET = "opset"
+    NODE_NAME = "node_name"
+    TENSOR_NAME = "tensor_name"
+    TYPE = "type"
+    INPUT = "input"
+    NO_INPUT = "no_input"
+    OUTPUT = "output"
+    NO_OUTPUT = "no_output"
+    NO_CONSTANT = "no_constant"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Restate:
+    """Let a file state what its operators have; none of them computes anything else.
+
+    Attributes:
+        what: What is stated.
+        name: The tensor it is stated of; of a node its first output; empty: the model.
+        value: The version, the new name or the dtype (NumPy name).
+        shape: Of a type: its shape; None: unknown.
+    """
+
+    what: Statement
+    name: str
+    value: int | str = ""
+    shape: tuple[int | str | None, ...] | None = None
+
+
 Edit = (
     SetAttribute
     | SetConstant
     | InsertNode
     | RemoveNode
     | ReplaceRegion
+    | Restate
     | Rewire
     | SetOpset
     | SetType

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from analyzer.core.edits import Restate
 from analyzer.core.models import AttributeValue, Feeds, Node, Permutation
 
 
@@ -205,6 +206,8 @@ class Fault:
         origins: Where blamed weights go wrong that the target's file computes.
         captured: Constants that bodies in the source's region read from around them, by
             source tensor name.
+        sizes: The source's nodes that only compute sizes for its region, givers first.
+        restated: What the file would have to state for its operators to be read at all.
     """
 
     source: Region
@@ -231,6 +234,8 @@ class Fault:
     outer: "Fault | None" = None
     origins: tuple[Origin, ...] = ()
     captured: Feeds = field(default_factory=dict)
+    sizes: tuple[Node, ...] = ()
+    restated: tuple[Restate, ...] = ()
 
     def is_cured_by(self, difference: Difference) -> bool:
         """Return whether undoing a difference leaves no more than rounding.

@@ -16,7 +16,7 @@ from analyzer.core.types import (
     Status,
     TensorPair,
 )
-from rules.discovery import all_rules, ours, rule_named
+from rules.discovery import all_rules, ours
 from rules.evidence import blamed, facets, fits
 from rules.graph.operator_missing import RULE as OPERATOR_MISSING
 from rules.settings.attribute_differs import RULE as ATTRIBUTE_DIFFERS
@@ -153,5 +153,3 @@ def test_installed_rules_are_known_once() -> None:
 
     assert sorted(slugs) == sorted(set(slugs))
     assert set(slugs) >= {rule.slug for rule in ours()}
-    assert rule_named("padding-shifted") in ours()
-    assert rule_named("no-such-rule") is None
