@@ -2,33 +2,25 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypedDict
 
 import onnx
 
 from analyzer.core.errors import RunError
-from analyzer.core.graph import node_name, nodes
-from analyzer.core.types import Fault, FaultClass, Feeds, Node, Pivot, Region, TensorPair
+from analyzer.core.graph import node_name
+from analyzer.core.types import Fault, FaultClass, Feeds, Node, Pivot, TensorPair
 from analyzer.matching.operators import TRUST, OperatorPair
 from analyzer.matching.tensors import Link, Links
 from analyzer.outside import bare_fault
-from analyzer.regions import region
 from analyzer.runtime.dump import instrument
 from analyzer.runtime.prefix import safe_prefix
 from analyzer.runtime.session import open_session
+from analyzer.torn import Torn
 from analyzer.view import Operator, View
 from analyzer.view.absorb import LAYOUT_OPS
 from analyzer.view.classes import dangling_tensors
 
 BEHIND = "structure after"
 """The evidence by which a stopping node is paired."""
-
-
-class _Named(TypedDict):
-    """Nodes, and the tensors to name for them."""
-
-    nodes: Sequence[Node]
-    guilty: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,72 +157,21 @@ def breakage_faults(
     kind = FaultClass.LOAD_FAILURE if loading else FaultClass.RUNTIME
     verb = "does not load" if loading else "does not run"
     problem = f"{target.path.name} {verb}: {working.refusal.problem}"
-    stopped = [node for node in right.nodes if node.name in working.stopped]
-    if not stopped:
-        return (bare_fault(kind, problem, **_by_name(target, working.stopped)),)
+    torn = Torn(target, left, right, links, operators, working.stopped)
+    stopped = _named(right.nodes, working.stopped)
+    if not stopped:  # it computes with constants and shapes alone
+        apart = _named(torn.every, working.stopped)[:1]
+        return tuple(torn.fault(kind, problem, node) for node in apart) or (
+            bare_fault(kind, problem),
+        )
     nobody = dangling_tensors(target.model)
     severed = [node for node in stopped if nobody & set(node.inputs)]
-    fault = _broken(kind, problem, (severed or stopped)[0], left, right, links, operators)
+    fault = torn.fault(kind, problem, (severed or stopped)[0])
     if not severed:
         return (fault,)
     names = [name for node in severed for name in node.outputs if name]
     return (replace(fault, guilty=tuple(dict.fromkeys(names))[:4]),)
 
 
-def _by_name(target: Pivot, names: Collection[str]) -> _Named:
-    """Return the stopping nodes where they compute with constants alone."""
-    found = [node for node in nodes(target.model, target.folder) if node.name in names][:1]
-    return {"nodes": found, "guilty": [name for node in found for name in node.outputs]}
-
-
-def _broken(  # noqa: PLR0913 - see `breakage_faults`
-    kind: FaultClass,
-    problem: str,
-    node: Node,
-    left: View,
-    right: View,
-    links: Links,
-    operators: Sequence[OperatorPair],
-) -> Fault:
-    part = region(right, [name for name in node.outputs if name][:1], links.keys())
-    ours = {link.tensors.source: link.tensors for link in links.values()}
-    expected = _expected(node, left, right, operators)
-    twin = region(left, (expected,), ours.keys()) if expected else Region((), (), ())
-    fault = bare_fault(kind, problem, nodes=part.nodes, counterparts=twin.nodes)
-    known = {node.op for node in twin.nodes}
-    odd = [one for one in part.nodes if one.op not in known] or [node]
-    guilty = [name for one in (*odd, node) for name in one.outputs if name]
-    edges = {links[name].tensors for name in part.inputs if name in links}
-    edges |= {ours[name] for name in twin.inputs if name in ours}
-    return replace(
-        fault,
-        source=twin,
-        target=part,
-        guilty=tuple(dict.fromkeys(guilty))[:4],
-        edges=tuple(sorted(edges, key=lambda edge: edge.target)),
-    )
-
-
-def _expected(
-    node: Node, left: View, right: View, operators: Sequence[OperatorPair]
-) -> str | None:
-    """Return the source tensor that a stopping node should give.
-
-    A tensor of the same name and operator; else what the counterpart of a reader reads;
-    else what the node's own counterpart gives.
-    """
-    given = next(name for name in node.outputs if name)
-    namesake = left.giver.get(given)
-    if namesake is not None and namesake.op == node.op:
-        return given
-    partner = {both.target: left.operators[both.source] for both in operators}
-    for reader in (one for one in right.nodes if given in one.inputs):
-        macro = partner.get(right.owner[next(n for n in reader.outputs if n)].index)
-        slot = reader.inputs.index(given)
-        for other in macro.nodes if macro else ():
-            if other.op == reader.op and other.inputs[slot : slot + 1] != ("",):
-                return next(
-                    (n for n in other.inputs[slot : slot + 1] if n in left.giver), None
-                )
-    owner = partner.get(right.owner[given].index)
-    return owner.outputs[-1] if owner else None
+def _named(every: Iterable[Node], names: Collection[str]) -> list[Node]:
+    return [node for node in every if node.name in names and any(node.outputs)]

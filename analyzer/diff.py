@@ -11,6 +11,7 @@ from pathlib import Path
 
 from analyzer.breakage import Runnable
 from analyzer.comparison import Compared
+from analyzer.contradictions import read_as_meant, with_contradictions
 from analyzer.core.errors import RunError
 from analyzer.core.graph import opsets
 from analyzer.core.options import Options, Progress, RuleBook, silent
@@ -28,7 +29,7 @@ from analyzer.core.report import (
 from analyzer.core.types import Feeds, Finding, Pivot, TensorPair
 from analyzer.coverage import compared_share, coverage
 from analyzer.exchanged import Exchanged, exchange_fault, exchanged, repeated
-from analyzer.explained import explained, has_fault, unexplained
+from analyzer.explained import explained, explained_alone, has_fault, unexplained
 from analyzer.fidelity import fidelity_findings
 from analyzer.frontends.child.client import kill_children
 from analyzer.naming import coverage_in_file
@@ -72,6 +73,7 @@ class Analysis:
         probes: The samples used, by source input name.
         inputs: Which target input takes which source input.
         tensors: Tensor pairs that stood the isolation runs.
+        restated: Of the findings, what the target's file states wrongly.
     """
 
     report: Report
@@ -80,6 +82,7 @@ class Analysis:
     probes: tuple[Feeds, ...]
     inputs: tuple[InputPair, ...]
     tensors: tuple[TensorPair, ...]
+    restated: tuple[Finding, ...] = ()
 
 
 def diff(
@@ -190,6 +193,13 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
             runs = native_runs(*pair.run, pair.cut.samples, pair.cut.inputs)
         except RunError as refusal:
             return _without_source(pair, refusal, clock)
+    read = read_as_meant(source, target, runs.refusal)
+    if read.faults:
+        analysed = partial(analyse_pivots, source, read.target, options=options)
+        meant = analysed(rules=rules, progress=progress, clock=clock, probes=probes)
+        told, broken = explained_alone(read.faults, rules)
+        whole = with_contradictions(meant.report, told, broken)
+        return replace(meant, report=whole, target=target, restated=told)
     with clock("compare"):
         try:
             moved = exchanged(*pair.run, runs, pair.cut.inputs)

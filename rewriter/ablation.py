@@ -11,6 +11,7 @@ from analyzer.core.types import (
     Edit,
     Fault,
     Pivot,
+    Restate,
     SetOpset,
     SetType,
     TryVerdict,
@@ -105,7 +106,7 @@ def swapped(chain: Chain, one: Kept, instead: Kept | None) -> Chain:
 
 def _can_tell(one: Kept, present: float) -> bool:
     """Return whether the region tells if its edits are there; of declarations none does."""
-    declares = any(isinstance(edit, SetType | SetOpset) for edit in one.edits)
+    declares = any(isinstance(edit, SetType | SetOpset | Restate) for edit in one.edits)
     seen = present <= max(bound(one.fault), SAME * one.after)
     return bool(one.fault.recorded) and seen and not declares
 

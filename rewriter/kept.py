@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analyzer.core.errors import RepairError
-from analyzer.core.types import Edit, Fault, Finding, Fix, Pivot, SetType
+from analyzer.core.types import Edit, Fault, FaultClass, Finding, Fix, Pivot, SetType
+from analyzer.matching.ends import input_pairs, target_feeds
+from analyzer.runtime.dump import computed
+from analyzer.runtime.prefix import safe_prefix
 from rewriter.limits import Limits
 from rewriter.surgeon import Applied, trace
 from rewriter.verify import Judgement, edited_pivot, local_error
@@ -14,6 +17,9 @@ from rewriter.verify import Judgement, edited_pivot, local_error
 ROUNDING = 2.0
 """Noise floors that a mended region may be off by: its operators may round in another order
 than the ones the floor was measured on."""
+
+STOPPED = frozenset({FaultClass.RUNTIME, FaultClass.LOAD_FAILURE})
+"""Faults of a model that computes nothing behind them."""
 
 Choice = tuple[str, Fix]
 """A finding's id and one of its fixes."""
@@ -159,6 +165,17 @@ def left(
         declares: Whether an edit changes what the model takes or gives.
     """
     inside = local_error(applied, start, fault)
-    if inside is None or declares:
-        return judge.error(edited_pivot(start, applied))
-    return inside
+    if inside is not None and not declares:
+        return inside
+    after = edited_pivot(start, applied)
+    whole = judge.error(after)
+    stops = np.isinf(whole) and fault.fault_class in STOPPED
+    return 0.0 if stops and _passes(judge, after, fault) else whole
+
+
+def _passes(judge: Judgement, pivot: Pivot, fault: Fault) -> bool:
+    """Return whether a target that stops elsewhere gives what it stopped at before."""
+    feeds = target_feeds(judge.probes[0], input_pairs(judge.source, pivot), pivot)
+    running, stopped = safe_prefix(pivot.model, pivot.folder, feeds)
+    results = fault.target.outputs
+    return bool(stopped and results) and set(computed(running.graph)).issuperset(results)

@@ -10,6 +10,7 @@ from analyzer.core.types import (
     InsertNode,
     RemoveNode,
     ReplaceRegion,
+    Restate,
     Rewire,
     SetAttribute,
     SetConstant,
@@ -57,8 +58,8 @@ def spoken(edit: Edit) -> Iterator[str]:
             yield from edit.nodes
             graph = edit.replacement
             yield from (value.name for value in (*graph.input, *graph.output))
-        case SetOpset() | SetType():
-            pass  # they speak of the model's ends
+        case SetOpset() | SetType() | Restate():
+            pass  # they speak of no part
 
 
 def clash(one: Fix, other: Fix) -> bool:
@@ -91,6 +92,8 @@ def _place(edit: Edit) -> tuple[object, ...]:  # noqa: PLR0911 - one a type
             return ("opset", edit.domain)
         case SetType():
             return ("type", edit.tensor)
+        case Restate():
+            return (edit.what, edit.name)
 
 
 def _dropped(fix: Fix) -> set[str]:

@@ -4,38 +4,29 @@ Each edit says what it expects to find; where it finds anything else, nothing is
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from analyzer.core.errors import PivotfixError, RepairError, UsageError
-from analyzer.core.graph import nodes
 from analyzer.core.types import (
     Edit,
-    InsertNode,
-    Node,
     Pivot,
-    RemoveNode,
-    ReplaceRegion,
-    Rewire,
-    SetAttribute,
-    SetConstant,
-    SetOpset,
-    SetType,
 )
 from analyzer.pivot import load
-from analyzer.reports.edits import digest, value_object
 from rewriter.destination import check_destination
+from rewriter.expectations import expectations, place
 from rewriter.export import export
 from rewriter.export.beside import replacing
-from rewriter.parts import opened_for
 from rewriter.patch_values import decoded, encoded
 from rewriter.surgeon import apply
 
 SCHEMA = "pivotfix-patch/1"
+
+SHOWN = 12
+"""Digits of a digest that tell two files apart in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +60,7 @@ def write_patch(pivot: Pivot, cures: Sequence[Cure], path: Path) -> None:
     """
     model, told = pivot.model, []
     for cure in cures:
-        expects = _expectations(model, pivot.folder, cure.edits)
+        expects = expectations(model, pivot.folder, cure.edits)
         told.append(_as_object(replace(cure, expects=expects)))
         model = apply(model, pivot.folder, cure.edits)
     target = {"name": pivot.path.name, "framework": pivot.framework, "sha256": pivot.sha256}
@@ -86,8 +77,21 @@ def _as_object(cure: Cure) -> dict[str, object]:
     return {"rule": cure.rule, "title": cure.title, "edits": edits}
 
 
-def read_patch(path: Path) -> tuple[Cure, ...]:
-    """Return what a patch does.
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """A patch as it was read.
+
+    Attributes:
+        made_for: The model it was made for, as a sentence names it.
+        cures: What it does, in order.
+    """
+
+    made_for: str
+    cures: tuple[Cure, ...]
+
+
+def read_patch(path: Path) -> Patch:
+    """Return what a patch does, and the model it was made for.
 
     Args:
         path: The file.
@@ -107,7 +111,16 @@ def read_patch(path: Path) -> tuple[Cure, ...]:
             f"{path} is no patch of the form {SCHEMA}",
             hint="name a file that repair --patch FILE wrote",
         )
-    return tuple(_cure(one, path) for one in found.get("cures", ()))
+    cures = tuple(_cure(one, path) for one in found.get("cures", ()))
+    match found.get("target"):
+        case {"name": str(name), "framework": str(framework), "sha256": str(digest_)}:
+            return Patch(_called(name, framework, digest_), cures)
+    return Patch("a model that it does not name", cures)
+
+
+def _called(name: str, framework: str, sha256: str) -> str:
+    """Return a model as a sentence names it: file, framework, the start of its digest."""
+    return f"{name} ({framework}, sha256 {sha256[:SHOWN]})"
 
 
 def _cure(found: Mapping[str, object], path: Path) -> Cure:
@@ -140,108 +153,63 @@ def apply_patch(
         PivotfixError: A file is wrong, or the model is not what the patch expects.
     """
     check_destination(target, target, out, force=force)
-    cures = read_patch(patch)
+    read = read_patch(patch)
     pivot = load(target, trust_code=trust_code)
-    export(pivot, replayed(pivot, cures), out)
+    export(pivot, replayed(pivot, read), out)
     try:
         load(str(out), trust_code=trust_code)
     except PivotfixError:  # what does not load must not stay
         out.unlink()
         raise
-    return cures
+    return read.cures
 
 
-def replayed(pivot: Pivot, cures: Iterable[Cure]) -> onnx.ModelProto:
+def replayed(pivot: Pivot, patch: Patch) -> onnx.ModelProto:
     """Return a model with a patch's cures in it.
 
     Args:
         pivot: The model.
-        cures: What to do, each with what it expects to find.
+        patch: What to do, each cure with what it expects to find.
 
     Raises:
         RepairError: The model holds something else.
     """
     model = pivot.model
-    for cure in cures:
-        present = _expectations(model, pivot.folder, cure.edits)
+    for cure in patch.cures:
+        present = expectations(model, pivot.folder, cure.edits)
         for edit, wanted, found in zip(cure.edits, cure.expects, present, strict=True):
-            _refuse_other(cure, edit, wanted, found)
+            surprise = _surprise(edit, wanted, found)
+            if surprise:
+                raise _misfit(patch, pivot, cure, surprise)
         model = apply(model, pivot.folder, cure.edits)
     return model
 
 
-def _refuse_other(
-    cure: Cure, edit: Edit, wanted: Mapping[str, object], found: Mapping[str, object]
-) -> None:
-    """Refuse a model in which an edit does not find what it expects."""
+def _surprise(edit: Edit, wanted: Mapping[str, object], found: Mapping[str, object]) -> str:
+    """Return what an edit does not find as it expects it; empty where it finds all."""
+    if wanted and not found:
+        return f"it has no {place(edit)}"
     for what in sorted(wanted.keys() | found.keys()):
         if wanted.get(what) != found.get(what):
-            raise RepairError(
-                f"the patch does not fit: {cure.rule} expects {what} of {_place(edit)} to "
-                f"be {wanted.get(what)}, and it is {found.get(what)}",
-                hint="it is another model, or mended already: run diff, or repair it anew",
-            )
+            there = "absent" if found.get(what) is None else found[what]
+            return f"{what} of {place(edit)} is {there}, not {wanted.get(what)}"
+    return ""
 
 
-def _place(edit: Edit) -> str:
-    match edit:
-        case SetAttribute() | SetConstant() | RemoveNode() | Rewire():
-            return f"node {edit.node}"
-        case InsertNode() | SetType():
-            return f"tensor {edit.tensor}"
-        case ReplaceRegion():
-            return f"nodes {', '.join(edit.nodes[:4])}"
-        case SetOpset():
-            return f"opset domain {edit.domain or 'ai.onnx'}"
-
-
-def _expectations(
-    model: onnx.ModelProto, folder: Path, edits: Sequence[Edit]
-) -> tuple[Mapping[str, object], ...]:
-    """Return what each edit finds in a model before any of them is made."""
-    inside = opened_for(model, edits)
-    known = {node.name: node for node in nodes(inside, folder)}
-    return tuple(_found(edit, inside, known) for edit in edits)
-
-
-def _found(  # noqa: PLR0911 - one a type
-    edit: Edit, model: onnx.ModelProto, known: Mapping[str, Node]
-) -> dict[str, object]:
-    """Return the part of a model that an edit speaks of, in JSON's terms."""
-    match edit:
-        case SetAttribute(node=name, attribute=attribute) if name in known:
-            node = known[name]
-            value = value_object(node.attributes.get(attribute))
-            return {"operator": node.op, attribute: value}
-        case SetConstant(node=name, slot=slot) if name in known:
-            node = known[name]
-            return {"operator": node.op, f"input{slot}": _constant(node, slot)}
-        case Rewire(node=name, slot=slot) if name in known:
-            node = known[name]
-            return {"operator": node.op, f"input{slot}": node.inputs[slot]}
-        case RemoveNode(node=name) if name in known:
-            return {"operator": known[name].op}
-        case ReplaceRegion(nodes=names):
-            return {"operators": [known[n].op if n in known else None for n in names]}
-        case InsertNode(tensor=tensor):
-            read = sorted(node.op for node in known.values() if tensor in node.inputs)
-            return {"giver": _giver(tensor, model, known), "readers": read}
-        case SetOpset(domain=domain):
-            return {"version": _version(model, domain)}
-        case _:
-            return {}
-
-
-def _constant(node: Node, slot: int) -> str | None:
-    held = node.constants.get(slot)
-    return None if held is None else digest(np.asarray(held))
-
-
-def _giver(tensor: str, model: onnx.ModelProto, known: Mapping[str, Node]) -> str | None:
-    if tensor in {value.name for value in model.graph.input}:
-        return "input"
-    return next((node.op for node in known.values() if tensor in node.outputs), None)
-
-
-def _version(model: onnx.ModelProto, domain: str) -> int | None:
-    return next((o.version for o in model.opset_import if o.domain == domain), None)
+def _misfit(patch: Patch, pivot: Pivot, cure: Cure, surprise: str) -> RepairError:
+    """Return the refusal of a model that a patch was not made for."""
+    this = _called(pivot.path.name, pivot.framework, pivot.sha256)
+    if this == patch.made_for:
+        hint = (
+            "the patch was changed since it was written: write it anew with repair --patch"
+        )
+    else:
+        hint = (
+            f"name an export of the model that {patch.made_for} is of, not mended yet; or "
+            f"repair this one: repair SOURCE {pivot.path.name} -o OUT"
+        )
+    return RepairError(
+        f"the patch does not fit: it was made for {patch.made_for}, and this is {this}; "
+        f"its fix for {cure.rule} finds something else: {surprise}",
+        hint=hint,
+    )

@@ -1,19 +1,21 @@
 """Round after round: a kept fix may unmask a fault behind it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from analyzer.core.types import Finding, Pivot
+from analyzer.core.types import Finding, Outcome, Pivot, TryVerdict
 from rewriter.attempts import Round, attempt
 from rewriter.case import Case
 from rewriter.choices import mendable
-from rewriter.kept import Trial
+from rewriter.kept import Kept, Trial
 from rewriter.outcome import NO_HELP, NOTHING_LEFT
 
 MOVED = 1e-3
 """Share by which the error of a fault must have moved since its fixes failed, for them to
 be tried again: another fix has changed what they change."""
+
+READABLE = "the file can be read with it"
 
 LOOKS_MENDED = "no output is off any more"
 
@@ -37,7 +39,7 @@ def tried_rounds(case: Case, before: Tries) -> Tries:
         before: The rounds that were thought to be enough; none, the first time.
     """
     with case.clock("repair"):
-        done = list(before.rounds)
+        done = list(before.rounds) or [*_restated(case)]
         target = done[-1].end if done else case.target
         findings: Sequence[Finding] = case.first.report.findings
         while len(done) < case.limits.rounds:
@@ -57,6 +59,22 @@ def tried_rounds(case: Case, before: Tries) -> Tries:
             if ended:
                 return Tries(tuple(done), ended)
     return Tries(tuple(done), case.limits.too_often)
+
+
+def _restated(case: Case) -> Iterator[Round]:
+    """Yield a round that lets the target state what its operators have, where it does not.
+
+    Without it nothing of the file can be read, so that it is judged with all the rest.
+    """
+    wrong = tuple(one for one in case.first.restated if one.fix is not None)
+    kept = tuple(
+        Kept(((one.id, one.fix),), one.fault, one.local_error, 0.0)
+        for one in wrong
+        if one.fix is not None
+    )
+    outcome = Outcome(TryVerdict.KEPT, READABLE, math.inf, 0.0)
+    if wrong:
+        yield Round(case.target, wrong, kept, {one.id: outcome for one in wrong})
 
 
 def _ended(case: Case, last: Round, target: Pivot, *, again: bool) -> str:

@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 import onnx
 
+from analyzer.core.errors import RepairError
 from analyzer.core.graph import node_name
 from analyzer.core.types import (
     Array,
@@ -20,12 +21,14 @@ from analyzer.core.types import (
     InsertNode,
     RemoveNode,
     ReplaceRegion,
+    Restate,
     Rewire,
     SetAttribute,
     SetConstant,
     SetOpset,
     SetType,
 )
+from analyzer.restated import restated
 from rewriter import moves
 from rewriter.declare import check, declare
 from rewriter.graft import graft
@@ -35,6 +38,9 @@ from rewriter.names import pinned_names, used_names
 from rewriter.parts import opened_for
 from rewriter.slim import slim
 from rewriter.wires import GsGraph, GsNode, GsTensor, Theatre, Value
+
+MALFORMED = (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What an edit with fields of the wrong type may raise: a rule may be anybody's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,10 +87,22 @@ def trace(model: onnx.ModelProto, folder: Path, edits: Sequence[Edit]) -> Applie
         RepairError: An edit does not fit the model, or the edited model is not valid.
     """
     del folder  # no edit needs an old value: nothing is loaded
-    before = opened_for(model, edits)
+    try:
+        return _traced(model, edits)
+    except MALFORMED as surprise:
+        why = f"{type(surprise).__name__}: {surprise}"
+        raise RepairError(
+            f"an edit cannot be made: {why}",
+            hint="report it to whoever wrote the rule that proposed it",
+        ) from surprise
+
+
+def _traced(model: onnx.ModelProto, edits: Sequence[Edit]) -> Applied:
+    stated = restated(model, edits)
+    before = opened_for(stated, edits)
     copy = onnx.ModelProto()
     copy.CopyFrom(before)
-    if not edits:
+    if all(isinstance(edit, Restate) for edit in edits):
         return Applied(copy, {}, {})
     theatre = _theatre(copy)
     for edit in edits:
@@ -110,8 +128,8 @@ def _operate(theatre: Theatre, model: onnx.ModelProto, edit: Edit) -> None:
             moves.replace(theatre, edit, graft(edit, model, theatre.taken))
         case Rewire():
             moves.rewire(theatre, edit)
-        case SetOpset() | SetType():
-            pass  # declarations, not wires: `declare` writes them
+        case SetOpset() | SetType() | Restate():
+            pass  # declarations, not wires: they are written apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -91,7 +91,7 @@ def edited_pivot(pivot: Pivot, applied: Applied) -> Pivot:
         applied: The edited model.
     """
     model, folder = applied.model, pivot.folder
-    names = [spec.name for spec in pivot.outputs]
+    names = [value.name for value in model.graph.output]
 
     @cache
     def session() -> Session:

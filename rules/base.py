@@ -123,7 +123,7 @@ class Rule(Generic[CauseT]):
         return Finding(
             id=finding_id(self.slug, tensors),
             rule=self.slug,
-            fault_class=self.fault_class,
+            fault_class=_class_of(fault, self.fault_class),
             status=fault.status,
             where=fault.where,
             confidence=self.confidence * spot.certainty,
@@ -145,6 +145,13 @@ class Rule(Generic[CauseT]):
             outcome=None,
             fault=fault,
         )
+
+
+def _class_of(fault: Fault, stated: FaultClass) -> FaultClass:
+    """Return a finding's class; a rule of what stops a model speaks of both ways to."""
+    both = {FaultClass.LOAD_FAILURE, FaultClass.RUNTIME}
+    stops = stated in both and fault.fault_class in both
+    return fault.fault_class if stops and fault.fault_class else stated
 
 
 def finding_id(slug: str, tensors: tuple[str, ...]) -> str:

@@ -22,6 +22,7 @@ from analyzer.core.types import (
     ReplaceRegion,
     TensorPair,
 )
+from rules.arranged import held_results, last_outputs, with_sizes
 from rules.regions import Gap, computed_inputs, entering, sample_shape
 
 AXIS_FIELDS = frozenset({"axis"})
@@ -46,8 +47,12 @@ ELEMENTWISE = frozenset(
 
 
 def target_opset(fault: Fault) -> int | None:
-    """Return the default-domain opset of the target's nodes, None where it has none."""
-    return next((node.opset for node in fault.target.nodes if not node.domain), None)
+    """Return the default-domain opset of the target's nodes, None where nothing has one.
+
+    Where they are of other domains, the source's: whoever grafts an edit converts it.
+    """
+    known = (*fault.target.nodes, *fault.source.nodes)
+    return next((node.opset for node in known if not node.domain), None)
 
 
 def carried(fault: Fault) -> ReplaceRegion | None:
@@ -63,7 +68,7 @@ def carried(fault: Fault) -> ReplaceRegion | None:
     opset = target_opset(fault)
     given = {edge.source: edge for edge in entering(fault)}
     needed = [name for name in fault.source.inputs if name]
-    results = fault.results or _last_outputs(fault)
+    results = fault.results or last_outputs(fault)
     if opset is None or not results or any(name not in given for name in needed):
         return None
     computed = {name for node in fault.source.nodes for name in node.outputs}
@@ -71,12 +76,12 @@ def carried(fault: Fault) -> ReplaceRegion | None:
         return None
     prefix = f"{results[0].target}{CARRIED}"
     entries = [_entered(given[name], prefix, fault) for name in needed]
-    body = _body(fault.source.nodes, opset, prefix, needed, fault)
+    body = _body(with_sizes(fault, needed), opset, prefix, needed, fault)
     if body is None or any(part is None for part in entries):
         return None
     exits = [_left(pair, prefix, fault) for pair in results]
     parts = [*(part for part in entries if part is not None), body, *exits]
-    parts += [Spelling((), held) for held in _held(results, prefix, fault)]
+    parts += [Spelling((), held) for held in held_results(results, prefix, fault)]
     whole = Spelling(
         tuple(node for part in parts for node in part.nodes),
         {name: value for part in parts for name, value in part.constants.items()},
@@ -84,27 +89,6 @@ def carried(fault: Fault) -> ReplaceRegion | None:
     inputs = [given[name].target for name in needed]
     graph = graph_of(whole, inputs, [pair.target for pair in results])
     return ReplaceRegion(tuple(node.name for node in fault.target.nodes), graph, opset)
-
-
-def _held(
-    results: Iterable[TensorPair], prefix: str, fault: Fault
-) -> Iterator[dict[str, Array]]:
-    """Yield the results that the source need not compute: the same on every sample."""
-    given = {name for node in fault.source.nodes for name in node.outputs}
-    for pair in results:
-        if pair.source in given:
-            continue
-        seen = [one.source_outputs.get(pair.source) for one in fault.recorded]
-        known = [one for one in seen if one is not None]
-        if known and all(np.array_equal(one, known[0]) for one in known):
-            yield {f"{prefix}{pair.source}": known[0]}
-
-
-def _last_outputs(fault: Fault) -> tuple[TensorPair, ...]:
-    """Return what the regions of a model that does not run should give, by position."""
-    if not fault.source.outputs or not fault.target.outputs:
-        return ()
-    return (TensorPair(fault.source.outputs[0], fault.target.outputs[0]),)
 
 
 def _body(
@@ -144,7 +128,7 @@ def _bodies(node: Node) -> dict[str, onnx.GraphProto]:
     return {name: one for name, one in found if isinstance(one, onnx.GraphProto)}
 
 
-def _with_bodies(  # noqa: PLR0913 - a node, its copy, and where it goes
+def _with_bodies(
     node: Node,
     renamed: Node,
     opset: int,

@@ -45,6 +45,8 @@ class WrongLayout:
 
 
 def detect(fault: Fault) -> WrongLayout | None:
+    if fault.restated:
+        return None
     if fault.fault_class is FaultClass.INPUT_DIMS:
         edge = fault.guilty or fault.target.inputs
         return WrongLayout(

@@ -13,11 +13,13 @@ from analyzer.core.types import (
     InsertNode,
     RemoveNode,
     ReplaceRegion,
+    Restate,
     Rewire,
     SetAttribute,
     SetConstant,
     SetOpset,
     SetType,
+    Statement,
 )
 from cli import main
 from rewriter.patch_values import decoded, encoded
@@ -33,6 +35,7 @@ EDITS: tuple[Edit, ...] = (
     Rewire("n", 0, "t"),
     SetOpset("", 18),
     SetType("x", "float32", (None, "rows", 3)),
+    Restate(Statement.TYPE, "x", "float32", (None, "rows", 3)),
 )
 
 
@@ -112,6 +115,25 @@ def test_patch_refuses_what_it_does_not_expect(
     assert code == 2
     assert "the patch does not fit" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_unrelated_model_is_told_from_the_one_it_was_made_for(
+    pair: tuple[str, str],
+    patch: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Both files are named with their digests, what is missing, and the next step."""
+    onnx.save(chain(layer("Tanh")), tmp_path / "other.onnx")
+    command = ["apply", str(patch), str(tmp_path / "other.onnx")]
+    code = main([*command, "-o", str(tmp_path / "out.onnx")])
+    said = capsys.readouterr().err
+
+    assert code == 2
+    assert f"it was made for {Path(pair[1]).name} (onnx, sha256 " in said
+    assert "and this is other.onnx (onnx, sha256 " in said
+    assert "finds something else: it has no node" in said
+    assert "repair SOURCE other.onnx -o OUT" in said
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"schema": "other"}'])

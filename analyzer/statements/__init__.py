@@ -1,0 +1,1 @@
+"""What a file states beside its operators, held against what they have."""

@@ -1,0 +1,126 @@
+"""A node does not take what it is given, and stops the target.
+
+Cause
+    A weight of another shape or number type, a list of sizes that cannot hold the input, a
+    setting of the wrong type or rank: the runtime refuses the node as it loads the model,
+    or as it comes to it.
+
+Evidence
+    The runtime stops at this node, and runs what stands before it; the source's node in its
+    place has other constants or settings, and runs.
+
+Repair
+    Give the node the source's constants; else let the source's nodes compute its part.
+
+Safety
+    Safe where the repair is kept: the part then computes what the source computes.
+
+Prevention
+    Run the converted model once, on any input, before it is shipped: every such node stops
+    it at once.
+
+References:
+    https://github.com/onnx/optimizer/issues/171
+    https://github.com/onnx/optimizer/issues/177
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import onnx
+
+from analyzer.core.types import (
+    Fault,
+    FaultClass,
+    Fix,
+    Node,
+    ReplaceRegion,
+    SetConstant,
+)
+from rules.base import LIKELY, Example, Rule, Spot
+from rules.carrying import carried
+from rules.counterparts import STOPPED, counterpart, said_of, stopping_nodes
+from rules.models import Layer, chain, conv, weights
+from rules.wording import named
+
+WORDS = re.compile(r"(?P<verb>does not \w+): .*? model: (?:node .*?: )?(?P<why>.*)")
+"""A refusal: what the target does not do, and why in the runtime's own words."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stopping:
+    """The node, what the runtime says, what the source has, and what would mend it."""
+
+    node: Node
+    problem: str
+    contrast: str
+    constants: tuple[SetConstant, ...]
+    edit: ReplaceRegion | None
+    spot: Spot
+
+
+def detect(fault: Fault) -> Stopping | None:
+    found = stopping_nodes(fault)
+    if fault.fault_class not in STOPPED or fault.restated or not found:
+        return None
+    node, other = found[0], counterpart(found[0], fault)
+    constants = () if other is None else tuple(_given(node, other, fault))
+    edit = carried(fault)
+    if not constants and edit is None:
+        return None
+    spot = Spot((other,) if other else fault.source.nodes, found[:1])
+    return Stopping(node, fault.problem, said_of(node, fault), constants, edit, spot)
+
+
+def explain(cause: Stopping) -> str:
+    words = WORDS.search(cause.problem)
+    said = f"{words['verb']}: {words['why']}" if words else cause.problem
+    return f"{named(cause.node)} {said}; {cause.contrast}"
+
+
+def repair(cause: Stopping) -> tuple[Fix, ...]:
+    slots = ", ".join(f"input{edit.slot}" for edit in cause.constants)
+    given = Fix(f"Restore {slots} of {cause.node.name}", cause.constants)
+    whole = () if cause.edit is None else (cause.edit,)
+    carried_over = Fix(f"Compute {cause.node.outputs[0]} as the source does", whole)
+    return tuple(fix for fix in (given, carried_over) if fix.edits)
+
+
+def _given(node: Node, other: Node, fault: Fault) -> Iterator[SetConstant]:
+    """Yield the source's constants for a node's, where the tensors lie alike."""
+    if any(edge.permutation is not None for edge in fault.edges):
+        return
+    for slot in sorted(node.constants.keys() & other.constants.keys()):
+        one, right = node.constants[slot], other.constants[slot]
+        if (one.dtype, one.shape) != (right.dtype, right.shape):
+            yield SetConstant(node.name, slot, right)
+
+
+def thinned() -> onnx.ModelProto:
+    """Return two convolutions of which the second expects a channel less."""
+    whole = conv(4, 2)
+    kernel = Layer(whole.op, whole.attributes, {**whole.constants, 1: weights(2, 3, 3, 3)})
+    return chain(conv(), kernel)
+
+
+def short() -> onnx.ModelProto:
+    """Return two convolutions of which the second lacks one number of its bias."""
+    whole = conv(4, 2)
+    bias = whole.constants[2][:-1]
+    return chain(conv(), Layer(whole.op, whole.attributes, {**whole.constants, 2: bias}))
+
+
+RULE = Rule(
+    slug="node-stops",
+    fault_class=FaultClass.RUNTIME,
+    confidence=LIKELY,
+    detect=detect,
+    explain=explain,
+    repair=repair,
+    examples=(
+        Example(source=partial(chain, conv(), conv(4, 2)), target=thinned),
+        Example(source=partial(chain, conv(), conv(4, 2)), target=short),
+    ),
+)
