@@ -57,7 +57,7 @@ class _Operand:
         return all(np.array_equal(one, other) for one, other in both)
 
 
-def operand_fault(  # noqa: PLR0913 - a fault, both sides, and what they hold
+def operand_fault(
     fault: Fault,
     source: Side,
     target: Side,
@@ -86,9 +86,7 @@ def operand_fault(  # noqa: PLR0913 - a fault, both sides, and what they hold
         for pair in fault.pairs
         for couple in couples(pair)
         if couple.source and couple.target and couple.source.op == couple.target.op
-        for operand in _operands(
-            (couple.source, couple.target), source, target, given, seen
-        )
+        for operand in _operands(couple.source, couple.target, source, target, given, seen)
     )
     different = (one for one in operands if not one.is_same())
     for one in different:
@@ -147,7 +145,7 @@ def _inside(
 
 
 def _part(side: Side, name: str) -> Region:
-    """Return the nodes that compute a tensor from sizes, and what they take the sizes of."""
+    """Return the nodes that compute a tensor from sizes, and whose sizes they take."""
     inside = nodes_before(side, name)
     given = {out for node in inside for out in node.outputs}
     reads = (
@@ -183,15 +181,15 @@ def _few(values: Array) -> str:
 
 
 def _operands(
-    both: tuple[Node, Node],
+    ours: Node,
+    theirs: Node,
     source: Side,
     target: Side,
     given: Sequence[Feeds],
     seen: Sequence[Feeds],
 ) -> Iterator[_Operand]:
     """Yield the slots of two nodes that the target fills by arithmetic."""
-    ours, theirs = both
-    for place, slot in _slots(both, source, target):
+    for place, slot in _slots(ours, theirs, source, target):
         right = [_value(ours, place, one) for one in given]
         found = [_value(theirs, slot, one) for one in seen]
         known = [(a, b) for a, b in zip(right, found, strict=True) if _both(a, b)]
@@ -206,14 +204,13 @@ def _operands(
 
 
 def _slots(
-    both: tuple[Node, Node], source: Side, target: Side
+    ours: Node, theirs: Node, source: Side, target: Side
 ) -> Iterator[tuple[int, int]]:
     """Yield the slots of two nodes that belong together and hold no value of an input.
 
     Where the order of what is read says nothing, the first such slots belong together. What
     is a constant on both sides is a weight.
     """
-    ours, theirs = both
     here = [n for n, name in enumerate(theirs.inputs) if _is_static(name, target)]
     there = [n for n, name in enumerate(ours.inputs) if _is_static(name, source)]
     if theirs.op in COMMUTATIVE:
@@ -275,9 +272,8 @@ def _origin(
     """
     right = {_key(value) for value in _values(source, operand.partner, given)}
     right.update(_key(one) for one in operand.ours)
-    givers = {
-        name: node for node in nodes_before(target, operand.name) for name in node.outputs
-    }
+    before = nodes_before(target, operand.name)
+    givers = {name: node for node in before for name in node.outputs}
     odd = [operand.name] if operand.name in givers else []
     found = operand.target
     while odd:

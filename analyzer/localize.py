@@ -9,8 +9,8 @@ import numpy as np
 
 from analyzer.arithmetic import operand_fault
 from analyzer.causes import tested
-from analyzer.connections import connection_causes
 from analyzer.computed_weights import with_origins
+from analyzer.connections import connection_causes
 from analyzer.core.graph import constants, node_reads
 from analyzer.core.types import (
     Array,

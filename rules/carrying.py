@@ -1,15 +1,13 @@
 """The source's own operators, carried over into the target as edits."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import defs, helper, numpy_helper
+from onnx import helper
 
-from analyzer.core.graph import node_reads, with_captures
 from analyzer.core.permutations import inverse, moved_axis
 from analyzer.core.spelling import CARRIED, Spelling, graph_of, spelled
 from analyzer.core.types import (
@@ -23,6 +21,7 @@ from analyzer.core.types import (
     TensorPair,
 )
 from rules.arranged import held_results, last_outputs, with_sizes
+from rules.protos import bodies, proto_of, with_bodies
 from rules.regions import Gap, computed_inputs, entering, sample_shape
 
 AXIS_FIELDS = frozenset({"axis"})
@@ -110,8 +109,8 @@ def _body(
             sample_shape(fault, computed_inputs(node)[0]) if computed_inputs(node) else None
         )
         spelling = (
-            _with_bodies(node, renamed, opset, prefix, known, fault)
-            if _bodies(node)
+            with_bodies(node, renamed, opset, prefix, known, fault)
+            if bodies(node)
             else spelled(renamed, opset, rank=None if shape is None else len(shape))
         )
         if spelling is None:
@@ -120,61 +119,6 @@ def _body(
         constants |= spelling.constants
         known.update(node.outputs)
     return Spelling(tuple(protos), constants)
-
-
-def _bodies(node: Node) -> dict[str, onnx.GraphProto]:
-    """Return a control-flow node's bodies by attribute."""
-    found = node.attributes.items()
-    return {name: one for name, one in found if isinstance(one, onnx.GraphProto)}
-
-
-def _with_bodies(
-    node: Node,
-    renamed: Node,
-    opset: int,
-    prefix: str,
-    known: Collection[str],
-    fault: Fault,
-) -> Spelling | None:
-    """Return a control-flow node whose bodies read the carried tensors around it.
-
-    None where they read what is not known, or mean another thing in the other opset.
-    """
-    lost = {*node_reads(node)} - {*node.inputs} - {*known}
-    same = node.opset == opset or all(map(partial(_is_same, node.opset, opset), _ops(node)))
-    if node.domain or not same or not lost <= fault.captured.keys():
-        return None
-    names = {name: f"{prefix}{name}" for name in node_reads(node)}
-    bodies = {name: with_captures(one, names) for name, one in _bodies(node).items()}
-    for body in bodies.values():
-        body.initializer.extend(
-            numpy_helper.from_array(fault.captured[name], names[name])
-            for name in sorted(lost)
-        )
-    proto = proto_of(
-        replace(renamed, attributes={**node.attributes, **bodies}), renamed.inputs
-    )
-    held = {renamed.inputs[slot]: value for slot, value in node.constants.items()}
-    return Spelling((proto,), held)
-
-
-def _ops(node: Node) -> Iterator[str]:
-    """Yield the operators of a control-flow node, those of its bodies included."""
-    yield node.op
-    waiting = list(_bodies(node).values())
-    while waiting:
-        for proto in waiting.pop().node:
-            yield proto.op_type
-            waiting += [one.g for one in proto.attribute if one.HasField("g")]
-
-
-def _is_same(one: int, other: int, op: str) -> bool:
-    """Return whether an operator means the same in two opsets."""
-    try:
-        first, second = (defs.get_schema(op, version, "") for version in (one, other))
-    except defs.SchemaError:
-        return False
-    return bool(first.since_version == second.since_version)
 
 
 def _entered(edge: TensorPair, prefix: str, fault: Fault) -> Spelling | None:
@@ -364,29 +308,3 @@ def _rewired(node: Node, hole: Gap, tensor: str) -> onnx.NodeProto:
     slots = {slot for reader, slot in hole.readers if reader is node}
     reads = [tensor if slot in slots else name for slot, name in enumerate(node.inputs)]
     return proto_of(node, reads)
-
-
-def proto_of(node: Node, reads: Sequence[str]) -> onnx.NodeProto:
-    """Return a node as it would stand in a file, reading other tensors.
-
-    Args:
-        node: The node; its attributes, outputs and name stay.
-        reads: Its inputs, slot by slot.
-    """
-    copy = helper.make_node(node.op, list(reads), list(node.outputs), name=node.name)
-    copy.domain = node.domain
-    copy.attribute.extend(
-        helper.make_attribute(name, value) for name, value in _attributes(node).items()
-    )
-    return copy
-
-
-def _attributes(node: Node) -> Mapping[str, Any]:
-    """Return attributes as `onnx.helper` takes them; empty lists have no type to write."""
-    filled = {
-        k: v for k, v in node.attributes.items() if not (isinstance(v, tuple) and not v)
-    }
-    return {
-        k: onnx.numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v
-        for k, v in filled.items()
-    }

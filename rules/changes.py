@@ -155,4 +155,5 @@ def beside(cause: Change) -> str:
     if cause.origin is None:
         return with_others
     made = next(name for name in cause.origin.outputs if name)
-    return f"; the file computes it, and goes wrong at {cause.origin.op} {made}{with_others}"
+    place = f"{cause.origin.op} {made}"
+    return f"; the file computes it, and goes wrong at {place}{with_others}"

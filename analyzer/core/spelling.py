@@ -236,7 +236,7 @@ def _scatter_added(node: Node, opset: int, within: str) -> Spelling | None:
         f"{result}@off_on": np.asarray([0, 1], dtype=np.float32),
     }
     moves = {"Unsqueeze": axis, "ReduceSum": axis + 1}
-    steps = (
+    steps: tuple[tuple[str, tuple[str, ...], str, dict[str, AttributeValue]], ...] = (
         ("Shape", (data,), shape, {}),
         ("Gather", (shape, f"{result}@axis"), size, {}),
         ("OneHot", (places, size, f"{result}@off_on"), marks, {"axis": axis}),
@@ -247,7 +247,7 @@ def _scatter_added(node: Node, opset: int, within: str) -> Spelling | None:
     )
     protos = []
     for op, reads, name, attributes in steps:
-        inputs, settled = list(reads), dict[str, AttributeValue](attributes)
+        inputs, settled = list(reads), dict(attributes)
         if op in moves and opset >= AXES_ARE_READ:
             inputs.append(f"{name}@axes")
             constants[inputs[-1]] = np.asarray([moves[op]])

@@ -33,8 +33,8 @@ from onnx import helper, numpy_helper
 
 from analyzer.core.types import Fault, FaultClass, Fix, Node, ReplaceRegion
 from rules.base import PROVEN, Example, Rule, Spot
-from rules.carrying import proto_of
 from rules.models import model, weights
+from rules.protos import proto_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,7 @@ def repair(cause: OutOfPlace) -> tuple[Fix, ...]:
 def _exchange(
     held: Mapping[str, str], own: Mapping[str, str], nodes: Sequence[Node]
 ) -> ReplaceRegion | None:
-    """Return the edit that lets nodes give each other's outputs; None: it would spoil one."""
+    """Return the edit that lets nodes give each other's outputs, None if it spoils one."""
     given = {name for node in nodes for name in node.outputs}
     if not held.keys() <= given or any(held.keys() & {*node.inputs} for node in nodes):
         return None

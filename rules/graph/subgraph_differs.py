@@ -58,9 +58,7 @@ def detect(fault: Fault) -> OtherSubgraph | None:
     told = tuple(d.target_node for d in blamed(fault) if d.target_node is not None)
     guilty = told or fault.unpaired_target or computing or fault.target.nodes
     if len(guilty) > MOST_GUILTY:  # no node of so many is more suspect than what they give
-        guilty = tuple(
-            node for node in guilty if {*node.outputs} & {*fault.target.outputs}
-        )
+        guilty = tuple(node for node in guilty if {*node.outputs} & {*fault.target.outputs})
     return OtherSubgraph(
         fault.target.outputs,
         listed(computing or fault.target.nodes),

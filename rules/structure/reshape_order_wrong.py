@@ -79,7 +79,8 @@ def explain(cause: WrongFlattening) -> str:
 
 def repair(cause: WrongFlattening) -> tuple[Fix, ...]:
     readers = tuple((node.name, slot) for node, slot in cause.given.readers)
-    edit = InsertNode(cause.given.tensor, "Gather", {"axis": cause.axis}, {1: cause.order}, readers)
+    places, along = {1: cause.order}, {"axis": cause.axis}
+    edit = InsertNode(cause.given.tensor, "Gather", along, places, readers)
     reading = Fix(f"Read {cause.given.tensor} in the source's order", (edit,))
     flat = cause.given.given[0].ndim == VECTORS
     nodes = [node for node, _ in cause.given.readers]

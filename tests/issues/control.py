@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import numpy as np
 import onnx
 
 from tests.issues.issue import Issue, drawn, spelled
