@@ -22,6 +22,7 @@ from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import carried_or_none
 from analyzer.runtime.region import region_error, run_region
 from analyzer.sides import Side
+from analyzer.view.absorb import LAYOUT_OPS
 
 MOST_SKIPPED = 4
 """Operators in a row that are tried: a scale and an offset, each with a layout."""
@@ -45,6 +46,8 @@ def skipped_causes(fault: Fault, source: Side, target: Side) -> tuple[Difference
         if edge.target not in fault.target.inputs or edge.source not in fault.source.inputs:
             continue
         for row in _rows(fault, edge.source, source.view.dynamic):
+            if not _leaves_some(row, fault):
+                continue
             cure = _error_behind(fault, edge, row, (source, target))
             if cure is not None and cure <= fault.noise_floor:
                 return tuple(
@@ -55,6 +58,20 @@ def skipped_causes(fault: Fault, source: Side, target: Side) -> tuple[Difference
                     for node in row
                 )  # fmt: skip
     return ()
+
+
+def _leaves_some(row: Sequence[Node], fault: Fault) -> bool:
+    """Return whether the target has something to do behind a row, as the source has.
+
+    What is all the source computes stands in the target in other operators, if any: those
+    leave alone what it gives, as a remainder of a remainder is that remainder.
+    """
+    rest = [node for node in fault.source.nodes if all(node is not one for one in row)]
+    left, right = (
+        any(node.op not in LAYOUT_OPS for node in nodes)
+        for nodes in (rest, fault.target.nodes)
+    )
+    return left or not right
 
 
 def _rows(fault: Fault, name: str, computed: Collection[str]) -> Iterator[tuple[Node, ...]]:
