@@ -32,6 +32,7 @@ from analyzer.exchanged import Exchanged, exchange_fault, exchanged, repeated
 from analyzer.explained import explained, explained_alone, has_fault, unexplained
 from analyzer.fidelity import fidelity_findings
 from analyzer.frontends.child.client import kill_children
+from analyzer.lost_outputs import lost_output_faults, told_lost
 from analyzer.naming import coverage_in_file
 from analyzer.narrowed import narrowing_faults
 from analyzer.natively import Natively, natively, refused
@@ -217,7 +218,8 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         pair.run, feeds, pair.cut.inputs, runs, options, compared.faults
     )
     narrowing = narrowing_faults(pair, compared, runs, outputs)
-    found += explain(replace(compared, faults=narrowing))[0]
+    lost = tuple(lost_output_faults(pair, compared))
+    found += explain(replace(compared, faults=(*narrowing, *lost)))[0]
     findings = _all_findings(pair, found, outputs, (working, compared), runs, options)
     report = _report(pair, findings, outputs, compared, runs, broken, clock)
     return Analysis(report, source, target, pair.samples, pair.inputs, compared.tensors)
@@ -288,7 +290,7 @@ def _all_findings(
     feeds = pair.cut.samples, pair.fed
     refused = None if working.refusal or has_fault(found) else runs.refusal
     findings = (
-        *interface_faults(pair.source, pair.target, pair.inputs),
+        *interface_faults(pair.source, pair.target, pair.inputs, told_lost(found)),
         *found,
         *output_shape_findings(
             outputs, runs, pair.cut.inputs, compared, pair.sides[1], found

@@ -133,9 +133,19 @@ def bare_finding(rule: str, fault: Fault, confidence: float = 0.95) -> Finding:
 
 
 def interface_faults(
-    source: Pivot, target: Pivot, inputs: Sequence[InputPair]
+    source: Pivot,
+    target: Pivot,
+    inputs: Sequence[InputPair],
+    told: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """Yield a finding for inputs and outputs that have no counterpart."""
+    """Yield a finding for inputs and outputs that have no counterpart.
+
+    Args:
+        source: The source.
+        target: The target.
+        inputs: Which target input takes which source input.
+        told: Outputs of the source that are known to be missing.
+    """
     taken = {pair.source for pair in inputs}, {pair.target for pair in inputs}
     lost = [spec.name for spec in source.inputs if spec.name not in taken[0]]
     added = [spec.name for spec in target.inputs if spec.name not in taken[1]]
@@ -145,15 +155,15 @@ def interface_faults(
             bare_fault(
                 FaultClass.INPUT_DIMS,
                 f"the source has {len(source.inputs)} inputs and the target "
-                f"{len(target.inputs)}: "
-                f"{_listed(lost, 'lacks')}{_listed(added, 'adds')}",
+                f"{len(target.inputs)}: {_listed(lost, added)}",
                 guilty=added,
             ),
         )
     for pair in inputs:
         yield from _sizes(source, target, pair)
     names = output_names(source, target)
-    gone = [s.name for s in source.outputs if s.name not in {one for one, _ in names}]
+    held = {*told, *(one for one, _ in names)}
+    gone = [spec.name for spec in source.outputs if spec.name not in held]
     new = [s.name for s in target.outputs if s.name not in {other for _, other in names}]
     if gone or new:
         yield bare_finding(
@@ -161,8 +171,7 @@ def interface_faults(
             bare_fault(
                 FaultClass.COMPUTATIONAL_GRAPH,
                 f"the source has {len(source.outputs)} outputs and the target "
-                f"{len(target.outputs)}: "
-                f"{_listed(gone, 'lacks')}{_listed(new, 'adds')}",
+                f"{len(target.outputs)}: {_listed(gone, new)}",
                 guilty=new,
             ),
         )
@@ -192,8 +201,9 @@ def _shown(shape: Sequence[int | str | None]) -> str:
     return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
 
 
-def _listed(names: Sequence[str], verb: str) -> str:
-    return f"the target {verb} {', '.join(names)}; " if names else ""
+def _listed(lost: Sequence[str], added: Sequence[str]) -> str:
+    both = ("lacks", lost), ("adds", added)
+    return "; ".join(f"the target {verb} {', '.join(n)}" for verb, n in both if n)
 
 
 def refusal_findings(target: Pivot, refusal: RunError | None) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from analyzer.core.errors import RepairError
 from analyzer.core.types import (
+    AddOutput,
     Attempt,
     Edit,
     Fault,
@@ -106,7 +107,8 @@ def swapped(chain: Chain, one: Kept, instead: Kept | None) -> Chain:
 
 def _can_tell(one: Kept, present: float) -> bool:
     """Return whether the region tells if its edits are there; of declarations none does."""
-    declares = any(isinstance(edit, SetType | SetOpset | Restate) for edit in one.edits)
+    kinds = SetType | SetOpset | Restate | AddOutput
+    declares = any(isinstance(edit, kinds) for edit in one.edits)
     seen = present <= max(bound(one.fault), SAME * one.after)
     return bool(one.fault.recorded) and seen and not declares
 

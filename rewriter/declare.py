@@ -7,7 +7,7 @@ import onnx
 from onnx import helper
 
 from analyzer.core.errors import RepairError
-from analyzer.core.types import Edit, SetOpset, SetType
+from analyzer.core.types import AddOutput, Edit, SetOpset, SetType
 
 
 def declare(model: onnx.ModelProto, edits: Sequence[Edit]) -> onnx.ModelProto:
@@ -15,7 +15,7 @@ def declare(model: onnx.ModelProto, edits: Sequence[Edit]) -> onnx.ModelProto:
 
     Args:
         model: The edited model.
-        edits: All edits; only `SetOpset` and `SetType` matter here.
+        edits: All edits; only `SetOpset`, `SetType` and `AddOutput` matter here.
 
     Raises:
         RepairError: An edit names a tensor that is neither an input nor an output.
@@ -28,6 +28,8 @@ def declare(model: onnx.ModelProto, edits: Sequence[Edit]) -> onnx.ModelProto:
                 _set_opset(result, edit)
             case SetType():
                 _set_type(result, edit)
+            case AddOutput():
+                _add_output(result, edit)
             case _:
                 continue
     return result
@@ -53,6 +55,19 @@ def _set_type(model: onnx.ModelProto, edit: SetType) -> None:
     for value in found:
         value.type.tensor_type.elem_type = element_type(edit.dtype)
         set_shape(value, edit.shape)
+
+
+def _add_output(model: onnx.ModelProto, edit: AddOutput) -> None:
+    """Let a model give one more tensor, at its place among the others."""
+    outputs = [value for value in model.graph.output if value.name != edit.tensor]
+    added = onnx.ValueInfoProto(name=edit.tensor)
+    added.type.tensor_type.elem_type = element_type(edit.dtype)
+    set_shape(added, edit.shape)
+    outputs.insert(edit.place, added)
+    infos = [value for value in model.graph.value_info if value.name != edit.tensor]
+    del model.graph.output[:], model.graph.value_info[:]
+    model.graph.output.extend(outputs)
+    model.graph.value_info.extend(infos)
 
 
 def element_type(dtype: str) -> int:

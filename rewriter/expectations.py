@@ -8,6 +8,7 @@ import onnx
 
 from analyzer.core.graph import nodes
 from analyzer.core.types import (
+    AddOutput,
     Edit,
     InsertNode,
     Node,
@@ -111,7 +112,7 @@ def place(edit: Edit) -> str:
     match edit:
         case SetAttribute() | SetConstant() | RemoveNode() | Rewire():
             return f"node {edit.node}"
-        case InsertNode() | SetType():
+        case InsertNode() | SetType() | AddOutput():
             return f"tensor {edit.tensor}"
         case ReplaceRegion():
             return f"nodes {', '.join(edit.nodes[:4])}"

@@ -232,7 +232,8 @@ def replace(theatre: Theatre, edit: ReplaceRegion, own: Graft) -> None:
     leaving = _leaving(region, given, wanted)
     place = max((position(theatre, node) for node in region), default=-1) + 1
     for name in sorted(given):
-        _free_name(theatre, tensor_of(theatre, name))
+        if name in theatre.tensors or name in theatre.produced:
+            _free_name(theatre, tensor_of(theatre, name))
     for name, value in own.constants.items():
         theatre.tensors[name] = theatre.make.constant(name, value)
     theatre.graph.nodes[place:place] = [_grafted(theatre, proto) for proto in own.nodes]

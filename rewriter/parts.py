@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import onnx
 
 from analyzer.core.types import (
+    AddOutput,
     Edit,
     Fix,
     InsertNode,
@@ -58,8 +59,8 @@ def spoken(edit: Edit) -> Iterator[str]:
             yield from edit.nodes
             graph = edit.replacement
             yield from (value.name for value in (*graph.input, *graph.output))
-        case SetOpset() | SetType() | Restate():
-            pass  # they speak of no part
+        case SetOpset() | SetType() | Restate() | AddOutput():
+            pass  # they speak of no part, or of the model's ends
 
 
 def clash(one: Fix, other: Fix) -> bool:
@@ -94,6 +95,8 @@ def _place(edit: Edit) -> tuple[object, ...]:  # noqa: PLR0911 - one a type
             return ("type", edit.tensor)
         case Restate():
             return (edit.what, edit.name)
+        case AddOutput():
+            return ("output", edit.tensor)
 
 
 def _dropped(fix: Fix) -> set[str]:

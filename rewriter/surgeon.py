@@ -16,6 +16,7 @@ import onnx
 from analyzer.core.errors import RepairError
 from analyzer.core.graph import node_name
 from analyzer.core.types import (
+    AddOutput,
     Array,
     Edit,
     InsertNode,
@@ -128,7 +129,7 @@ def _operate(theatre: Theatre, model: onnx.ModelProto, edit: Edit) -> None:
             moves.replace(theatre, edit, graft(edit, model, theatre.taken))
         case Rewire():
             moves.rewire(theatre, edit)
-        case SetOpset() | SetType() | Restate():
+        case SetOpset() | SetType() | Restate() | AddOutput():
             pass  # declarations, not wires: they are written apart
 
 

@@ -138,6 +138,23 @@ class Restate:
     shape: tuple[int | str | None, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AddOutput:
+    """Let the model give one more tensor, of a dtype (NumPy name) and a shape.
+
+    Attributes:
+        tensor: A tensor of the model, or one that another edit gives.
+        dtype: Its dtype.
+        shape: Its sizes.
+        place: Its place among the outputs, from 0.
+    """
+
+    tensor: str
+    dtype: str
+    shape: tuple[int | str | None, ...]
+    place: int
+
+
 Edit = (
     SetAttribute
     | SetConstant
@@ -148,6 +165,7 @@ Edit = (
     | Rewire
     | SetOpset
     | SetType
+    | AddOutput
 )
 """A closed union, so that the surgeon's `match` is checked for exhaustiveness."""
 

@@ -1,6 +1,7 @@
 """The values that travel between the stages: all frozen, all named as the field does."""
 
 from analyzer.core.edits import (
+    AddOutput,
     Edit,
     Fix,
     InsertNode,
@@ -47,6 +48,7 @@ from analyzer.core.models import (
 )
 
 __all__ = [
+    "AddOutput",
     "Array",
     "Aspect",
     "Attempt",

@@ -10,6 +10,9 @@ Evidence
 
 Repair
     Write the source's operator in its place, in the target's opset and layout.
+
+References:
+    https://github.com/NVIDIA/TensorRT/issues/4513
 """
 
 from dataclasses import dataclass

@@ -13,6 +13,10 @@ Repair
 
 Safety
     Below opset 10 a Slice has no steps, and the Gather in its place fixes the axis's size.
+
+References:
+    https://github.com/apache/tvm/issues/18135
+    https://github.com/onnx/keras-onnx/issues/89
 """
 
 from dataclasses import dataclass

@@ -28,6 +28,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
@@ -69,6 +70,27 @@ def explain(cause: OutOfPlace) -> str:
 
 def repair(cause: OutOfPlace) -> tuple[Fix, ...]:
     return tuple(Fix("Give the outputs in the source's order", (e,)) for e in cause.edits)
+
+
+def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
+    kinds = [(value.name, value.type.SerializeToString()) for value in model.graph.output]
+    made = {name for node in model.graph.node for name in node.output}
+    pairs = [
+        (one, other)
+        for n, (one, kind) in enumerate(kinds)
+        for other, same in kinds[n + 1 :]
+        if kind == same and {one, other} <= made
+    ]
+    if not pairs:
+        return None
+    one, other = pairs[int(rng.integers(len(pairs)))]
+    turned = {one: other, other: one}
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for node in copy.graph.node:
+        for slots in (node.input, node.output):
+            slots[:] = [turned.get(name, name) for name in slots]
+    return copy
 
 
 def _exchange(
@@ -118,5 +140,6 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
+    sabotage=sabotage,
     examples=(Example(source=partial(heads, "a", "b"), target=partial(heads, "b", "a")),),
 )

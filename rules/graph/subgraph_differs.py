@@ -3,7 +3,8 @@
 Cause
     The converter has its own spelling of an operator, and the spelling is wrong or holds
     for some inputs only: a gather without its batch axes, ids that count from the end,
-    coordinates.
+    coordinates, a division of whole numbers that are negative, a cell of a recurrence
+    written out, a loop that asks once too often.
 
 Evidence
     Both regions start and end at tensors that belong together, and neither one difference
@@ -18,6 +19,18 @@ Safety
 
 References:
     https://github.com/onnx/tensorflow-onnx/issues/400
+    https://github.com/onnx/tensorflow-onnx/issues/1317
+    https://github.com/onnx/tensorflow-onnx/issues/2174
+    https://github.com/onnx/tensorflow-onnx/issues/263
+    https://github.com/onnx/tensorflow-onnx/issues/2211
+    https://github.com/onnx/tensorflow-onnx/issues/2002
+    https://github.com/onnx/tensorflow-onnx/issues/861
+    https://github.com/onnx/tensorflow-onnx/issues/541
+    https://github.com/onnx/tensorflow-onnx/issues/304
+    https://github.com/pytorch/pytorch/issues/16497
+    https://github.com/pytorch/pytorch/issues/60179
+    https://github.com/pytorch/pytorch/issues/78442
+    https://github.com/MPolaris/onnx2tflite/issues/98
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 Cause
     The conversion gave an attribute, or a setting that newer opsets take as an input,
-    another value than the source has.
+    another value than the source has; or a loop begins with another condition.
 
 Evidence
     The same operator on both sides, one setting differs, and the region is right as soon as
@@ -10,6 +10,9 @@ Evidence
 
 Repair
     Copy the source's value, in the target's layout and opset. Safe: nothing else reads it.
+
+References:
+    https://github.com/pytorch/pytorch/issues/17531
 """
 
 from functools import partial

@@ -12,6 +12,11 @@ Evidence
 Repair
     Set the option where the target's opset has it; else write the operator so that it does
     the same without: the smallest elements are the largest of the negated tensor.
+
+References:
+    https://github.com/pytorch/pytorch/issues/32960
+    https://github.com/pytorch/pytorch/issues/111159
+    https://github.com/microsoft/onnxscript/issues/2852
 """
 
 from functools import partial

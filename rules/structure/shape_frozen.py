@@ -19,6 +19,7 @@ References:
     https://github.com/pytorch/pytorch/issues/82330
     https://github.com/pytorch/pytorch/issues/32926
     https://github.com/pytorch/pytorch/issues/68003
+    https://github.com/pytorch/pytorch/issues/73559
 """
 
 from dataclasses import dataclass

@@ -15,6 +15,7 @@ Repair
 
 References:
     https://github.com/onnx/onnxmltools/issues/719
+    https://github.com/apache/tvm/issues/16295
 """
 
 from dataclasses import dataclass

@@ -1,12 +1,15 @@
-"""A weight was transposed or reversed where its sizes allow it.
+"""A weight was transposed, reversed or restacked where its sizes allow it.
 
 Cause
-    Frameworks store kernels in different axis orders, and transposed convolutions and
-    recurrences in mirrored ones. With equal sizes a wrong order passes every shape check.
+    Frameworks store kernels in different axis orders, transposed convolutions and
+    recurrences in mirrored ones, and the gates of a recurrence stacked in an order of their
+    own: input, output, forget, cell in ONNX, input, forget, cell, output in torch. With
+    equal sizes a wrong order passes every shape check.
 
 Evidence
-    A transposition or reversal of the source's weight gives the target's exactly, and the
-    region is right with the source's.
+    A transposition or reversal of the source's weight, or an exchange of its equal blocks,
+    gives the target's exactly, and the region is right with the source's. Where the file
+    computes the weight, it is followed back to the node that reads but right parts.
 
 Repair
     Copy the source's weight in the target's layout.

@@ -9,6 +9,7 @@ import pytest
 from onnx import helper
 
 from analyzer.core.types import (
+    AddOutput,
     Edit,
     InsertNode,
     RemoveNode,
@@ -36,6 +37,7 @@ EDITS: tuple[Edit, ...] = (
     SetOpset("", 18),
     SetType("x", "float32", (None, "rows", 3)),
     Restate(Statement.TYPE, "x", "float32", (None, "rows", 3)),
+    AddOutput("y", "float32", (1, None), 1),
 )
 
 

@@ -11,6 +11,7 @@ from onnx import helper
 
 from analyzer.core.report import Report
 from analyzer.core.types import (
+    AddOutput,
     Edit,
     Finding,
     Fix,
@@ -43,6 +44,7 @@ EDITS: tuple[Edit, ...] = (
     Rewire("add", 1, "x"),
     SetOpset("", 18),
     SetType("x", "float32", (1, "N", None)),
+    AddOutput("y", "float32", (1, None), 1),
 )
 
 
