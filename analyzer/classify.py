@@ -140,7 +140,20 @@ def _explained(
     for other in offered[1:]:
         if _is_another_cause(other, best, fault):
             best.append(other)
-    return tuple(_at_root(_with_alternatives(one, offered, best), fault) for one in best)
+    return tuple(
+        _told(_at_root(_with_alternatives(one, offered, best), fault), fault)
+        for one in best
+    )
+
+
+def _told(finding: Finding, fault: Fault) -> Finding:
+    """Return the finding with what its finder knows, where the rule does not say it.
+
+    What a runtime says of a model that it refuses stands in the rules' own words.
+    """
+    if fault.fault_class or not fault.problem or fault.problem in finding.message:
+        return finding
+    return replace(finding, message=f"{finding.message}; {fault.problem}")
 
 
 def _at_root(finding: Finding, fault: Fault) -> Finding:

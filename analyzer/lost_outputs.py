@@ -73,7 +73,8 @@ def _lost(
     """
     name = pairs[0].target
     known: Mapping[str, TensorPair] = {
-        link.tensors.source: link.tensors for link in reversed(list(compared.links.values()))
+        link.tensors.source: link.tensors
+        for link in reversed(list(compared.links.values()))
     }
     left = region(compared.source, (spec.name,), known)
     edges = tuple(known[one] for one in left.inputs if one in known)

@@ -57,3 +57,24 @@ def test_weight_behind_a_wrong_operator_has_its_own_finding(
     wrong[2] *= 3
 
     assert named(TEXT.format("a, b", "a, m", "t"), wrong) == [("s",), ("t",)]
+
+
+FLIP = "Slice({}, end, start, axis, step)"
+SUMMED = "(float[2,6] x) => (y) {{ a = Abs(x) {} y = Tanh(s) }}"
+STEPS = {
+    "end": np.int64([-1]),
+    "start": np.int64([-(2**62)]),
+    "axis": np.int64([1]),
+    "step": np.int64([-1]),
+    "k": np.int64(1),
+}
+
+
+def test_a_flip_that_is_missing_is_one_finding(net: Net, saved: Save) -> None:
+    """A sum between two flips lacks the second: cut in two, both halves were wrong."""
+    source = SUMMED.format("s = CumSum<reverse = 1>(a, k)")
+    target = SUMMED.format(f"f = {FLIP.format('a')} s = CumSum(f, k)")
+    paths = saved(net(source, **STEPS), "source"), saved(net(target, **STEPS), "target")
+    report = analyse(*paths, options=Options(samples=4), rules=all_rules).report
+
+    assert [finding.rule for finding in report.findings] == ["order-reversed"]

@@ -37,6 +37,14 @@ def test_input_is_paired_by_its_best_evidence(
     assert found == (pair,)
 
 
+def test_open_sizes_lie_on_each_other(pivot: Make) -> None:
+    """Where each side fixes what the other leaves open, the axes are in another order."""
+    source = pivot("(float[6,n,4] x) => (y) { y = Identity(x) }", "one")
+    target = pivot("(float[n,6,4] x) => (y) { y = Identity(x) }", "two")
+
+    assert input_pairs(source, target) == (InputPair("x", "x", (1, 0, 2), "name"),)
+
+
 def test_names_go_before_places(pivot: Make) -> None:
     """Two inputs listed the other way round are not exchanged."""
     one = pivot("(float[2] a, float[2] b) => (y) { y = Sub(a, b) }", "one")
