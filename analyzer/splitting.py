@@ -157,7 +157,8 @@ def helpful(
         if _is_all_said(fault, parts):
             continue
         if cut and parts and _tells(fault, parts):
-            kept |= {k: one for k, one in cut.items() if not _is_between(k, after)}
+            wrong = {k for k in cut if _is_between(k, after) or _is_opposite(k, after)}
+            kept |= {k: one for k, one in cut.items() if k not in wrong}
         else:
             kept |= {k: one for k, one in cut.items() if _alike(source, target, one, links)}
     return kept
@@ -179,6 +180,26 @@ def _is_between(name: str, faults: Sequence[Fault]) -> bool:
     unexplained = [fault for fault in faults if not fault.is_explained]
     before = any(name in fault.target.outputs for fault in unexplained)
     return before and any(name in fault.target.inputs for fault in unexplained)
+
+
+def _is_opposite(name: str, faults: Sequence[Fault]) -> bool:
+    """Return whether a tensor asks the opposite question, and who reads it is wrong too.
+
+    A condition may be turned round with the branches behind it: fed the source's answer,
+    they are exchanged.
+    """
+    if not any(name in fault.target.inputs for fault in faults):
+        return False
+    both = [
+        (one.observed[name], one.expected[name])
+        for fault in faults
+        for one in fault.recorded
+        if name in one.observed and name in one.expected
+    ]
+    return bool(both) and all(
+        found.dtype == right.dtype == np.bool_ and np.array_equal(found, ~right)
+        for found, right in both
+    )
 
 
 def _tells(fault: Fault, parts: Sequence[Fault]) -> bool:

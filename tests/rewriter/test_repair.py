@@ -314,18 +314,34 @@ def test_repaired_flatbuffer_runs_like_keras(
     assert out.exists()
 
 
-def test_fault_inside_a_loop_is_left_with_a_reason(tmp_path: Path) -> None:
-    """No edit reaches into a body: nothing is written, and the report says why."""
-    text = """<ir_version: 8, opset_import: ["": 17]>
+TURNS = """<ir_version: 8, opset_import: ["": OPSET]>
     g (float[2,3] x) => (float[2,3] y) {
       yes = Constant<value = bool {1}>()  turns = Constant<value = int64 {3}>()
       y = Loop(turns, yes, x) <body = b (int64 i, bool c, float[2,3] s)
         => (bool c2, float[2,3] s2) {
           c2 = Identity(c)  m = LeakyRelu<alpha = ALPHA>(s)  s2 = Add(m, x) }> }"""
-    paths = [str(tmp_path / name) for name in ("source.onnx", "target.onnx")]
-    for path, alpha in zip(paths, ("0.2", "0.5"), strict=True):
-        onnx.save(parser.parse_model(text.replace("ALPHA", alpha)), path)
-    report = repair(*paths, tmp_path / "out.onnx", options=FEW, rules=ours())
+
+
+def turned(folder: Path, opset: int) -> list[str]:
+    """Return the paths of a loop and of another whose activation leaks more."""
+    paths = [str(folder / name) for name in ("source.onnx", "target.onnx")]
+    for path, alpha, version in zip(paths, ("0.2", "0.5"), (17, opset), strict=True):
+        text = TURNS.replace("ALPHA", alpha).replace("OPSET", str(version))
+        onnx.save(parser.parse_model(text), path)
+    return paths
+
+
+def test_fault_inside_a_loop_is_mended_by_the_whole_loop(tmp_path: Path) -> None:
+    """No edit reaches into a body, so that the source's loop takes its place."""
+    report = repair(*turned(tmp_path, 17), tmp_path / "out.onnx", options=FEW, rules=ours())
+    (finding,) = report.findings
+
+    assert (report.verdict, finding.target_tensors) == (Verdict.REPAIRED, ("m",))
+
+
+def test_fault_inside_a_loop_is_left_with_a_reason(tmp_path: Path) -> None:
+    """Where the loop means another thing in the other opset, nothing is written."""
+    report = repair(*turned(tmp_path, 13), tmp_path / "out.onnx", options=FEW, rules=ours())
     (finding,) = report.findings
 
     assert (report.verdict, finding.target_tensors) == (Verdict.UNREPAIRED, ("m",))
