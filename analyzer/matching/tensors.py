@@ -238,12 +238,27 @@ def _guessed(scene: Scene, links: Links, proposed: Iterable[Proposal]) -> dict[s
         layout = (
             SAME  # of other sizes even: then its sizes are what is wrong
             if keeps_order(scene.source, scene.target, left, right, alike)
-            else likeliest_layout(scene.given[left], array, orders, fixed=fixed)
+            else _usual_layout(scene.given[left], array, orders)
+            or likeliest_layout(scene.given[left], array, orders, fixed=fixed)
         )
         link = _link(left, right, layout, proposal.operators.reasons, exact=False)
         found[right] = link
         alike |= {right: left} if _is_plain(link) else {}
     return found
+
+
+def _usual_layout(
+    source: Array, target: Array, orders: Sequence[Permutation]
+) -> Layout | None:
+    """Return the usual order of a rank's axes where it does not give the target's sizes.
+
+    Then its sizes are what is wrong, unless it lies as the source's does, or is the source's
+    in some order: None.
+    """
+    order = next((one for one in orders if len(one) == source.ndim == target.ndim), None)
+    if order is None or target.shape in {source.shape, source.transpose(order).shape}:
+        return None
+    return Layout(order, None) if sorted(source.shape) == sorted(target.shape) else None
 
 
 def _plain(links: Links) -> dict[str, str]:

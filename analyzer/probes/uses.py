@@ -180,6 +180,8 @@ def _uses_of(name: str, reading: _Reading) -> Iterator[InputUse]:
 def _use(node: onnx.NodeProto, slot: int, reading: _Reading) -> InputUse | None:
     """Return what an operator wants of one of its inputs, None where it takes anything."""
     place = (node.op_type, slot)
+    if node.op_type in COMPARISONS and _largest(node, 1 - slot, reading) > 1:
+        return None  # a class or a threshold, no flag
     if place in FIXED_USES:
         return InputUse(FIXED_USES[place])
     match place:
@@ -223,6 +225,16 @@ def _attribute(node: onnx.NodeProto, name: str, default: int) -> int:
     found = (attribute for attribute in node.attribute if attribute.name == name)
     values = (int(helper.get_attribute_value(attribute)) for attribute in found)
     return next(values, default)
+
+
+def _largest(node: onnx.NodeProto, slot: int, reading: _Reading) -> float:
+    """Return the largest magnitude in a constant input; 0 where it is none."""
+    tensor = reading.constants.get(node.input[slot])
+    if tensor is None or is_external(tensor):
+        return 0.0
+    values = tensor_value(tensor, reading.folder)
+    held = values.size > 0 and values.dtype.kind in "fiu"
+    return float(np.max(np.abs(values.astype(np.float64)))) if held else 0.0
 
 
 def _constant(
