@@ -138,7 +138,7 @@ class Judgement:
         except RunError:
             return ()
         runs = NativeRuns(self.expected, observed, None)
-        return output_pairs(self.source, target, runs, {}, self.options)
+        return output_pairs(self.source, target, runs, {}, self.options, inputs)
 
     def error(self, target: Pivot) -> float:
         """Return the largest relative error of any output; infinite where none is given."""

@@ -252,8 +252,7 @@ def _usual_layout(
 ) -> Layout | None:
     """Return the usual order of a rank's axes where it does not give the target's sizes.
 
-    Then its sizes are what is wrong, unless it lies as the source's does, or is the source's
-    in some order: None.
+    Then its sizes are what is wrong. None where it has the source's sizes, or others.
     """
     order = next((one for one in orders if len(one) == source.ndim == target.ndim), None)
     if order is None or target.shape in {source.shape, source.transpose(order).shape}:

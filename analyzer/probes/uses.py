@@ -180,9 +180,7 @@ def _uses_of(name: str, reading: _Reading) -> Iterator[InputUse]:
 def _use(node: onnx.NodeProto, slot: int, reading: _Reading) -> InputUse | None:
     """Return what an operator wants of one of its inputs, None where it takes anything."""
     place = (node.op_type, slot)
-    if node.op_type in COMPARISONS and _largest(node, 1 - slot, reading) > 1:
-        return None  # a class or a threshold, no flag
-    if place in FIXED_USES:
+    if place in FIXED_USES and not _is_threshold(node, slot, reading):
         return InputUse(FIXED_USES[place])
     match place:
         case operator, 1 if operator in INDEXED:
@@ -227,14 +225,15 @@ def _attribute(node: onnx.NodeProto, name: str, default: int) -> int:
     return next(values, default)
 
 
-def _largest(node: onnx.NodeProto, slot: int, reading: _Reading) -> float:
-    """Return the largest magnitude in a constant input; 0 where it is none."""
-    tensor = reading.constants.get(node.input[slot])
+def _is_threshold(node: onnx.NodeProto, slot: int, reading: _Reading) -> bool:
+    """Return whether a tensor is compared with classes or a threshold: with no flag."""
+    if node.op_type not in COMPARISONS:
+        return False
+    tensor = reading.constants.get(node.input[1 - slot])
     if tensor is None or is_external(tensor):
-        return 0.0
+        return False
     values = tensor_value(tensor, reading.folder)
-    held = values.size > 0 and values.dtype.kind in "fiu"
-    return float(np.max(np.abs(values.astype(np.float64)))) if held else 0.0
+    return values.dtype.kind in "fiu" and bool(np.any(np.abs(values) > 1))
 
 
 def _constant(

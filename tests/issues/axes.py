@@ -1,4 +1,4 @@
-"""Issues about axes and indices that a change of layout, or of convention, leaves behind."""
+"""Issues about axes and indices that a change of layout or convention leaves behind."""
 
 from functools import partial
 

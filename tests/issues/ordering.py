@@ -99,6 +99,35 @@ def _nearest_by_negation(first: str, second: str) -> onnx.ModelProto:
     )
 
 
+def _sorted() -> onnx.ModelProto:
+    """Return the three largest numbers, the largest first."""
+    return spelled(
+        """torch (float[N,6] x) => (float[N,4] y) <int64[1] k = {3}> {
+            scores = MatMul (x, square)
+            best, where = TopK (scores, k)
+            y = MatMul (best, mix)
+        }""",
+        _SORTED,
+    )
+
+
+def _sorted_by_slices(last: str) -> onnx.ModelProto:
+    """Return the last of all numbers in rising order, turned round."""
+    return spelled(
+        f"""coreml (float[N,6] x) => (float[N,4] y)
+            <int64[1] six = {{6}}, int64[1] from = {{3}}, int64[1] to = {{6}},
+             int64[1] axis = {{1}}, int64[1] end = {{-1}}, int64[1] step = {{-1}},
+             int64[1] beyond = {{-9223372036854775807}}> {{
+            a = Gemm (x, square)
+            b, c = TopK <axis: int = 1, largest: int = 0> (a, six)
+            d = Slice (b, from, to, axis)
+            {last}
+            y = Gemm (f, mix)
+        }}""",
+        _SORTED,
+    )
+
+
 def _last_of_ties() -> onnx.ModelProto:
     """Return the last of equal largest numbers, as an embedding is chosen by it."""
     return spelled(
@@ -206,6 +235,7 @@ def _masked_by_where(one: str, other: str) -> onnx.ModelProto:
 
 
 _RETURNS = {"kernel": drawn(4, 3)}
+_SORTED = {"square": drawn(6, 6), "mix": drawn(3, 4, seed=1)}
 _CODES = {"codebook": drawn(8, 6), "head": drawn(2, 3, seed=1)}
 _VOTES = {"table": drawn(6, 4, scale=1.0)}
 _HEADS = {"query_kernel": drawn(4, 4), "key_kernel": drawn(4, 4, seed=1)}
@@ -257,6 +287,16 @@ ISSUES = (
         healthy=partial(_nearest_by_negation, "m = Neg (d)", "n = Neg (v)"),
         broken=partial(_nearest_by_negation, "m = Identity (d)", "n = Identity (v)"),
         guilty=("v", "i"),
+    ),
+    Issue(
+        link="",
+        slug="topk-order",
+        title="the largest numbers come in rising order",
+        rule="order-reversed",
+        source=_sorted,
+        healthy=partial(_sorted_by_slices, "f = Slice (d, end, beyond, axis, step)"),
+        broken=partial(_sorted_by_slices, "f = Identity (d)"),
+        guilty=("b", "d", "f"),
     ),
     Issue(
         link="",

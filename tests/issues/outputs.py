@@ -69,6 +69,36 @@ def _two_heads() -> onnx.ModelProto:
     )
 
 
+def _two_maps() -> onnx.ModelProto:
+    """Return two maps of an image: where something is, and how sure that is."""
+    return spelled(
+        """torch (float[N,3,6,6] x) => (float[N,4,6,6] maps, float[N,4,6,6] trust) {
+            one = Conv <pads: ints = [1,1,1,1]> (x, w)
+            maps = Relu (one)
+            other = Conv <pads: ints = [1,1,1,1]> (x, v)
+            trust = Sigmoid (other)
+        }""",
+        _MAPS,
+    )
+
+
+def _two_maps_last(first: str, second: str) -> onnx.ModelProto:
+    """Return the same as TFLite has it: the channels last, outputs by number."""
+    return spelled(
+        f"""tflite (float[N,6,6,3] i)
+                => (float[N,6,6,4] {first}, float[N,6,6,4] {second}) {{
+            x = Transpose <perm: ints = [0,3,1,2]> (i)
+            c = Conv <pads: ints = [1,1,1,1]> (x, w)
+            d = Conv <pads: ints = [1,1,1,1]> (x, v)
+            e = Transpose <perm: ints = [0,2,3,1]> (c)
+            f = Transpose <perm: ints = [0,2,3,1]> (d)
+            out_0 = Relu (e)
+            out_1 = Sigmoid (f)
+        }}""",
+        _MAPS,
+    )
+
+
 def _classified() -> onnx.ModelProto:
     """Return torch's class token put before a sequence of patches."""
     return spelled(
@@ -171,6 +201,7 @@ def _averaged_by_division(count: str) -> onnx.ModelProto:
     )
 
 
+_MAPS = {"w": drawn(4, 3, 3, 3), "v": drawn(4, 3, 3, 3, seed=1)}
 _SHORT = {
     "k": drawn(6, 6),
     "k0": drawn(6, 4, seed=1),
@@ -200,6 +231,16 @@ ISSUES = (
         healthy=partial(_three_heads_by_tf2onnx, 0, 1, 2),
         broken=partial(_three_heads_by_tf2onnx, 2, 0, 1),
         guilty=("out_0", "out_1", "out_2"),
+    ),
+    Issue(
+        link="",
+        slug="outputs-exchanged-nhwc",
+        title="two outputs of one shape change places, their channels last",
+        rule="outputs-exchanged",
+        source=_two_maps,
+        healthy=partial(_two_maps_last, "out_0", "out_1"),
+        broken=partial(_two_maps_last, "out_1", "out_0"),
+        guilty=("out_0", "out_1"),
     ),
     Issue(
         link="MPolaris/onnx2tflite#98",

@@ -98,19 +98,19 @@ def _lstm_by_torch(order: str) -> onnx.ModelProto:
     )
 
 
-def _lstm_folded(order: str) -> onnx.ModelProto:
+def _lstm_folded(order: str, direction: str = "forward") -> onnx.ModelProto:
     """Return the same with the weights folded, batch first, the product transposed."""
     return spelled(
-        """converted (float[N,6,4] x) => (float[N,6,3] y)
-            <int64[3] rows = {0, 0, -1}> {
+        f"""converted (float[N,6,4] x) => (float[N,6,3] y)
+            <int64[3] rows = {{0, 0, -1}}> {{
             t = Tanh (x)
             m = Transpose <perm: ints = [1,0,2]> (t)
-            a, h, c = LSTM <direction: string = "forward", hidden_size: int = 5>
+            a, h, c = LSTM <direction: string = "{direction}", hidden_size: int = 5>
                 (m, kernel, recurrent, bias)
             n = Transpose <perm: ints = [2,0,1,3]> (a)
             s = Reshape (n, rows)
             y = MatMul (s, dense)
-        }""",
+        }}""",
         {
             "kernel": _stacked(_LSTM_W, order),
             "recurrent": _stacked(_LSTM_R, order),
@@ -313,6 +313,16 @@ ISSUES = (
         source=_lstm,
         healthy=partial(_lstm_folded, "iofc"),
         broken=partial(_lstm_folded, "ifco"),
+        guilty=("a",),
+    ),
+    Issue(
+        link="",
+        slug="lstm-direction",
+        title="an LSTM runs from the last step to the first",
+        rule="attribute-differs",
+        source=_lstm,
+        healthy=partial(_lstm_folded, "iofc"),
+        broken=partial(_lstm_folded, "iofc", "reverse"),
         guilty=("a",),
     ),
     Issue(
