@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import onnx
 
 from tests.issues.issue import Issue, drawn, spelled
@@ -66,6 +67,49 @@ def _while_frozen(begin: str, stay: str) -> onnx.ModelProto:
         }}""",
         _CELL,
     )
+
+
+def _unrolled() -> onnx.ModelProto:
+    """Return a cell that runs over a sequence of any length."""
+    return spelled(
+        f"""torch (float[N,T,4] x) => (float[N,6] y)
+            <bool yes = {{1}}, int64 one = {{1}}> {{
+            steps = Tanh (x)
+            shape = Shape (x)
+            turns = Gather (shape, one)
+            first = ReduceMean <keepdims: int = 0> (steps, along)
+            state = Loop (turns, yes, first) <body = turn {_CELL_TEXT.format("steps")}>
+            y = MatMul (state, head)
+        }}""",
+        {**_CELL, "along": np.asarray([1])},
+    )
+
+
+def _unrolled_by_tf2onnx(turns: str) -> onnx.ModelProto:
+    """Return the same, the length read otherwise."""
+    return spelled(
+        f"""tf2onnx (float[N,T,4] a) => (float[N,6] z)
+            <bool yes = {{1}}, int64[1] from = {{1}}, int64[1] to = {{2}},
+             int64 traced = {{4}}> {{
+            b = Tanh (a)
+            c = Shape (b)
+            d = Slice (c, from, to)
+            n = {turns}
+            e = ReduceMean <keepdims: int = 0> (b, along)
+            f = Loop (n, yes, e) <body = while_body {_CELL_TEXT.format("b")}>
+            z = MatMul (f, head)
+        }}""",
+        {**_CELL, "along": np.asarray([1])},
+    )
+
+
+_CELL_TEXT = """(int64 i, bool go, float[N,4] before) => (bool stay, float[N,4] after) {{
+    stay = Identity (go)
+    here = Gather <axis: int = 1> ({}, i)
+    product = MatMul (before, square)
+    summed = Add (product, here)
+    after = Tanh (summed)
+}}"""
 
 
 def _chosen() -> onnx.ModelProto:
@@ -155,6 +199,16 @@ ISSUES = (
         healthy=partial(_while_frozen, "one", "d = Identity (c)"),
         broken=partial(_while_frozen, "one", "d = Less (i, one)"),
         guilty=("d",),
+    ),
+    Issue(
+        link="",
+        slug="loop-turns-frozen",
+        title="a loop takes as many turns as the sequence had that was traced",
+        rule="subgraph-differs",
+        source=_unrolled,
+        healthy=partial(_unrolled_by_tf2onnx, "Squeeze (d)"),
+        broken=partial(_unrolled_by_tf2onnx, "Identity (traced)"),
+        guilty=("n",),
     ),
     Issue(
         link="",
