@@ -9,6 +9,7 @@ from analyzer.core.types import (
     FaultClass,
     Feeds,
     Finding,
+    Region,
     Sample,
     TensorPair,
     TensorSpec,
@@ -76,11 +77,16 @@ def _lost(
         link.tensors.source: link.tensors
         for link in reversed(list(compared.links.values()))
     }
-    left = region(compared.source, (spec.name,), known)
+    held = spec.name in known and known[spec.name].target in compared.target.giver
+    left = (
+        Region((), (spec.name,), (spec.name,))  # it is computed, and not given
+        if held
+        else region(compared.source, (spec.name,), known)
+    )
     edges = tuple(known[one] for one in left.inputs if one in known)
     givers = compared.target.giver
     nodes = tuple(givers[edge.target] for edge in edges if edge.target in givers)
-    if len(edges) != len(left.inputs) or not left.nodes or not nodes:
+    if len(edges) != len(left.inputs) or not edges or not nodes:
         return None
     fault = bare_fault(
         FaultClass.COMPUTATIONAL_GRAPH,

@@ -166,8 +166,11 @@ def sites(before: onnx.ModelProto, after: onnx.ModelProto) -> tuple[Site, ...]:
     changed = [given for given in new.nodes if _changed(old, new, given, moved)]
     found = [*edges, *(_node(new, given) for given in changed)]
     if not found and before.graph != after.graph:
-        ends = (value.name for value in (*after.graph.input, *after.graph.output))
-        return (Site(frozenset(), frozenset(ends), "interface"),)
+        ends = {value.name for value in (*after.graph.input, *after.graph.output)}
+        lost = {value.name for value in before.graph.output} - ends
+        givers = [new.owner[name] for name in lost if name in new.owner]
+        made_of = {name for given in givers for name in new.nodes[given].input}
+        return (Site(frozenset(), frozenset(ends | lost | made_of), "interface"),)
     return tuple(found)
 
 

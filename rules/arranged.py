@@ -41,7 +41,7 @@ def held_results(
     """
     given = {name for node in fault.source.nodes for name in node.outputs}
     for pair in results:
-        if pair.source in given:
+        if pair.source in given or pair.source in fault.source.inputs:
             continue
         seen = [one.source_outputs.get(pair.source) for one in fault.recorded]
         known = [one for one in seen if one is not None]

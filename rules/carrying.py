@@ -71,6 +71,7 @@ def carried(fault: Fault) -> ReplaceRegion | None:
     if opset is None or not results or any(name not in given for name in needed):
         return None
     computed = {name for node in fault.source.nodes for name in node.outputs}
+    computed.update(fault.source.inputs)
     if not fault.recorded and any(pair.source not in computed for pair in results):
         return None
     prefix = f"{results[0].target}{CARRIED}"

@@ -44,7 +44,7 @@ class Lost:
 
 
 def detect(fault: Fault) -> Lost | None:
-    if not fault.results or not fault.recorded or not fault.source.nodes:
+    if not fault.results or not fault.recorded:
         return None
     pair, sample = fault.results[0], fault.recorded[0]
     given = {name for node in fault.target.nodes for name in node.outputs}
@@ -56,10 +56,16 @@ def detect(fault: Fault) -> Lost | None:
     edits = () if whole is None else (replace(whole, nodes=()), added)
     tensors = tuple(edge.target for edge in fault.edges)
     spot = Spot(fault.source.nodes, edge=tensors)
-    return Lost(pair.source, listed(fault.source.nodes), tensors, edits, spot)
+    ops = listed(fault.source.nodes) if fault.source.nodes else ""
+    return Lost(pair.source, ops, tensors, edits, spot)
 
 
 def explain(cause: Lost) -> str:
+    if not cause.ops:
+        return (
+            f"the source's output {cause.output} is missing: the target computes it, as "
+            f"{cause.tensors[0]}, and does not give it"
+        )
     return (
         f"the source's output {cause.output} is missing: the target has "
         f"{', '.join(cause.tensors)}, of which {cause.ops} would make it"

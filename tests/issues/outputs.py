@@ -69,6 +69,13 @@ def _two_heads() -> onnx.ModelProto:
     )
 
 
+def _ungiven() -> onnx.ModelProto:
+    """Return the same with the third output computed and not declared."""
+    model = _three_heads_by_tf2onnx(0, 1, 2)
+    del model.graph.output[2]
+    return model
+
+
 def _two_maps() -> onnx.ModelProto:
     """Return two maps of an image: where something is, and how sure that is."""
     return spelled(
@@ -260,6 +267,16 @@ ISSUES = (
         healthy=partial(_three_heads_by_tf2onnx, 0, 1, 2),
         broken=_two_heads,
         guilty=("r",),
+    ),
+    Issue(
+        link="",
+        slug="output-undeclared",
+        title="an output is computed, and not declared",
+        rule="output-missing",
+        source=_three_heads,
+        healthy=partial(_three_heads_by_tf2onnx, 0, 1, 2),
+        broken=_ungiven,
+        guilty=("out_2",),
     ),
     Issue(
         link="pytorch/pytorch#82330",
