@@ -1,6 +1,6 @@
 """The source's own operators, carried over into the target as edits."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
