@@ -240,14 +240,27 @@ def _repair(given: argparse.Namespace) -> int:
             max_rounds=given.max_rounds,
             timeout=given.timeout,
             bundle=_bundle(given),
+            onnx2tf=given.onnx2tf,
         )
     if "markdown" in given.format:
         _write_fix_report(report, given)
     code = conclude(report, given)
     tell_written(report, given)
+    _tell_replacement(report, given)
     if given.bundle is not None:
         tell_bundle(report, given)
     return code
+
+
+def _tell_replacement(report: Report, given: argparse.Namespace) -> None:
+    """Say what of a repair stands in onnx2tf's own file."""
+    if given.patch is None:
+        return
+    from rewriter.replacement import told_beside
+
+    said = told_beside(given.patch, report.target.sha256)
+    if said:
+        print(f"written: {said}", file=sys.stderr if "json" in given.format else sys.stdout)
 
 
 def _bundle(given: argparse.Namespace) -> Bundle | None:

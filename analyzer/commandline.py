@@ -49,6 +49,12 @@ def repair_options(command: argparse.ArgumentParser) -> None:
         type=Path,
         help="write the kept edits, for apply on another export of TARGET",
     )
+    add(
+        "--onnx2tf",
+        action="store_true",
+        help="TARGET was made by onnx2tf, whether or not it says so: write its own "
+        "param_replacement.json beside the patch",
+    )
     _bundle(command)
     add(
         "--max-rounds",

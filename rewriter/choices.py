@@ -145,11 +145,10 @@ class Search:
         tried: tuple[Tried, ...] = ()
         for phase in (self._alone, self._together, self._in_pairs, self._grown):
             tried += tuple(_until_held(phase(choices, tried)))
-            if tried and tried[-1].holds:
-                return Found(tried[-1], tried)
-            if self.trial.limits.is_over:
+            if (tried and tried[-1].holds) or self.trial.limits.is_over:
                 break
-        return Found(self._best(tried), tried)
+        holds = bool(tried) and tried[-1].holds
+        return Found(tried[-1] if holds else self._best(tried), _once(tried))
 
     def _best(self, tried: Sequence[Tried]) -> Tried | None:
         """Return what clearly helps, if nothing that mends is in the format's way."""
@@ -265,3 +264,9 @@ def _until_held(those: Iterator[Tried]) -> Iterator[Tried]:
         yield one
         if one.holds:
             return
+
+
+def _once(tried: Sequence[Tried]) -> tuple[Tried, ...]:
+    """Return what was tried; of a fix that was judged anew, that judgement alone."""
+    anew = {id(one.choices[0]) for one in tried if one.anew}
+    return tuple(one for one in tried if one.anew or id(one.choices[0]) not in anew)

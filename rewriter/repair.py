@@ -21,10 +21,12 @@ from rewriter.case import Case
 from rewriter.destination import ONNX, check_destination, check_patch
 from rewriter.export import OWN_FORMAT, copy
 from rewriter.heldout import held_out_outputs
+from rewriter.kept import end
 from rewriter.limits import ROUNDS, Limits
 from rewriter.outcome import Repaired, report, untouched
 from rewriter.patch import Cure, write_patch
 from rewriter.proof import proof
+from rewriter.replacement import check_replacement, is_onnx2tf, write_replacement
 from rewriter.rounds import Tries, tried_rounds
 from rewriter.verify import judgement
 from rewriter.written import publish
@@ -47,6 +49,7 @@ def repair(  # noqa: PLR0913 - a command with its options
     max_rounds: int = ROUNDS,
     timeout: float = math.inf,
     bundle: Bundle | None = None,
+    onnx2tf: bool = False,
 ) -> Report:
     """Mend the target, prove it, and write it; source and target are never touched.
 
@@ -63,6 +66,8 @@ def repair(  # noqa: PLR0913 - a command with its options
         max_rounds: Passes over the faults, each with a new analysis.
         timeout: Seconds after which nothing more is tried; what is kept is still proven.
         bundle: Where a reproduction of each root fault goes; None: nowhere.
+        onnx2tf: Whether onnx2tf made the target, even if the file does not say so: its own
+            replacement file is then written beside the patch.
 
     Returns:
         A report whose verdict is ``repaired`` (written, equivalent), ``improved`` (written,
@@ -88,7 +93,8 @@ def repair(  # noqa: PLR0913 - a command with its options
     run = _Run(options, installed_rules() if rules is None else rules, progress, limits)
     both = _loaded((source, target), run)
     suffix = OWN_FORMAT.get(both[1].framework, ONNX) if out is None else out.suffix.lower()
-    files = _Files(None if dry_run else out, patch)
+    place = _replacement(both, patch, onnx2tf=onnx2tf, force=force)
+    files = _Files(None if dry_run else out, patch, place)
     told, first = _told(both, suffix, run, files)
     if bundle is not None:
         write_bundle(bundle, told, first)
@@ -112,6 +118,28 @@ class _Files:
 
     out: Path | None
     patch: Path | None
+    replacement: Path | None
+
+
+def _replacement(
+    both: tuple[Pivot, Pivot], patch: Path | None, *, onnx2tf: bool, force: bool
+) -> Path | None:
+    """Return where onnx2tf's own replacement file goes; None: nowhere.
+
+    Raises:
+        UsageError: It is asked for and cannot be written.
+    """
+    source, target = both
+    if onnx2tf and patch is None:
+        raise UsageError(
+            "--onnx2tf writes its file beside the patch, and none is named",
+            hint="add --patch FILE",
+        )
+    if patch is None or not (
+        onnx2tf or (source.framework == "onnx" and is_onnx2tf(target))
+    ):
+        return None
+    return check_replacement(patch, source, target, force=force)
 
 
 def _told(
@@ -197,6 +225,10 @@ def _repaired(case: Case, files: _Files) -> Report:
             publish(case.target, came.proven, feeds, files.out)
     if files.patch is not None:
         write_patch(case.target, tuple(_cures(came.done)), files.patch)
+    if files.replacement is not None:
+        both = case.source, case.target
+        repaired = end(case.target, came.done.chosen.chain).model
+        write_replacement(came.done, repaired, both, files.replacement)
     told = report(came.done, came.report)
     return replace(told, before=_as_it_was(case) or told.before)
 

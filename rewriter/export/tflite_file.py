@@ -113,6 +113,18 @@ def read(path: Path) -> Flatbuffer:
     return Flatbuffer(model, schema)
 
 
+def description(path: Path) -> str:
+    """Return what a ``.tflite`` file says of itself; empty where it says nothing.
+
+    Args:
+        path: A file that was loaded before.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    said = schema.Model.GetRootAs(bytearray(path.read_bytes()), 0).Description()
+    return "" if said is None else cast("bytes", said).decode("utf-8", "replace")
+
+
 def packed(flatbuffer: Flatbuffer) -> bytes:
     """Return a tree as the bytes of a ``.tflite`` file.
 
