@@ -17,6 +17,7 @@ from analyzer.core.report import (
     Verdict,
 )
 from analyzer.core.types import (
+    Attempt,
     Fault,
     FaultClass,
     Finding,
@@ -74,7 +75,15 @@ REPORT = Report(
     timings={"load": 5.44, "compare": 0.5},
     versions={"onnx": "1.23"},
 )
-KEPT = Outcome(TryVerdict.KEPT, "the error of its region is gone", 0.5, 1e-7)
+GONE = "the error of its region is gone"
+STAYS = "the error of its region stays at 0.5"
+TRIES = (
+    Attempt(("Restore strides",), 1, TryVerdict.REJECTED, STAYS, 0.5, 0.5, 1),
+    Attempt(("Restore a | b", "Restore c"), 3, TryVerdict.REJECTED, STAYS, 0.5, 0.5, 1),
+    Attempt(("Restore input1",), 1, TryVerdict.REJECTED, STAYS, 0.5, 0.5, 2),
+    Attempt((FIX.title,), 1, TryVerdict.KEPT, GONE, 0.5, 1e-7, 2),
+)
+KEPT = Outcome(TryVerdict.KEPT, GONE, 0.5, 1e-7, TRIES)
 
 
 @pytest.fixture

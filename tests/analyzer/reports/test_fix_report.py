@@ -1,11 +1,14 @@
 """The fix report: what was wrong, what was done, what is left, in this run's words."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
+from analyzer.core.report import Report
+from analyzer.reports.fix_report import fix_report
 from cli import main
 from rules.models import chain, conv, layer, with_kernel
 
@@ -66,3 +69,16 @@ def test_fix_report_wants_a_folder(
 
     assert code == 2
     assert "add --report DIR" in capsys.readouterr().err
+
+
+def test_what_was_tried_and_dropped_is_a_table(mended: Report) -> None:
+    """Each try has its edits, its round, the error before and after, and the reason."""
+    text = fix_report(replace(mended, ended="nothing is left"), {}, [])
+    rows = text.split("Tried and dropped:")[1].split("\n\n")[1].splitlines()
+
+    assert len(rows) == 2 + 3
+    assert rows[3] == (
+        "| Restore a \\| b; Restore c | 3 | 1 | 0.5 | 0.5 "
+        "| the error of its region stays at 0.5 |"
+    )
+    assert "The repair ended because nothing is left." in text

@@ -50,12 +50,23 @@ def test_a_repairs_report_is_valid(mended: Report, schema: dict[str, Any]) -> No
     shown = strict(to_json(mended))
     jsonschema.validate(shown, schema)
 
-    assert shown["findings"][0]["outcome"] == {
+    outcome = shown["findings"][0]["outcome"]
+    attempts = outcome.pop("attempts")
+    assert outcome == {
         "verdict": "kept",
         "reason": "the error of its region is gone",
         "error_before": 0.5,
         "error_after": 1e-7,
-        "attempts": [],
+    }
+    assert [one["verdict"] for one in attempts] == [*["rejected"] * 3, "kept"]
+    assert attempts[1] == {
+        "titles": ["Restore a | b", "Restore c"],
+        "edits": 3,
+        "verdict": "rejected",
+        "reason": "the error of its region stays at 0.5",
+        "error_before": 0.5,
+        "error_after": 0.5,
+        "round": 1,
     }
 
 

@@ -187,3 +187,12 @@ def test_names_that_look_like_markup_are_kept(
 
     assert "[bold]a" in said
     assert "[/] is wrong" in said
+
+
+def test_what_was_dropped_is_told_up_to_a_bound(mended: Report) -> None:
+    """Two tries with their errors, then a count; everything with -v."""
+    text, whole = render(mended), render(mended, verbosity=1)
+
+    assert "dropped: Restore strides (0.5 → 0.5: the error of its region stays" in text
+    assert "dropped: 1 more; -v shows them" in text
+    assert whole.count("dropped: ") == 3
