@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import combinations, groupby
 
 from analyzer.core.types import Finding, Fix, Outcome, Pivot, TryVerdict
 from rewriter.choices import Found, Search, breadth
 from rewriter.kept import Choice, Kept, Trial, bound, edited
+from rewriter.neighbours import joined
 
 NOT_INSIDE = "no edit reaches into the body of an If, a Loop or a Scan"
 
@@ -48,11 +49,45 @@ def attempt(trial: Trial, findings: Sequence[Finding]) -> Round:
     """
     kept: tuple[Kept, ...] = ()
     outcomes: dict[str, Outcome] = {}
-    for group in _regions(findings):
+    groups = tuple(_regions(findings))
+    for group in groups:
         gained, told = _mend(trial, kept, group)
         kept += gained
         outcomes |= told
+    failed = [one for one in groups if outcomes[one[0].id].verdict is TryVerdict.REJECTED]
+    for one, other in combinations(failed, 2):
+        both = (outcomes[each.id].verdict for each in (*one, *other))
+        if TryVerdict.KEPT in both:
+            continue
+        gained, told = _mend_both(trial, kept, one, other)
+        kept += gained
+        outcomes |= {name: again(outcomes[name], told[name]) for name in told}
     return Round(trial.start, tuple(findings), kept, outcomes)
+
+
+def _mend_both(
+    trial: Trial, kept: tuple[Kept, ...], one: Sequence[Finding], other: Sequence[Finding]
+) -> tuple[tuple[Kept, ...], dict[str, Outcome]]:
+    """Return what is kept for two neighbouring regions whose fixes help only together."""
+    fault = joined(one[0].fault.whole, other[0].fault.whole)
+    if fault is None or trial.limits.is_over:
+        return (), {}
+    before = trial.measured(kept, (), fault).error
+    if before <= bound(fault):
+        return (), {}
+    found = Search(trial, kept, fault, before).jointly(_choices(one), _choices(other))
+    if not found.tried:
+        return (), {}
+    told = {each.id: _outcome(each.id, found, before, trial) for each in (*one, *other)}
+    if found.chosen is None:
+        return (), told
+    return (Kept(found.chosen.choices, fault, before, found.chosen.error),), told
+
+
+def _choices(group: Sequence[Finding]) -> list[Choice]:
+    """Return the fixes of a region, those that replace less first."""
+    pairs = ((finding.id, fix) for finding in group for fix in fixes(finding))
+    return sorted(pairs, key=breadth)
 
 
 def _regions(findings: Sequence[Finding]) -> Iterator[tuple[Finding, ...]]:
@@ -81,9 +116,7 @@ def _mend(
     before = trial.measured(kept, (), fault).error
     if before <= bound(fault):
         return (), _untried(group, "an earlier fix mended this region too", before)
-    choices = sorted(
-        ((finding.id, fix) for finding in group for fix in fixes(finding)), key=breadth
-    )
+    choices = _choices(group)
     if not choices:
         inside = any(finding.fault.inside for finding in group)
         return (), _untried(group, NOT_INSIDE if inside else "no rule knows a cure", before)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, groupby, islice, takewhile
+from itertools import combinations, groupby, islice, product, takewhile
 
 import numpy as np
 
@@ -150,6 +150,17 @@ class Search:
         holds = bool(tried) and tried[-1].holds
         return Found(tried[-1] if holds else self._best(tried), _once(tried))
 
+    def jointly(self, ones: Sequence[Choice], others: Sequence[Choice]) -> Found:
+        """Return the first fix of either of two regions that mend both, and all tried.
+
+        Args:
+            ones: The fixes of one, the most trusted first.
+            others: The fixes of the other.
+        """
+        pairs = (two for two in product(ones, others) if not clash(two[0][1], two[1][1]))
+        tried = tuple(_until_held(self._in_time(islice(pairs, MOST_PAIRS))))
+        return Found(tried[-1] if tried and tried[-1].holds else None, tried)
+
     def _best(self, tried: Sequence[Tried]) -> Tried | None:
         """Return what clearly helps, if nothing that mends is in the format's way."""
         mends = (one for one in tried if one.error <= bound(self.fault))
@@ -268,5 +279,5 @@ def _until_held(those: Iterator[Tried]) -> Iterator[Tried]:
 
 def _once(tried: Sequence[Tried]) -> tuple[Tried, ...]:
     """Return what was tried; of a fix that was judged anew, that judgement alone."""
-    anew = {id(one.choices[0]) for one in tried if one.anew}
-    return tuple(one for one in tried if one.anew or id(one.choices[0]) not in anew)
+    anew = {one.choices for one in tried if one.anew}
+    return tuple(one for one in tried if one.anew or one.choices not in anew)

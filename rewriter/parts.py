@@ -71,8 +71,8 @@ def clash(one: Fix, other: Fix) -> bool:
         other: Another.
     """
     first, then = set(map(_place, one.edits)), set(map(_place, other.edits))
-    ones = {name for edit in one.edits for name in spoken(edit)}
-    others = {name for edit in other.edits for name in spoken(edit)}
+    ones = {name for edit in one.edits for name in _nodes(edit)}
+    others = {name for edit in other.edits for name in _nodes(edit)}
     return bool(first & then or _dropped(one) & others or _dropped(other) & ones)
 
 
@@ -99,11 +99,20 @@ def _place(edit: Edit) -> tuple[object, ...]:  # noqa: PLR0911 - one a type
             return ("output", edit.tensor)
 
 
+def _nodes(edit: Edit) -> tuple[str, ...]:
+    """Return the nodes that an edit changes or takes out."""
+    match edit:
+        case SetAttribute() | SetConstant() | Rewire() | RemoveNode():
+            return (edit.node,)
+        case InsertNode():
+            return tuple(name for name, _ in edit.readers)
+        case ReplaceRegion():
+            return edit.nodes
+        case _:
+            return ()
+
+
 def _dropped(fix: Fix) -> set[str]:
     """Return the nodes that a fix takes out."""
-    return {
-        name
-        for edit in fix.edits
-        if isinstance(edit, RemoveNode | ReplaceRegion)
-        for name in (edit.nodes if isinstance(edit, ReplaceRegion) else (edit.node,))
-    }
+    taking = (one for one in fix.edits if isinstance(one, RemoveNode | ReplaceRegion))
+    return {name for edit in taking for name in _nodes(edit)}
