@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from analyzer.core.options import Judge, Options, Progress
-from analyzer.core.types import Finding, Pivot
+from analyzer.core.types import Edit, Finding, Pivot
 from analyzer.diff import Analysis, Clock, analyse_pivots
 from rewriter.export import refusal
 from rewriter.heldout import HeldOut
 from rewriter.limits import Limits
+from rewriter.parts import may_freeze
 from rewriter.verify import Judgement
 
 
@@ -42,9 +43,19 @@ class Case:
     limits: Limits
     progress: Progress
 
-    def refusal(self, edited: Pivot) -> str:
-        """Return why an edited target cannot be written, empty where it can."""
-        return refusal(self.target, edited.model, self.suffix)
+    def refusal(self, edited: Pivot, edits: Sequence[Edit]) -> str:
+        """Return why an edited target must not be written, empty where it may.
+
+        Args:
+            edited: The target with the edits.
+            edits: The last of them.
+        """
+        why = refusal(self.target, edited.model, self.suffix)
+        if why:
+            return f"{why}; written to an .onnx file with -o, it can be kept"
+        if any(map(may_freeze, edits)) and self.unseen.stops(edited):
+            return "with it the model does not run at a second batch, as it did before"
+        return ""
 
     def analysed(self, target: Pivot, *, everything: bool = False) -> Analysis:
         """Return the analysis of an edited target.

@@ -63,7 +63,7 @@ class Tried:
     Attributes:
         choices: The fixes.
         error: The error they leave in the region.
-        why: Why they cannot be made, or cannot be written; empty where they can.
+        why: Why they cannot be made, or must not be written; empty where they may.
         holds: Whether they mend the region, and can be written.
         anew: Whether a new analysis said so, since they lie outside the region.
     """
@@ -183,10 +183,10 @@ class Search:
         return Tried(choices, seen.error, unsaid, holds=not unsaid)
 
     def _unsaid(self, choices: tuple[Choice, ...]) -> str:
-        """Return why the model with these fixes cannot be written, empty where it can."""
+        """Return why the model with these fixes must not be written, empty where it may."""
         together = Kept(choices, self.fault, self.before, self.before)
-        why = self.trial.refusal(edited(self.trial.start, (*self.kept, together)))
-        return f"{why}; written to an .onnx file with -o, it can be kept" if why else ""
+        mended = edited(self.trial.start, (*self.kept, together))
+        return self.trial.refusal(mended, together.edits)
 
     def _in_time(self, sets: Iterable[tuple[Choice, ...]]) -> Iterator[Tried]:
         late = self.trial.limits

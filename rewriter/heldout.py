@@ -25,6 +25,15 @@ class HeldOut:
     before: tuple[tuple[OutputPair, ...], ...]
     floors: Mapping[str, float]
 
+    def stops(self, mended: Pivot) -> bool:
+        """Return whether a model does not run at a second batch that the target ran at.
+
+        Args:
+            mended: The edited target.
+        """
+        pairs = zip(self.judges[1:], self.before[1:], strict=True)
+        return any(before and not judge.outputs(mended) for judge, before in pairs)
+
     def harm(self, mended: Pivot) -> str:
         """Return which output is worse than before, with numbers; empty where none is.
 

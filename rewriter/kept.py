@@ -126,7 +126,7 @@ class Trial:
     Attributes:
         start: The model.
         judge: Measures what no recorded sample can: a model that did not run, an input.
-        refusal: Says why the result cannot be written as OUT; empty where it can.
+        refusal: Says why the result of some edits must not be written; empty where it may.
         localised: Finds the faults that are left in an edited pivot.
         limits: When to stop.
         round: The pass it belongs to, from 1.
@@ -134,7 +134,7 @@ class Trial:
 
     start: Pivot
     judge: Judgement
-    refusal: Callable[[Pivot], str]
+    refusal: Callable[[Pivot, Sequence[Edit]], str]
     localised: Callable[[Pivot], Sequence[Finding]]
     limits: Limits = field(default_factory=Limits)
     round: int = 1

@@ -63,6 +63,21 @@ def spoken(edit: Edit) -> Iterator[str]:
             pass  # they speak of no part, or of the model's ends
 
 
+def may_freeze(edit: Edit) -> bool:
+    """Return whether an edit may fit one batch only: wires, shapes, and what is declared.
+
+    Args:
+        edit: Any edit; a setting, or a weight of numbers, is of no batch.
+    """
+    match edit:
+        case SetAttribute():
+            return False
+        case SetConstant():
+            return edit.value.dtype.kind in "iu"
+        case _:
+            return True
+
+
 def clash(one: Fix, other: Fix) -> bool:
     """Return whether two fixes cannot both be meant: one overwrites or drops the other's.
 

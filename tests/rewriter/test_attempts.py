@@ -64,7 +64,7 @@ def test_refused_fix_says_why(turned: tuple[str, str]) -> None:
     trial = Trial(
         analysis.target,
         judge=None,  # type: ignore[arg-type]
-        refusal=lambda _: "the format has no word for it",
+        refusal=lambda *_: "the format has no word for it",
         localised=_none,
     )
 

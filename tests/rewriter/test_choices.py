@@ -1,9 +1,11 @@
 """The fixes of one region: the first that mends, or those that mend only together."""
 
+from collections.abc import Sequence
+
 import onnx
 import pytest
 
-from analyzer.core.types import Fix, Pivot, ReplaceRegion, SetAttribute
+from analyzer.core.types import Edit, Fix, Pivot, ReplaceRegion, SetAttribute
 from rewriter import choices
 from rewriter.choices import Search
 from rewriter.kept import Choice, Kept
@@ -21,9 +23,9 @@ class Anything(Told):
 
     start = None
 
-    def refusal(self, pivot: Pivot) -> str:
+    def refusal(self, pivot: Pivot, edits: Sequence[Edit]) -> str:
         """Return no reason against any model."""
-        del pivot
+        del pivot, edits
         return ""
 
 

@@ -116,7 +116,7 @@ def leaky(slope: float) -> str:
 
 
 class Freezing:
-    """Our rules, with a cure that computes the right numbers for one batch alone."""
+    """Our rules, with a cure in front that computes right numbers for one batch alone."""
 
     slug = "freezing"
 
@@ -127,17 +127,31 @@ class Freezing:
             part (float[N,4] x) => (float[N,4] y) <int64[2] shape = {1, 4}>
             { wide = LeakyRelu<alpha = 0.1>(x)  y = Reshape(wide, shape) }""")
         fix = Fix("freeze", (ReplaceRegion(("y",), graph, 17),))
-        return (replace(found, fix=fix, alternatives=()),)
+        whole = Fix("thaw", (ReplaceRegion(("y", "y"), _thawed(), 17),))
+        return (replace(found, fix=fix, alternatives=(whole,)),)
 
 
-def test_fix_that_works_at_one_batch_only_is_not_written(
+def _thawed() -> onnx.GraphProto:
+    """Return the operator as it is right."""
+    return onnx.parser.parse_graph("""
+        part (float[N,4] x) => (float[N,4] y) { y = LeakyRelu<alpha = 0.1>(x) }""")
+
+
+def test_fix_that_works_at_one_batch_only_gives_way_to_another(
     paths: tuple[str, str], tmp_path: Path
 ) -> None:
-    """Both sides leave the batch open, so that held-out probes have a second one."""
+    """Both sides leave the batch open, so that what mends is run at a second one."""
     for path, slope in zip(paths, (0.1, 0.5), strict=True):
         onnx.save(onnx.parser.parse_model(leaky(slope)), path)
     report = repair(*paths, tmp_path / "o.onnx", options=OPTIONS, rules=[Freezing()])
+    outcome = report.findings[0].outcome
 
-    assert report.verdict is Verdict.UNREPAIRED
-    assert "the model does not run on held-out probes" in report.ended
-    assert not (tmp_path / "o.onnx").exists()
+    assert report.verdict is Verdict.REPAIRED
+    assert outcome is not None
+    assert [one.titles for one in outcome.attempts] == [("freeze",), ("thaw",)]
+    assert outcome.attempts[0].reason == (
+        "with it the model does not run at a second batch, as it did before"
+    )
+    assert [one.op_type for one in onnx.load(tmp_path / "o.onnx").graph.node] == [
+        "LeakyRelu"
+    ]

@@ -91,7 +91,7 @@ def test_fixes_of_neighbours_that_help_only_together_are_kept(
     """Each alone leaves its region wrong; both are tried over the two regions as one."""
     pivot, finding = target
     halves = [turning(finding, one) for one in faults]
-    trial = Trial(pivot, None, lambda _: "", never)  # type: ignore[arg-type]
+    trial = Trial(pivot, None, lambda *_: "", never)  # type: ignore[arg-type]
 
     done = attempt(trial, halves)
 
