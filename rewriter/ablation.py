@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -34,10 +35,17 @@ ErrorOf = Callable[[Chain, int, Fault], float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ablated:
-    """The edits that are needed, and by finding those that were taken out again."""
+    """What is left of a chain, and how needed it is.
+
+    Attributes:
+        chain: The edits that are needed.
+        taken_out: Those that were taken out again, by finding.
+        needed: The error of a finding's region without what is left for it, and with it.
+    """
 
     chain: Chain
     taken_out: Mapping[str, tuple[Attempt, ...]]
+    needed: Mapping[str, tuple[float, float]]
 
 
 def chain_error(
@@ -74,12 +82,16 @@ def ablated(chain: Chain, error: ErrorOf) -> Ablated:
         chain: The kept edits, round by round.
         error: What measures a region with some of them.
     """
+    error = cache(error)  # each region is asked about by several units
     taken_out: dict[str, tuple[Attempt, ...]] = {}
+    needed: dict[str, tuple[float, float]] = {}
     units = [(turn, one) for turn, kept in enumerate(chain) for one in kept]
     for turn, one in reversed(units):
         present = error(chain, turn, one.fault)
         if not _can_tell(one, present):
             continue
+        absent = error(swapped(chain, one, None), turn, one.fault)
+        needed |= {name: (absent, present) for name, _ in one.fixes}
         least = _Unit(chain, turn, one, error).least()
         if least is one:
             continue
@@ -87,7 +99,7 @@ def ablated(chain: Chain, error: ErrorOf) -> Ablated:
         errors = error(chain, turn, one.fault), present
         for name, attempt in _taken_out(one, least, errors, turn):
             taken_out[name] = (*taken_out.get(name, ()), attempt)
-    return Ablated(chain, taken_out)
+    return Ablated(chain, taken_out, needed)
 
 
 def swapped(chain: Chain, one: Kept, instead: Kept | None) -> Chain:

@@ -1,12 +1,12 @@
 """Which of the kept edits are written: the fewest that mend, and none that does harm."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from analyzer.core.errors import RepairError
 from analyzer.core.types import Attempt, Pivot
-from rewriter.ablation import ablated, chain_error
+from rewriter.ablation import Ablated, ablated, chain_error
 from rewriter.heldout import HeldOut
 from rewriter.kept import Chain, end
 from rewriter.subsets import largest_harmless
@@ -22,11 +22,13 @@ class Chosen:
         taken_out: What was not needed, by finding.
         harm: What all kept edits together do to an output on held-out probes, where that is
             worse than it was before the repair; else empty.
+        needed: The error of a finding's region without its edits, and with them.
     """
 
     chain: Chain
     taken_out: Mapping[str, tuple[Attempt, ...]]
     harm: str
+    needed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def chosen_edits(target: Pivot, chain: Chain, seen: Judgement, unseen: HeldOut) -> Chosen:
@@ -40,8 +42,8 @@ def chosen_edits(target: Pivot, chain: Chain, seen: Judgement, unseen: HeldOut) 
     """
     least = ablated(chain, partial(chain_error, target, seen))
     if least.taken_out and _is_missed(target, (chain, least.chain), seen, unseen):
-        return _harmless(target, chain, {}, unseen)
-    return _harmless(target, least.chain, least.taken_out, unseen)
+        return _harmless(target, replace(least, chain=chain, taken_out={}), unseen)
+    return _harmless(target, least, unseen)
 
 
 def _is_missed(
@@ -55,18 +57,13 @@ def _is_missed(
     )
 
 
-def _harmless(
-    target: Pivot,
-    chain: Chain,
-    taken_out: Mapping[str, tuple[Attempt, ...]],
-    unseen: HeldOut,
-) -> Chosen:
+def _harmless(target: Pivot, least: Ablated, unseen: HeldOut) -> Chosen:
     """Return the edits, or most of them, that make no output worse on held-out probes."""
-    if not any(chain):
-        return Chosen((), taken_out, "")
-    told = unseen.harm(end(target, chain))
+    if not any(least.chain):
+        return Chosen((), least.taken_out, "")
+    told = unseen.harm(end(target, least.chain))
     if not told:
-        return Chosen(chain, taken_out, "")
+        return Chosen(least.chain, least.taken_out, "", least.needed)
 
     def harms(subset: Chain) -> bool:
         try:
@@ -74,4 +71,5 @@ def _harmless(
         except RepairError:  # a later edit needs the one left out
             return True
 
-    return Chosen(largest_harmless(chain, harms), taken_out, told)
+    subset = largest_harmless(least.chain, harms)
+    return Chosen(subset, least.taken_out, told, least.needed)

@@ -156,8 +156,10 @@ def _final(name: str, outcome: Outcome, chosen: Chosen, *, is_in_it: bool) -> Ou
     """Return the outcome of a fix, which may have been dropped after it was kept."""
     taken_out = chosen.taken_out.get(name, ())
     told = replace(outcome, attempts=(*outcome.attempts, *taken_out))
-    if outcome.verdict is not TryVerdict.KEPT or is_in_it:
+    if outcome.verdict is not TryVerdict.KEPT:
         return told
+    if is_in_it:
+        return replace(told, ablation=chosen.needed.get(name))
     reason = f"with all that was kept {chosen.harm}"
     if taken_out:
         reason = taken_out[-1].reason

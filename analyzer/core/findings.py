@@ -48,6 +48,8 @@ class Outcome:
         error_before: The region's error as it was found, relative.
         error_after: The region's error with what was kept, relative.
         attempts: Every try, in order; empty where nothing was tried.
+        ablation: The region's error in the mended model without what was kept for it, and
+            with it; None where nothing was kept, or the region cannot tell.
     """
 
     verdict: TryVerdict
@@ -55,6 +57,7 @@ class Outcome:
     error_before: float
     error_after: float
     attempts: tuple[Attempt, ...] = ()
+    ablation: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

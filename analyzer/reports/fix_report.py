@@ -152,6 +152,10 @@ def _effect(finding: Finding) -> str:
 def _change(outcome: Outcome | None) -> str:
     if outcome is None or outcome.verdict is TryVerdict.UNTRIED:
         return "nothing was tried"
+    if outcome.ablation is not None:
+        absent, present = map(short, outcome.ablation)
+        part = "in the mended model the error of its part is"
+        return f"{part} {absent} without it, {present} with it"
     return (
         f"the error of its part: {short(outcome.error_before)} without it, "
         f"{short(outcome.error_after)} with it"

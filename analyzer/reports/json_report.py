@@ -173,7 +173,15 @@ def _outcome(outcome: Outcome | None) -> dict[str, object] | None:
         "error_before": outcome.error_before,
         "error_after": outcome.error_after,
         "attempts": [_attempt(one) for one in outcome.attempts],
+        "ablation": _ablation(outcome.ablation),
     }
+
+
+def _ablation(errors: tuple[float, float] | None) -> dict[str, float] | None:
+    if errors is None:
+        return None
+    absent, present = errors
+    return {"error_without": absent, "error_with": present}
 
 
 def _attempt(attempt: Attempt) -> dict[str, object]:

@@ -47,7 +47,10 @@ def test_edits_that_are_needed_stay() -> None:
     error = Enough({"a": [{"a"}], "b": [{"b"}]})
     chain = ((kept("a"), kept("b")),)
 
-    assert ablated(chain, error).chain == chain
+    done = ablated(chain, error)
+
+    assert done.chain == chain
+    assert done.needed == {"a": (1.0, 0.0), "b": (1.0, 0.0)}
 
 
 def test_one_edit_of_a_fix_is_taken_out() -> None:

@@ -83,7 +83,7 @@ TRIES = (
     Attempt(("Restore input1",), 1, TryVerdict.REJECTED, STAYS, 0.5, 0.5, 2),
     Attempt((FIX.title,), 1, TryVerdict.KEPT, GONE, 0.5, 1e-7, 2),
 )
-KEPT = Outcome(TryVerdict.KEPT, GONE, 0.5, 1e-7, TRIES)
+KEPT = Outcome(TryVerdict.KEPT, GONE, 0.5, 1e-7, TRIES, (0.5, 1e-7))
 
 
 @pytest.fixture

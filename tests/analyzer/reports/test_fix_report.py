@@ -82,3 +82,6 @@ def test_what_was_tried_and_dropped_is_a_table(mended: Report) -> None:
         "| the error of its region stays at 0.5 |"
     )
     assert "The repair ended because nothing is left." in text
+    assert (
+        "in the mended model the error of its part is 0.5 without it, 1e-07 with it" in text
+    )

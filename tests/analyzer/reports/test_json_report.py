@@ -57,6 +57,7 @@ def test_a_repairs_report_is_valid(mended: Report, schema: dict[str, Any]) -> No
         "reason": "the error of its region is gone",
         "error_before": 0.5,
         "error_after": 1e-7,
+        "ablation": {"error_without": 0.5, "error_with": 1e-7},
     }
     assert [one["verdict"] for one in attempts] == [*["rejected"] * 3, "kept"]
     assert attempts[1] == {
