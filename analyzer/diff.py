@@ -1,15 +1,14 @@
 """The whole analysis on one page: load, view, match, run, isolate, judge, classify."""
 
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from analyzer.breakage import Runnable
+from analyzer.clock import Clock
 from analyzer.comparison import Compared
 from analyzer.contradictions import read_as_meant, with_contradictions
 from analyzer.core.errors import RunError
@@ -143,21 +142,6 @@ def _loaded(
         except KeyboardInterrupt:
             kill_children()  # the threads of the pool wait for them
             raise
-
-
-class Clock:
-    """Seconds spent in each stage of one run."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Add the time spent inside to a stage."""
-        start = time.perf_counter()
-        yield
-        spent = time.perf_counter() - start
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
 
 def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in advance

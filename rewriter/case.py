@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from analyzer.clock import Clock
 from analyzer.core.options import Judge, Options, Progress
 from analyzer.core.types import Edit, Finding, Pivot
-from analyzer.diff import Analysis, Clock, analyse_pivots
+from analyzer.diff import Analysis, analyse_pivots
 from rewriter.export import refusal
 from rewriter.heldout import HeldOut
 from rewriter.limits import Limits

@@ -7,11 +7,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from analyzer.clock import Clock
 from analyzer.core.errors import RunError, UsageError
 from analyzer.core.options import Judge, Options, Progress, silent
 from analyzer.core.report import OutputPair, Report, Verdict
 from analyzer.core.types import Pivot
-from analyzer.diff import Analysis, Clock, analyse_pivots
+from analyzer.diff import Analysis, analyse_pivots
 from analyzer.explained import installed_rules
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.pivot import load

@@ -351,7 +351,7 @@ ISSUES = (
     Issue(
         link="pytorch/pytorch#16497",
         title="x[:, :, -1] ends where it begins, and nothing is left to squeeze",
-        rule="subgraph-differs",
+        rule="node-stops",
         source=_last_step,
         healthy=partial(_last_step_by_torch, -1, 9223372036854775807),
         broken=partial(_last_step_by_torch, -1, 0),
