@@ -14,6 +14,7 @@ from analyzer.outside import bare_fault
 from analyzer.runtime.dump import instrument
 from analyzer.runtime.prefix import safe_prefix
 from analyzer.runtime.session import open_session
+from analyzer.standstill import between, lost_part
 from analyzer.torn import Torn
 from analyzer.view import Operator, View
 from analyzer.view.absorb import LAYOUT_OPS
@@ -169,8 +170,10 @@ def breakage_faults(
     fault = torn.fault(kind, problem, (severed or stopped)[0])
     if not severed:
         return (fault,)
+    lost = lost_part(severed, nobody, (left, right), links, operators)
     names = [name for node in severed for name in node.outputs if name]
-    return (replace(fault, guilty=tuple(dict.fromkeys(names))[:4]),)
+    guilty = tuple(dict.fromkeys(names))[:4]
+    return (replace(fault if lost is None else between(fault, *lost), guilty=guilty),)
 
 
 def _named(every: Iterable[Node], names: Collection[str]) -> list[Node]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 
 from analyzer.core.errors import RepairError
-from analyzer.core.types import Array, Difference, Fault, Feeds, Node, Pair
+from analyzer.core.types import Array, Aspect, Difference, Fault, Feeds, Node, Pair
 from analyzer.differences import compare
 from analyzer.differences.undo import held, undo
 from analyzer.factors import factor_differences
@@ -20,6 +20,9 @@ from analyzer.runtime.region import region_error, surroundings
 
 MOST_TESTS = 24
 """Differences tested in one region, at most: more of them means another structure."""
+
+NEGATIONS = (frozenset({"Less", "GreaterOrEqual"}), frozenset({"Greater", "LessOrEqual"}))
+"""Comparisons of which one is true where the other is not."""
 
 
 def tested(
@@ -39,7 +42,8 @@ def tested(
         values: For each recorded sample, what the target's tensors hold when they are
         right.
     """
-    found = [diff for pair in fault.pairs for diff in _compared(pair, fault)]
+    compared = (diff for pair in fault.pairs for diff in _compared(pair, fault))
+    found = [diff for diff in compared if not _is_negated(diff, fault)]
     found += factor_differences(fault)
     small = excerpt(fault, model)
     alone = [_cured(fault, small, folder, diff) for diff in found[:MOST_TESTS]]
@@ -50,6 +54,19 @@ def tested(
         return replace(fault, differences=jointly)
     orders = order_causes(fault, model, folder, givers, values)
     return replace(fault, differences=(*orders, *jointly))
+
+
+def _is_negated(difference: Difference, fault: Fault) -> bool:
+    """Return whether a node compares one number the other way round.
+
+    What it gives chooses a branch or ends a loop: two spellings may well negate it and
+    exchange what it chooses from, so that what is chosen tells right from wrong.
+    """
+    one, other = difference.source_node, difference.target_node
+    if difference.aspect is not Aspect.OPERATOR or one is None or other is None:
+        return False
+    seen = [sample.observed[n] for sample in fault.recorded for n in sample.observed]
+    return {one.op, other.op} in NEGATIONS and all(value.size == 1 for value in seen)
 
 
 def excerpt(fault: Fault, model: onnx.ModelProto) -> onnx.ModelProto:

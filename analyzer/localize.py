@@ -11,7 +11,6 @@ from analyzer.arithmetic import operand_fault
 from analyzer.causes import tested
 from analyzer.computed_weights import with_origins
 from analyzer.connections import connection_causes
-from analyzer.core.graph import constants, node_reads
 from analyzer.core.types import (
     Array,
     Fault,
@@ -25,11 +24,13 @@ from analyzer.isolation import Kind
 from analyzer.judge import Judged
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Links, carried_or_none
+from analyzer.measuring import with_measuring
 from analyzer.regions import beyond, node_pairs, region, unpaired
 from analyzer.runtime.spill import put_away
 from analyzer.samples import Probe, local_errors
 from analyzer.sides import Side
 from analyzer.skipped import skipped_causes
+from analyzer.view import View
 from analyzer.view.absorb import LAYOUT_OPS
 
 RECORDED = 3
@@ -164,7 +165,8 @@ def _fault(
     judged, right = group
     results = tuple(links[name].tensors for name in right.outputs)
     ours = {link.tensors.source for link in links.values()}
-    left = region(source.view, [pair.source for pair in results], ours, loosely=True)
+    left = _entered(source.view, results, ours, right.inputs, links)
+    left = with_measuring(source.view, left, ours)
     edges = _edges(links, left, right)
     known = _known(source, target, links)
     pairs = node_pairs(source.view, target.view, left, right, known, edges)
@@ -189,7 +191,6 @@ def _fault(
         tuple(_sample(left, edges, results, one) for one in recorded),
         worst.status,
         entries=tuple(n for n in right.inputs if _is_entry(n, source, target, links)),
-        captured=_captured(left, source, recorded),
     )
     fault = tested(
         fault,
@@ -205,19 +206,28 @@ def _fault(
     return replace(fault, guilty=guilty(fault))
 
 
-def _captured(left: Region, source: Side, recorded: Sequence[_Seen]) -> Feeds:
-    """Return the constants that bodies in a region read from around them, by name."""
-    lost = {
-        name
-        for node in left.nodes
-        for name in node_reads(node)
-        if name not in node.inputs and name not in source.view.dynamic
-    }
-    if not lost:
-        return {}
-    known = {**constants(source.model, source.folder)}
-    known |= {k: v for one in recorded[:1] for k, v in one.probe.given.items() if k in lost}
-    return {name: known[name] for name in lost if name in known}
+def _entered(
+    view: View,
+    results: Sequence[TensorPair],
+    cuts: Collection[str],
+    reads: Iterable[str],
+    links: Links,
+) -> Region:
+    """Return the source's region, so that what it reads has a counterpart in the target.
+
+    A layout of a paired tensor stands for it only where the target's region reads that;
+    where it reads another one, the nodes that lay it out belong to the region.
+    """
+    names = [pair.source for pair in results]
+    part = region(view, names, cuts, loosely=True)
+    held = {view.root.get(links[name].tensors.source) for name in reads if name in links}
+    astray = [n for n in part.inputs if n not in cuts and view.root.get(n) not in held]
+    if not astray:
+        return part
+    wider = region(view, names, cuts, loosely=True, beyond=astray)
+    known = {id(node) for node in part.nodes}
+    laid = all(id(node) in known or node.op in LAYOUT_OPS for node in wider.nodes)
+    return wider if laid and set(wider.inputs) <= set(cuts) else part
 
 
 def _with_operands(
@@ -261,7 +271,8 @@ def _edges(links: Links, left: Region, right: Region) -> tuple[TensorPair, ...]:
     by_source = {link.tensors.source: link.tensors for link in links.values()}
     found = [links[name].tensors for name in right.inputs if name in links]
     named = {pair.source for pair in found}
-    found += [by_source[n] for n in left.inputs if n in by_source and n not in named]
+    read = (*left.inputs, *left.measured)
+    found += [by_source[n] for n in read if n in by_source and n not in named]
     return tuple(found)
 
 

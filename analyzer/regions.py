@@ -11,7 +11,12 @@ from analyzer.view.absorb import LAYOUT_OPS, label
 
 
 def region(
-    view: View, results: Sequence[str], cuts: Collection[str], *, loosely: bool = False
+    view: View,
+    results: Sequence[str],
+    cuts: Collection[str],
+    *,
+    loosely: bool = False,
+    beyond: Collection[str] = (),
 ) -> Region:
     """Return what computes `results` from the nearest cuts before them.
 
@@ -20,8 +25,9 @@ def region(
         results: Tensors the region gives.
         cuts: Tensors at which the walk back stops; the model's inputs always stop it.
         loosely: Whether a tensor that is only another layout of a cut stops the walk too.
+        beyond: Tensors whose layouts do not stop it all the same.
     """
-    ends = {view.root.get(name) for name in results}
+    ends = {view.root.get(name) for name in (*results, *beyond)}
     roots = {view.root.get(name) for name in cuts} - ends if loosely else set()
     inside: dict[int, Node] = {}
     edges: dict[str, None] = {}

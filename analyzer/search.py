@@ -121,6 +121,8 @@ def _witnessed(bench: Bench, working: Runnable, found: Compared, fault: Fault) -
     if len(fault.source.outputs) != 1 or len(fault.target.outputs) != 1:
         return fault
     name = fault.target.outputs[0]
+    if name not in bench.target.view.giver:
+        return fault  # a dangling tensor: only the source gives it
     orders = {edge.permutation for edge in fault.edges}
     tensors = TensorPair(
         fault.source.outputs[0], name, orders.pop() if len(orders) == 1 else None

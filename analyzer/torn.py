@@ -11,6 +11,7 @@ from analyzer.core.graph import node_reads, nodes
 from analyzer.core.types import Fault, FaultClass, Node, Pivot, Region
 from analyzer.matching.operators import OperatorPair
 from analyzer.matching.tensors import Links
+from analyzer.measuring import with_measuring
 from analyzer.outside import bare_fault
 from analyzer.regions import region
 from analyzer.view import Operator, View
@@ -58,13 +59,14 @@ class Torn:
         given, expected = self._meeting(node)
         part = region(self.right, (given,), links.keys())
         twin = region(left, (expected,), ours.keys()) if expected else Region((), (), ())
+        twin = with_measuring(left, twin, ours.keys())
         known = {one.op for one in twin.nodes}
         odd = [one for one in part.nodes if one.op not in known] or [node]
         if node not in part.nodes:  # it only computes sizes: what reads it is right
             odd = [node]
         guilty = [name for one in (*odd, node) for name in one.outputs if name]
         edges = {links[name].tensors for name in part.inputs if name in links}
-        edges |= {ours[name] for name in twin.inputs if name in ours}
+        edges |= {ours[name] for name in (*twin.inputs, *twin.measured) if name in ours}
         return replace(
             bare_fault(kind, problem, nodes=part.nodes, counterparts=twin.nodes),
             source=twin,
@@ -99,7 +101,7 @@ class Torn:
             if given not in one.outputs and reached.isdisjoint(one.inputs):
                 continue
             reached.update(filter(None, one.outputs))
-            end = next(name for name in one.outputs if name)
+            end = self._read_of(one)
             expected = self._expected(one, end) if end in self.right.giver else None
             if expected is not None:
                 return end, expected
@@ -107,6 +109,12 @@ class Torn:
         if len(ends) == len(theirs) == 1 and reached.issuperset(ends):
             return ends[0], theirs[0]
         return given, None
+
+    def _read_of(self, node: Node) -> str:
+        """Return the first of what a node gives that anybody reads; else the first."""
+        right, names = self.right, [name for name in node.outputs if name]
+        read = (name for name in names if right.readers.get(name) or name in right.outputs)
+        return next(read, names[0])
 
     def _expected(self, node: Node, given: str) -> str | None:
         """Return the source tensor that a stopping node should give.

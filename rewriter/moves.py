@@ -261,6 +261,8 @@ def _leaving(region: list[GsNode], given: set[str], wanted: frozenset[str]) -> l
 
 def _free_name(theatre: Theatre, tensor: GsTensor) -> None:
     """Take a tensor from its producer, so that a replacement can give it."""
+    if tensor.name in theatre.dangling and not tensor.inputs:
+        return
     if not tensor.inputs:
         raise RepairError(
             f"{tensor.name} is an input or constant, so nothing else can give it",

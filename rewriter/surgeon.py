@@ -158,18 +158,29 @@ def _theatre(model: onnx.ModelProto) -> Theatre:
 
     graph = cast("GsGraph", gs.import_onnx(slim(model)))
     protos = list(zip(graph.nodes, model.graph.node, strict=True))
+    tensors = _by_tensor(graph)
     return Theatre(
         _Maker(gs),
         graph,
         model.ir_version,
         _by_name(protos),
-        _by_tensor(graph),
+        tensors,
         {id(node): proto for node, proto in protos},
         pinned_names(model.graph),
         set(used_names(model.graph)),
         {},
         {},
+        _dangling(tensors, graph.inputs, gs.Constant),
     )
+
+
+def _dangling(
+    tensors: Mapping[str, GsTensor], inputs: Sequence[GsTensor], constant: type
+) -> frozenset[str]:
+    """Return the tensors that no node gives, and no input or constant is."""
+    given = {tensor.name for tensor in inputs}
+    lone = (one for one in tensors.values() if not one.inputs and one.name not in given)
+    return frozenset(one.name for one in lone if not isinstance(one, constant))
 
 
 def _by_name(protos: Sequence[tuple[GsNode, onnx.NodeProto]]) -> dict[str, GsNode]:

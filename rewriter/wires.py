@@ -80,6 +80,7 @@ class Theatre:
         taken: Names in use.
         produced: By original tensor: the tensor that now holds what its producer gives.
         read: By original tensor: the tensor that its readers read now.
+        dangling: Tensors that nobody gave before the first edit.
     """
 
     make: Maker
@@ -92,6 +93,7 @@ class Theatre:
     taken: set[str]
     produced: dict[str, str]
     read: dict[str, str]
+    dangling: frozenset[str]
 
 
 def node_of(theatre: Theatre, name: str) -> GsNode:
@@ -124,7 +126,7 @@ def tensor_of(theatre: Theatre, name: str) -> GsTensor:
         RepairError: There is no such tensor.
     """
     tensor = theatre.tensors.get(theatre.produced.get(name, name))
-    if tensor is not None and _is_gone(theatre, tensor):
+    if tensor is not None and name not in theatre.dangling and _is_gone(theatre, tensor):
         tensor = theatre.tensors.get(theatre.read.get(name, ""))
     if tensor is None:
         raise RepairError(

@@ -1,32 +1,10 @@
 """What of the source is carried over: its region with its shape arithmetic, its results."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from analyzer.core.types import Array, Fault, Node, TensorPair
-from rules.regions import computed_inputs
-
-
-def with_sizes(fault: Fault, given: Sequence[str]) -> tuple[Node, ...]:
-    """Return the source's region with what computes sizes for it, givers before readers.
-
-    Args:
-        fault: A fault.
-        given: What the region reads from outside.
-    """
-    known, found = set(given), list[Node]()
-    given_twice = {node.outputs for node in fault.source.nodes}
-    sizes = [node for node in fault.sizes if node.outputs not in given_twice]
-    waiting = [*sizes, *fault.source.nodes]
-    while waiting:
-        ready = [node for node in waiting if known.issuperset(computed_inputs(node))]
-        if not ready:
-            return fault.source.nodes
-        found += ready
-        known.update(name for node in ready for name in node.outputs)
-        waiting = [node for node in waiting if node not in ready]
-    return tuple(found)
+from analyzer.core.types import Array, Fault, TensorPair
 
 
 def held_results(

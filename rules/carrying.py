@@ -1,6 +1,6 @@
 """The source's own operators, carried over into the target as edits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from analyzer.core.graph import node_reads
+from analyzer.core.inlaid import prefixed
 from analyzer.core.permutations import inverse, moved_axis
 from analyzer.core.spelling import CARRIED, Spelling, graph_of, spelled
 from analyzer.core.types import (
@@ -20,8 +22,8 @@ from analyzer.core.types import (
     ReplaceRegion,
     TensorPair,
 )
-from rules.arranged import held_results, last_outputs, with_sizes
-from rules.protos import bodies, proto_of, with_bodies
+from rules.arranged import held_results, last_outputs
+from rules.protos import proto_of
 from rules.regions import Gap, computed_inputs, entering, sample_shape
 
 AXIS_FIELDS = frozenset({"axis"})
@@ -66,7 +68,8 @@ def carried(fault: Fault) -> ReplaceRegion | None:
     """
     opset = target_opset(fault)
     given = {edge.source: edge for edge in entering(fault)}
-    needed = [name for name in fault.source.inputs if name]
+    read = dict.fromkeys((*fault.source.inputs, *fault.source.measured))
+    needed = [name for name in read if name]
     results = fault.results or last_outputs(fault)
     if opset is None or not results or any(name not in given for name in needed):
         return None
@@ -76,7 +79,7 @@ def carried(fault: Fault) -> ReplaceRegion | None:
         return None
     prefix = f"{results[0].target}{CARRIED}"
     entries = [_entered(given[name], prefix, fault) for name in needed]
-    body = _body(with_sizes(fault, needed), opset, prefix, needed, fault)
+    body = _body(_in_order(fault, needed), opset, prefix, needed, fault)
     if body is None or any(part is None for part in entries):
         return None
     exits = [_left(pair, prefix, fault) for pair in results]
@@ -91,6 +94,29 @@ def carried(fault: Fault) -> ReplaceRegion | None:
     return ReplaceRegion(tuple(node.name for node in fault.target.nodes), graph, opset)
 
 
+def _in_order(fault: Fault, outside: Sequence[str]) -> Iterator[Node]:
+    """Yield the source's nodes, each size before the first node that waits for it."""
+    part = fault.source
+    own = {node.outputs for node in (*part.nodes, *part.measuring)}
+    known = set(outside)
+    sizes = [*part.measuring, *(one for one in fault.sizes if one.outputs not in own)]
+    for node in part.nodes:
+        while ready := [one for one in sizes if known.issuperset(_read(one))]:
+            for size in ready:
+                sizes.remove(size)
+                known.update(size.outputs)
+                yield size
+        known.update(node.outputs)
+        yield node
+
+
+def _read(node: Node) -> Iterator[str]:
+    """Yield the tensors a node reads that are no constants, those its graphs read too."""
+    fixed = {name for slot, name in enumerate(node.inputs) if slot in node.constants}
+    fixed.update(node.held)
+    yield from (name for name in node_reads(node) if name not in fixed)
+
+
 def _body(
     nodes: Iterable[Node], opset: int, prefix: str, outside: Sequence[str], fault: Fault
 ) -> Spelling | None:
@@ -99,21 +125,18 @@ def _body(
     protos: list[onnx.NodeProto] = []
     constants: dict[str, Array] = {}
     for node in nodes:
-        if any(name not in known for name in computed_inputs(node)):
+        if any(name not in known for name in _read(node)):
             return None
         renamed = replace(
-            node,
+            prefixed(node, prefix),
             inputs=tuple(f"{prefix}{name}" if name else "" for name in node.inputs),
             outputs=tuple(f"{prefix}{name}" if name else "" for name in node.outputs),
         )
         shape = (
             sample_shape(fault, computed_inputs(node)[0]) if computed_inputs(node) else None
         )
-        spelling = (
-            with_bodies(node, renamed, opset, prefix, known, fault)
-            if bodies(node)
-            else spelled(renamed, opset, rank=None if shape is None else len(shape))
-        )
+        rank = None if shape is None else len(shape)
+        spelling = spelled(renamed, opset, rank=rank, bodies=True)
         if spelling is None:
             return None
         protos += spelling.nodes

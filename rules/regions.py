@@ -133,7 +133,7 @@ def _is_twin(one: Node, other: Node) -> bool:
 
 
 def entering(fault: Fault) -> tuple[TensorPair, ...]:
-    """Return the source region's inputs with the target tensors that hold their values.
+    """Return what the source region reads with the target tensors that hold the values.
 
     Args:
         fault: The fault; an input that no edge names is looked for among the target's
@@ -141,7 +141,8 @@ def entering(fault: Fault) -> tuple[TensorPair, ...]:
             by its recorded values, in any order of the axes.
     """
     known = {edge.source: edge for edge in fault.edges}
-    found = (known.get(name) or _by_value(name, fault) for name in fault.source.inputs)
+    read = dict.fromkeys((*fault.source.inputs, *fault.source.measured))
+    found = (known.get(name) or _by_value(name, fault) for name in read)
     return tuple(edge for edge in found if edge is not None)
 
 

@@ -83,10 +83,17 @@ def bypassed(victim: Victim) -> bool:
         return False
     given, passed = node.output[0], node.input[0]
     graph.node.remove(node)
-    for reader in graph.node:
-        for slot, name in enumerate(reader.input):
-            reader.input[slot] = passed if name == given else name
+    _read_instead(graph, given, passed)
     return True
+
+
+def _read_instead(graph: onnx.GraphProto, old: str, new: str) -> None:
+    """Let a graph's nodes, and those of their branches and bodies, read another tensor."""
+    for reader in graph.node:
+        reader.input[:] = [new if name == old else name for name in reader.input]
+        for attribute in reader.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _read_instead(attribute.g, old, new)
 
 
 def inserted_after(victim: Victim, op: str, **attributes: AttributeValue) -> bool:

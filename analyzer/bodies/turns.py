@@ -35,7 +35,7 @@ class Scanned:
     def at(self, number: int) -> Array:
         """Return the slice of one turn."""
         place = self.whole.shape[self.axis] - 1 - number if self.backwards else number
-        return np.ascontiguousarray(np.take(self.whole, place, axis=self.axis))
+        return np.asarray(np.take(self.whole, place, axis=self.axis), order="C")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

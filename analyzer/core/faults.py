@@ -1,6 +1,6 @@
 """Pairs, what they disagree on, and the regions that deviate on the source's own inputs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from analyzer.core.edits import Restate
@@ -116,11 +116,21 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """The nodes between cuts: what makes `outputs` of `inputs`, in topological order."""
+    """The nodes between cuts: what makes `outputs` of `inputs`, in topological order.
+
+    Attributes:
+        nodes: The nodes that compute with the inputs' values.
+        inputs: Tensors they read.
+        outputs: Tensors they give.
+        measuring: Nodes that give sizes which those read, in any order.
+        measured: Tensors outside of the region whose shapes alone count there.
+    """
 
     nodes: tuple[Node, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    measuring: tuple[Node, ...] = ()
+    measured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,8 +214,6 @@ class Fault:
             and nodes are then those of the innermost's graph.
         outer: The fault of the main graph that it is the inside of.
         origins: Where blamed weights go wrong that the target's file computes.
-        captured: Constants that bodies in the source's region read from around them, by
-            source tensor name.
         sizes: The source's nodes that only compute sizes for its region, givers first.
         restated: What the file would have to state for its operators to be read at all.
     """
@@ -233,7 +241,6 @@ class Fault:
     inside: tuple[Inside, ...] = ()
     outer: "Fault | None" = None
     origins: tuple[Origin, ...] = ()
-    captured: Feeds = field(default_factory=dict)
     sizes: tuple[Node, ...] = ()
     restated: tuple[Restate, ...] = ()
 

@@ -76,13 +76,15 @@ def as_node(
     domain = "" if domain == "ai.onnx" else domain
     opset = versions.get(domain, 1)
     attributes = schema_defaults(op, opset, domain)
+    held: dict[str, Array] = {}
     if stated := proto.attribute:
         own = {attr.name: attribute_value(attr) for attr in stated}
         attributes = {**attributes, **own}
+        held = {one: values[one] for one in captured(proto) if one in values}
     inputs, outputs = tuple(proto.input[:]), tuple(proto.output[:])  # sliced: read at once
     slots = {slot: values[name] for slot, name in enumerate(inputs) if name in values}
     name = proto.name or next(filter(None, outputs), "")
-    return Node(name, op, domain, opset, inputs, outputs, attributes, slots)
+    return Node(name, op, domain, opset, inputs, outputs, attributes, slots, held)
 
 
 @lru_cache(maxsize=4096)
@@ -150,29 +152,6 @@ def _free_names(graph: onnx.GraphProto) -> Iterator[str]:
         )
         known.update(node.output)
     yield from (value.name for value in graph.output if value.name not in known)
-
-
-def with_captures(graph: onnx.GraphProto, renames: Mapping[str, str]) -> onnx.GraphProto:
-    """Return a copy of a body that reads tensors around it under other names.
-
-    Args:
-        graph: The body of a control-flow node.
-        renames: New name by old; names that the body itself gives stay.
-    """
-    copy = onnx.GraphProto()
-    copy.CopyFrom(graph)
-    own = {value.name for value in (*graph.input, *graph.initializer)}
-    own |= {name for node in graph.node for name in node.output}
-    moved = {old: new for old, new in renames.items() if old not in own}
-    for node in copy.node:
-        for slot, name in enumerate(node.input):
-            node.input[slot] = moved.get(name, name)
-        for attribute in node.attribute:
-            if attribute.type == AttributeProto.GRAPH:
-                attribute.g.CopyFrom(with_captures(attribute.g, moved))
-    for value in copy.output:
-        value.name = moved.get(value.name, value.name)
-    return copy
 
 
 def reads(node: onnx.NodeProto) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """A model in ONNX form, and the values its tensors and attributes hold."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,7 @@ class Node:
         outputs: Output tensor names.
         attributes: Attributes by name, defaults of the schema included.
         constants: Value of each input slot that is an initializer or a Constant node.
+        held: Value of each constant around it that its branches or its body read, by name.
     """
 
     name: str
@@ -113,3 +114,4 @@ class Node:
     outputs: tuple[str, ...]
     attributes: Mapping[str, AttributeValue]
     constants: Mapping[int, Array]
+    held: Mapping[str, Array] = field(default_factory=dict)

@@ -9,6 +9,7 @@ import onnx
 from onnx import defs, helper, numpy_helper
 
 from analyzer.core.graph import schema_defaults
+from analyzer.core.inlaid import keeps_meaning
 from analyzer.core.permutations import last_axis_swap
 from analyzer.core.settings import setting_dtype, setting_slot, setting_slots, settings
 from analyzer.core.types import Array, AttributeValue, Node
@@ -35,7 +36,12 @@ class Spelling:
 
 
 def spelled(
-    node: Node, opset: int, *, rank: int | None = None, within: str = ""
+    node: Node,
+    opset: int,
+    *,
+    rank: int | None = None,
+    within: str = "",
+    bodies: bool = False,
 ) -> Spelling | None:
     """Return a node as an opset spells it, its tensors under their own names.
 
@@ -44,11 +50,14 @@ def spelled(
         opset: The opset to write for.
         rank: Rank of the node's first input, where known.
         within: Put before the name of each new tensor, to keep it apart from others.
+        bodies: Whether it may hold graphs, whose names are as they should be.
 
     Returns:
         Operators that give the node's outputs, or None where the opset knows no spelling.
     """
-    if node.domain or any(isinstance(v, onnx.GraphProto) for v in node.attributes.values()):
+    graphs = [v for v in node.attributes.values() if isinstance(v, onnx.GraphProto)]
+    kept = bodies and all(keeps_meaning(one, node.opset, opset) for one in graphs)
+    if node.domain or (graphs and not kept):
         return None
     if node.op in IDENTITIES:
         return Spelling((_proto("Identity", node.inputs[:1], node.outputs[:1], {}),), {})

@@ -44,6 +44,7 @@ class View:
         inputs: The model's inputs.
         outputs: The model's outputs.
         rounded: Constants that stand on an integer grid.
+        still: The nodes that depend on constants and shapes alone, in topological order.
     """
 
     nodes: tuple[Node, ...]
@@ -52,6 +53,7 @@ class View:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     rounded: frozenset[str]
+    still: tuple[Node, ...] = ()
 
     @cached_property
     def giver(self) -> Mapping[str, Node]:
@@ -164,20 +166,25 @@ def view_of(model: onnx.ModelProto, folder: Path) -> View:
         flowing, dynamic = waves(inputs, steps, {*values, *sparse})
         if len(flowing) < len(steps):
             static = _static_values(model, folder, values, steps, dynamic)
+            steps = tuple(_known(step, static) for step in steps)
             flowing = tuple(_known(step, static) for step in flowing)
         operators = grouped(flowing, dynamic, inputs, frozenset(outputs))
         rounded = rounded_tensors(steps, dynamic)
     nodes = tuple(step.node for step in flowing)
-    return View(nodes, operators, dynamic, inputs, outputs, rounded)
+    still = tuple(step.node for step in steps if dynamic.isdisjoint(step.node.outputs))
+    return View(nodes, operators, dynamic, inputs, outputs, rounded, still)
 
 
 def _known(step: Step, static: Feeds) -> Step:
     """Return a step whose node has the constants that the file computes for it."""
     node = step.node
-    if static.keys().isdisjoint(node.inputs):
+    if static.keys().isdisjoint(step.reads):
         return step
     found = {k: static[name] for k, name in enumerate(node.inputs) if name in static}
-    return step._replace(node=replace(node, constants={**node.constants, **found}))
+    around = {name: static[name] for name in step.reads if name in static}
+    held = {**node.held, **around} if len(step.reads) > len(node.inputs) else node.held
+    constants = {**node.constants, **found}
+    return step._replace(node=replace(node, constants=constants, held=held))
 
 
 def _static_values(
@@ -192,7 +199,7 @@ def _static_values(
     if sized is not model:
         values = constants(sized, folder)
         steps = steps_of(sized, values)
-    names = static_names(steps, dynamic, values)
+    names = static_names(steps, values)
     if not names:
         return {}
     try:

@@ -168,29 +168,28 @@ def without_type_casts(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a model in which CastLike passes its input on, so that constants need no run.
 
     Exporters cast a constant to the type it has already; the type operand is the only thing
-    that ties it to the model's inputs.
+    that ties it to the model's inputs. Where that is a constant too, the cast may be real.
     """
     if not any(node.op_type == "CastLike" for node in model.graph.node):
         return model
     plain = onnx.ModelProto()
     plain.CopyFrom(model)
+    fixed = {tensor.name for tensor in model.graph.initializer}
+    fixed.update(n.output[0] for n in model.graph.node if n.op_type == "Constant")
     for node in plain.graph.node:
-        if node.op_type == "CastLike":
+        if node.op_type == "CastLike" and node.input[1] not in fixed:
             node.op_type = "Identity"
             del node.input[1:]
     return plain
 
 
-def static_names(
-    steps: Steps, dynamic: frozenset[str], fixed: Collection[str]
-) -> tuple[str, ...]:
-    """Return what arithmetic over constants alone gives and dynamic nodes read, by name.
+def static_names(steps: Steps, fixed: Collection[str]) -> tuple[str, ...]:
+    """Return what arithmetic over constants alone gives and other nodes read, by name.
 
     Tensors that also depend on a shape are left out: they have no value before a run.
 
     Args:
         steps: See `steps_of`.
-        dynamic: Tensors whose values depend on the values of the model's inputs.
         fixed: The model's constants, by name.
     """
     known, computed = set(fixed), set[str]()
@@ -198,5 +197,5 @@ def static_names(
         if step.node.op not in RANDOM_OPS and known.issuperset(step.valued):
             known.update(step.node.outputs)
             computed.update(step.node.outputs)
-    moving = (step for step in steps if not dynamic.isdisjoint(step.node.outputs))
-    return tuple(sorted({name for step in moving for name in step.reads} & computed))
+    others = (step for step in steps if computed.isdisjoint(step.node.outputs))
+    return tuple(sorted({name for step in others for name in step.reads} & computed))
