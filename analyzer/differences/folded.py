@@ -100,10 +100,16 @@ def _flattened_otherwise(wanted: Array, found: Array) -> Array:
         return wanted
     inputs = wanted.shape[1]
     rows = np.linspace(0, len(wanted) - 1, min(len(wanted), TELLING_ROWS)).astype(int)
-    parts = [1, *(n for n in range(2, inputs // 2 + 1) if inputs % n == 0)]
-    best = min(parts, key=lambda n: deviation(_regrouped(wanted[rows], n), found[rows]))
-    return wanted if best == 1 else _regrouped(wanted, best)
+    parts = [n for n in range(2, inputs // 2 + 1) if inputs % n == 0]
+    apart = {n: deviation(_regrouped(wanted[rows], n), found[rows]) for n in parts}
+    best = min(parts, key=apart.__getitem__, default=1)
+    clear = apart.get(best, np.inf) < REGROUPED * deviation(wanted[rows], found[rows])
+    return _regrouped(wanted, best) if clear else wanted
 
+
+REGROUPED = 0.5
+"""Share of the deviation that another order of the inputs may leave: numbers in any wrong
+order lie apart as far as in any other."""
 
 TELLING_ROWS = 64
 """Rows of a dense kernel that decide on the order of its inputs: the others follow it."""
@@ -160,6 +166,9 @@ def _kernel_differences(
     if ratio is not None:
         yield from _epsilon_difference(ratio, ours, theirs)
         yield _scale_difference(ratio, ours, theirs.scales[-1])
+    lost = _lost_scale(kernel, theirs)
+    if lost is not None:
+        yield _difference(ours, theirs.scales[-1].node, theirs.scales[-1].slot, lost)
     if theirs.main is not None:
         yield _weight_difference(kernel, ours, theirs, theirs.main)
 
@@ -178,6 +187,25 @@ def _ratio(wanted: Array, found: Array) -> Array | None:
     if np.any(rest > ONE_DIRECTION * np.abs(flat).max(axis=1)):
         return None
     return ratio if wanted.ndim else ratio[0]
+
+
+def _lost_scale(wanted: Array, theirs: Effective) -> Array | None:
+    """Return the one scale with what its zeros should be; None where they tell nothing.
+
+    A channel that is scaled by zero says no more how large it was, but the weight before
+    the scale still points the way.
+    """
+    if len(theirs.scales) != 1 or theirs.main is None or np.all(theirs.scale):
+        return None
+    knob = theirs.scales[0]
+    factor = _ratio(wanted, theirs.weight)
+    if factor is None or knob.node.op not in {"BatchNormalization", "Mul"}:
+        return None
+    if knob.node.op == "BatchNormalization":
+        epsilon = float(knob.node.attributes.get("epsilon", 1e-5))  # type: ignore[arg-type]  # the schema says FLOAT
+        factor = factor * np.sqrt(knob.node.constants[4].astype(np.float64) + epsilon)
+    present = knob.node.constants[knob.slot]
+    return np.where(present != 0, present, _shaped(factor, present))
 
 
 def _scale_difference(ratio: Array, ours: Effective, knob: Knob) -> Difference:

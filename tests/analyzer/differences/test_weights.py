@@ -116,3 +116,22 @@ def test_layers_of_other_widths_are_not_subtracted() -> None:
     (difference,) = found(one("Add", wide), one("Add", narrow))
 
     assert (difference.source, difference.target) == ((12,), (4,))
+
+
+def test_shuffled_weight_is_not_taken_for_another_flattening() -> None:
+    """Rows in any wrong order lie apart as far as in any other: the source's stays."""
+    weight = np.random.default_rng(0).normal(size=(12, 16)).astype(np.float32)
+    shuffled = np.random.default_rng(1).permutation(weight)
+
+    (difference,) = found(one("MatMul", weight), one("MatMul", shuffled))
+
+    assert np.array_equal(difference.source, weight)
+
+
+def test_scale_that_was_zeroed_is_solved_for() -> None:
+    """The folded kernel tells by how much each channel was scaled."""
+    zeroed = np.where(np.arange(4) == 1, 0, CHANNELS).astype(np.float32)
+
+    first, *_ = found(folded(), conv_bn(scale=zeroed))
+
+    assert np.allclose(np.asarray(first.source), CHANNELS, rtol=1e-4)
