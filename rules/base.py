@@ -89,6 +89,8 @@ class Rule(Generic[CauseT]):
         examples: Pairs that one shared test runs.
         sabotage: See the module.
         statuses: What it speaks of; drift is left to the rules that name it.
+        kind: The class of one fault, where that is not always the rule's own: of a rule
+            that stands under the special ones.
     """
 
     slug: str
@@ -102,6 +104,7 @@ class Rule(Generic[CauseT]):
         Callable[[onnx.ModelProto, np.random.Generator], onnx.ModelProto | None] | None
     ) = None
     statuses: frozenset[Status] = field(default=frozenset(Status) - {Status.DRIFT})
+    kind: Callable[[Fault], FaultClass | None] = field(default=lambda fault: None)  # noqa: ARG005 - the rule's own class
 
     def judge(self, fault: Fault) -> tuple[Finding, ...]:
         """Return what this rule makes of a fault: one finding per guilty node, or nothing.
@@ -123,7 +126,7 @@ class Rule(Generic[CauseT]):
         return Finding(
             id=finding_id(self.slug, tensors),
             rule=self.slug,
-            fault_class=_class_of(fault, self.fault_class),
+            fault_class=_class_of(fault, self.kind(fault) or self.fault_class),
             status=fault.status,
             where=fault.where,
             confidence=self.confidence * spot.certainty,

@@ -238,10 +238,22 @@ INT8_LEVELS = 256
 FEWEST_VALUES = 512
 """Elements below which few distinct values prove nothing."""
 
+FEWEST_MULTIPLES = 16
+"""Elements below which multiples of one step may be chance."""
+
+FEWEST_STEPS = 64
+"""Steps from zero to the largest number of an eight-bit grid: a zero point that is far off
+leaves half of them."""
+
+ON_STEP = 1e-3
+"""How far off a multiple a rounded number may lie, in steps: float32 holds it closer."""
+
 
 def _on_grid(right: Array, wrong: Array) -> bool:
-    """Return whether a large weight takes no more values than eight bits hold, close by."""
-    if wrong.size < FEWEST_VALUES or takes_more_values(wrong, INT8_LEVELS):
+    """Return whether a weight stands on a grid of eight bits, close by what it was."""
+    if wrong.size < FEWEST_VALUES:
+        return _has_one_step(right, wrong)
+    if takes_more_values(wrong, INT8_LEVELS):
         return False
     scale = magnitude(right)
 
@@ -250,3 +262,18 @@ def _on_grid(right: Array, wrong: Array) -> bool:
         return bool(np.max(gap) <= scale / (INT8_LEVELS - 2))
 
     return takes_more_values(right, INT8_LEVELS) and all_parts(near, right, wrong)
+
+
+def _has_one_step(right: Array, wrong: Array) -> bool:
+    """Return whether a small weight is another one rounded to multiples of one step."""
+    one, other = (np.asarray(a, dtype=np.float64).ravel() for a in (right, wrong))
+    largest = float(np.max(np.abs(other), initial=0.0))
+    if other.size < FEWEST_MULTIPLES or not 0 < largest < np.inf:
+        return False
+    apart = float(np.max(np.abs(one - other)))
+    steps = largest / np.arange(FEWEST_STEPS, INT8_LEVELS)
+    for step in steps[apart <= steps * (0.5 + ON_STEP)]:
+        counts = other / step
+        if np.max(np.abs(counts - np.round(counts))) <= ON_STEP:
+            return True
+    return False

@@ -36,7 +36,7 @@ References:
 from dataclasses import dataclass
 from functools import partial
 
-from analyzer.core.types import Fault, FaultClass, Fix, ReplaceRegion
+from analyzer.core.types import Aspect, Fault, FaultClass, Fix, Node, ReplaceRegion
 from rules.base import Example, Rule, Spot
 from rules.carrying import carried
 from rules.evidence import blamed, relation
@@ -50,6 +50,13 @@ LAST_RESORT = 0.55
 
 MOST_GUILTY = 8
 """Nodes of which each may be named as guilty; of more, only those that give the results."""
+
+
+ONLY = {
+    Aspect.WEIGHT: FaultClass.WEIGHTS_BIASES,
+    Aspect.ATTRIBUTE: FaultClass.LAYER_HYPERPARAMETERS,
+}
+"""The class of regions of the same operators that differ in one kind of thing alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +76,9 @@ def detect(fault: Fault) -> OtherSubgraph | None:
         return None
     computing = tuple(n for n in fault.target.nodes if n.op not in PASSING | RESHAPING)
     told = tuple(d.target_node for d in blamed(fault) if d.target_node is not None)
-    guilty = told or fault.unpaired_target or computing or fault.target.nodes
+    guilty = (
+        _stopping(fault) or told or fault.unpaired_target or computing or fault.target.nodes
+    )
     if len(guilty) > MOST_GUILTY:  # no node of so many is more suspect than what they give
         guilty = tuple(node for node in guilty if {*node.outputs} & {*fault.target.outputs})
     return OtherSubgraph(
@@ -79,6 +88,20 @@ def detect(fault: Fault) -> OtherSubgraph | None:
         edit,
         Spot(fault.source.nodes, guilty, fault.target.outputs),
     )
+
+
+def kind(fault: Fault) -> FaultClass | None:
+    """Return the finder's class of a target that stops, else that of all that differs."""
+    if fault.fault_class is not None or fault.unpaired_source or fault.unpaired_target:
+        return fault.fault_class
+    aspects = {difference.aspect for difference in fault.differences}
+    return ONLY.get(next(iter(aspects))) if len(aspects) == 1 else None
+
+
+def _stopping(fault: Fault) -> tuple[Node, ...]:
+    """Return the nodes at which a target stops that does not load or run."""
+    stops = set(fault.guilty) if fault.fault_class is not None else set[str]()
+    return tuple(node for node in fault.target.nodes if stops & set(node.outputs))
 
 
 def explain(cause: OtherSubgraph) -> str:
@@ -101,6 +124,7 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
+    kind=kind,
     examples=(
         Example(
             source=partial(

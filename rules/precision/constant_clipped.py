@@ -58,7 +58,7 @@ def _clip(victim: Victim) -> bool:
         return False
     limit = np.float32(np.abs(constant).max() / 4)
     victim.set_constant(slot, np.clip(constant, -limit, limit))
-    return bool(limit > 0)
+    return bool(0 <= np.abs(constant).min() < limit)  # clipped throughout, it is scaled
 
 
 def _limit(source: Array, target: Array) -> float | None:

@@ -8,8 +8,8 @@ Evidence
     One of three. Right at the model's input, the source scales and shifts and the target
     does not, or the other way round. Or what the target makes of its input, scaled and
     shifted by one number per channel, is what the source makes of it, on every recorded
-    sample. Or the first weights are the source's times one number, and the region is right
-    with the source's.
+    sample. Or the first weights are the source's times a scale of images, and the region
+    is right with the source's.
 
 Repair
     Put the source's own scale on the input, take the target's out, or restore the weights.
@@ -54,6 +54,12 @@ STRUCTURAL = 0.9
 
 CHANNEL_AXES = (1, -1)
 """Where channels lie in an image: NCHW and NHWC."""
+
+IMAGE_SCALES = (127.5, 128.0, 255.0, 256.0, 65535.0, 65536.0)
+"""What pixels of eight and of sixteen bits are divided by, to [0, 1] or to [-1, 1]."""
+
+EXACTLY = 1e-3
+"""Relative error of a scale that was multiplied into weights."""
 
 FURTHER = 0.01
 """Confidence by which a change at the model's input outranks the same change elsewhere."""
@@ -231,7 +237,12 @@ def _in_weights(fault: Fault) -> Rescaled | None:
 
 def _kernel_factor(source: Array, target: Array) -> float | None:
     is_kernel = source.ndim > 1  # a bias can be scaled for other reasons
-    return uniform_factor(source, target) if is_kernel else None
+    factor = uniform_factor(source, target) if is_kernel else None
+    if factor is None:
+        return None
+    scale = max(abs(factor), 1.0 / abs(factor))
+    known = any(abs(scale - one) <= EXACTLY * one for one in IMAGE_SCALES)
+    return factor if known else None  # any other factor is the weights' own
 
 
 def _proven_extra(fault: Fault) -> tuple[Node, ...]:

@@ -42,7 +42,7 @@ from analyzer.core.types import (
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.carrying import carried
 from rules.changes import change
-from rules.entrances import entrance, is_alike, readers_of
+from rules.entrances import entrance, is_alike, needed_order, readers_of
 from rules.evidence import blamed, results
 from rules.models import axes, chain, conv, layer
 from rules.wording import shown
@@ -100,6 +100,8 @@ def _from_difference(fault: Fault) -> WrongShape | None:
 def _from_entrance(fault: Fault) -> WrongShape | None:
     given = entrance(fault)
     if given is None or given.right[0].shape == given.given[0].shape:
+        return None
+    if needed_order(given) is not None:  # of axes of size one, a Transpose says no less
         return None
     both = zip(given.given, given.right, strict=True)
     if not all(np.array_equal(a.ravel(), b.ravel()) for a, b in both):

@@ -94,3 +94,13 @@ def test_a_large_weight_is_read_without_a_copy_of_it(
     tracemalloc.stop()
 
     assert most < LARGE.nbytes
+
+
+def test_small_weight_on_a_grid_is_rounded() -> None:
+    """Multiples of one step, each the nearest to what it was, are no chance."""
+    step = np.float32(np.abs(KERNEL).max() / 127)
+    gridded = np.round(KERNEL / step).astype(np.float32) * step
+
+    assert rounded_to(KERNEL, gridded) == "int8"
+    assert rounded_to(KERNEL, KERNEL + step / 3) is None
+    assert rounded_to(KERNEL, gridded[::-1]) is None
