@@ -18,6 +18,9 @@ ROUNDING = 2.0
 """Noise floors that a mended region may be off by: its operators may round in another order
 than the ones the floor was measured on."""
 
+LESS = 0.5
+"""Share of a small fault's error that rounding may leave."""
+
 STOPPED = frozenset({FaultClass.RUNTIME, FaultClass.LOAD_FAILURE})
 """Faults of a model that computes nothing behind them."""
 
@@ -107,8 +110,12 @@ def _followed(first: Mapping[str, str], then: Mapping[str, str]) -> dict[str, st
 
 
 def bound(fault: Fault) -> float:
-    """Return the local error up to which a fault's region is mended."""
-    return ROUNDING * fault.noise_floor
+    """Return the local error up to which a fault's region is mended.
+
+    Of a fault that itself stands little above its noise floor, it is the floor.
+    """
+    clearly = max(fault.noise_floor, LESS * fault.local_error)
+    return min(ROUNDING * fault.noise_floor, clearly)
 
 
 @dataclass(frozen=True, slots=True)

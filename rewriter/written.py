@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from analyzer.core.errors import ExportError, PivotfixError
+from analyzer.core.errors import ExportError, PivotfixError, RunError
 from analyzer.core.types import Feeds, Pivot
 from analyzer.judge import NEGLIGIBLE
 from analyzer.pivot import load
@@ -54,7 +54,10 @@ def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:
         copy(proven, out)
         return
     export(target, proven.model, out)
-    ours = proven.run_native(feeds)
+    try:
+        ours = proven.run_native(feeds)
+    except RunError:  # an improved model may stop where the target stopped before
+        return
     try:
         theirs = load(str(out), trust_code=False).run_native(feeds)
     except PivotfixError:  # what was written cannot be proven, so it must not stay
