@@ -5,13 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import onnxruntime as ort
 import pytest
 
 from analyzer.core.errors import PivotfixError
 from analyzer.core.options import Options
 from analyzer.core.report import Report, Verdict
-from analyzer.core.types import Finding, Status
+from analyzer.core.types import Array, Finding, Status
 from analyzer.diff import diff
+from rewriter.repair import repair
+from rules.discovery import all_rules
 
 CASES = Path(__file__).resolve().parent / "cases"
 NATIVE_SOURCES = (".pt2", ".keras")
@@ -21,6 +25,9 @@ KNOWN_OPEN = {
     "79-tflite2.21-int8-io-preprocessing": "quantized inputs are not read yet",
 }
 """Pairs not judged right yet, and why; one that comes right must leave this list."""
+
+GIVEN = 4
+"""Of the eight recorded samples, those the repair is given; it is judged by the others."""
 
 CRASH_CLASSES = {"load_failure", "runtime"}
 """What a report may call a target that the ground truth says crashes."""
@@ -37,6 +44,7 @@ class Case:
     healthy: bool
     classes: frozenset[str]
     faulty: frozenset[str]
+    residual: float | None
 
     @property
     def label(self) -> str:
@@ -68,6 +76,7 @@ def read(folder: Path, source: Path) -> Case:
         healthy=truth["kind"] == "negative",
         classes=frozenset(classes),
         faulty=frozenset(truth["faulty_target_nodes"]),
+        residual=truth["residual_max_abs_err"] if truth["repairable"] else None,
     )
 
 
@@ -108,6 +117,11 @@ def summary(report: Report) -> str:
 
 EVERY = tuple(cases())
 HEALTHY = [as_parameter(case) for case in EVERY if case.healthy]
+REPAIRABLE = [
+    pytest.param(case, id=case.label)
+    for case in EVERY
+    if case.residual is not None and case.name not in KNOWN_OPEN
+]
 FAULTY = [as_parameter(case) for case in EVERY if not case.healthy]
 
 
@@ -129,6 +143,57 @@ def test_faulty_conversion_is_localized(case: Case) -> None:
     first, *_ = faults(report)
     assert case.faulty & {*first.target_tensors, *first.target_nodes}, summary(report)
     assert first.fault_class.value in case.classes, summary(report)
+
+
+@pytest.mark.parametrize("case", REPAIRABLE)
+def test_repair_agrees_with_the_recorded_outputs(case: Case, tmp_path: Path) -> None:
+    """What is written gives what the native source gave for inputs the repair never saw.
+
+    Within twice the residual of the smallest edit that is known, or of the source itself in
+    ONNX Runtime, where that sums in another order than its framework.
+    """
+    assert case.residual is not None
+    given, out = tmp_path / "given.npz", tmp_path / "out.onnx"
+    with np.load(case.inputs) as arrays:
+        rows = dict(arrays)
+    np.savez(given, **{name: each[:GIVEN] for name, each in rows.items()})
+
+    report = repair(
+        str(case.source), str(case.target), out,
+        options=Options(inputs=given), rules=all_rules(),
+    )  # fmt: skip
+
+    assert report.verdict is Verdict.REPAIRED, summary(report)
+    unseen = {name: each[GIVEN:] for name, each in rows.items()}
+    assert apart(case, out, unseen) <= 2 * max(case.residual, importer(case, unseen))
+
+
+def importer(case: Case, rows: dict[str, Array]) -> float:
+    """Return by how much the source's own ONNX form is off the recorded outputs."""
+    form = case.source.with_suffix(".onnx")
+    return apart(case, form, rows) if form.exists() else 0.0
+
+
+def apart(case: Case, out: Path, rows: dict[str, Array]) -> float:
+    """Return by how much a written file is off the recorded outputs of the last samples.
+
+    Args:
+        case: What it is the repair of.
+        out: An ONNX file.
+        rows: The last samples of each input, [samples, *shape of the input], by the name
+            the recording gives it, or by its place.
+    """
+    session = ort.InferenceSession(out, providers=["CPUExecutionProvider"])
+    names = {value.name.partition(":")[0]: value.name for value in session.get_inputs()}
+    named = rows.keys() == names.keys()
+    fed = [names[name] for name in rows] if named else list(names.values())
+    with np.load(case.inputs.with_name("outputs.npz")) as arrays:
+        expected = arrays["source_out0"][GIVEN:]
+    observed = [
+        session.run(None, dict(zip(fed, sample, strict=True)))[0]
+        for sample in zip(*rows.values(), strict=True)
+    ]
+    return float(np.abs(np.stack(observed) - expected).max())
 
 
 def test_every_open_case_exists() -> None:
