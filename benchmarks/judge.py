@@ -93,12 +93,17 @@ def fitted(array: Array, declared: Sequence[int | str | None]) -> Array:
 def deviation(one: Outputs | Refused, other: Outputs | Refused) -> float:
     """Return the largest deviation over the largest magnitude, of any output of any probe.
 
-    Infinity where one is refused, or shapes or the places of NaN and infinity differ.
+    Infinite where one is refused, or shapes or the places of NaN and infinity differ.
     """
     if isinstance(one, Refused) or isinstance(other, Refused):
         return 0.0 if isinstance(one, type(other)) else float("inf")
+    return max(deviations(one, other), default=float("inf"))
+
+
+def deviations(one: Outputs, other: Outputs) -> tuple[float, ...]:
+    """Return the deviation of each output over its size, as `deviation` has it."""
     rows = zip(zip(*one, strict=True), zip(*other, strict=True), strict=False)
-    return max((_apart(mine, theirs) for mine, theirs in rows), default=float("inf"))
+    return tuple(_apart(mine, theirs) for mine, theirs in rows)
 
 
 def _apart(mine: Sequence[Array], theirs: Sequence[Array]) -> float:

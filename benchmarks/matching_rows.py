@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from broken import Discarded, rng_of, steps, write_inputs
 from disguise import disguised, roots, truth
-from faults import Discarded, rng_of, steps, write_inputs
 from judge import Refused
 from judge import run as run_model
 from onnx import numpy_helper

@@ -8,6 +8,9 @@ Array = npt.NDArray[np.float32]
 COARSE = 4
 """Side of the random mosaic under an image: without it, pooling sees only the mean."""
 
+VOCABULARY = 512
+"""Token ids that the zoo's texts are made of."""
+
 GRAIN = 0.3
 """Amplitude of the noise on top of the mosaic."""
 
@@ -58,3 +61,29 @@ def sequences(count: int, length: int, width: int, *, seed: int) -> Array:
 def tokens(count: int, length: int, vocabulary: int, *, seed: int) -> npt.NDArray[np.int64]:
     """Return token ids, int64, [count, length], each in [0, vocabulary)."""
     return np.random.default_rng(seed).integers(0, vocabulary, (count, length))
+
+
+def like(array: npt.NDArray[np.generic], *, seed: int) -> npt.NDArray[np.generic]:
+    """Return other probes of the kind that an array holds.
+
+    Args:
+        array: Probes of an input, [count, 1, ...]: token ids, images, walks, or vectors.
+        seed: What is drawn; the seed of the array gives the array again.
+
+    Returns:
+        As many, of the array's shape and dtype.
+    """
+    count, _, *shape = array.shape
+    match shape:
+        case [length] if array.dtype.kind == "i":
+            drawn: npt.NDArray[np.generic] = tokens(count, length, VOCABULARY, seed=seed)
+        case [width]:
+            drawn = sequences(count, 1, width, seed=seed)[:, 0]
+        case [length, width]:
+            drawn = sequences(count, length, width, seed=seed)
+        case [channels, side, _] if channels < side:
+            drawn = images(count, channels, side, seed=seed, last=False)
+        case _:
+            side, _, channels = shape
+            drawn = images(count, channels, side, seed=seed, last=True)
+    return drawn[:, None]

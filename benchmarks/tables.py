@@ -34,14 +34,14 @@ def publish(rows: Sequence[Row], undone: int, path: Path) -> None:
 def healthy(rows: Sequence[Row]) -> Row:
     """Return false alarms by conversion, and conversions that are wrong themselves."""
     right = [row for row in rows if row["healthy"]]
-    kinds = Counter(_conversion(row) for row in right)
-    alarmed = Counter(_conversion(row) for row in right if _alarms(row))
-    unsure = Counter(_conversion(row) for row in right if row["verdict"] != "equivalent")
+    kinds = Counter(conversion(row) for row in right)
+    alarmed = Counter(conversion(row) for row in right if _alarms(row))
+    unsure = Counter(conversion(row) for row in right if row["verdict"] != "equivalent")
     return {
         "pairs": len(right),
         "with false alarms": sum(alarmed.values()),
         "not called equivalent": sum(unsure.values()),
-        "median seconds": _median(row["seconds"] for row in rows),
+        "median seconds": median(row["seconds"] for row in rows),
         "by conversion": {
             kind: [count, alarmed[kind], unsure[kind]]
             for kind, count in sorted(kinds.items())
@@ -65,7 +65,7 @@ def single(rows: Sequence[Row]) -> Row:
         "faults": len(judged),
         **_grades(judged),
         "discarded": dict(Counter(row["discarded"] for row in rows if "discarded" in row)),
-        "median seconds": _median(row["seconds"] for row in judged),
+        "median seconds": median(row["seconds"] for row in judged),
         "by mutator": {
             name: {
                 **_grades([row for row in judged if row["mutators"][0] == name]),
@@ -131,8 +131,8 @@ def show(tables: Row) -> None:
         told = tables[lane]
         print(
             f"{lane}: {told['pairs']} pairs, {told['faults']} faults, recall "
-            f"{_share(told['recall'])}; {told['findings']} findings, precision "
-            f"{_share(told['precision'])}; discarded {told['discarded']}"
+            f"{share(told['recall'])}; {told['findings']} findings, precision "
+            f"{share(told['precision'])}; discarded {told['discarded']}"
         )
     for lane in ("healthy", "rules", "blind", "rules-many", "blind-many"):
         for row in tables[lane]["misses"]:
@@ -143,13 +143,13 @@ def show(tables: Row) -> None:
 
 def _show_single(lane: str, told: Row) -> None:
     print(
-        f"{lane}: {told['faults']} faults, top finding right {_share(told['hit'])}, "
+        f"{lane}: {told['faults']} faults, top finding right {share(told['hit'])}, "
         f"discarded {told['discarded']}, median {told['median seconds']} s"
     )
     for part in ("by mutator", "by source"):
         for name, row in told[part].items():
             rest = {k: v for k, v in row.items() if k not in {"of", "hit"}}
-            print(f"  {name:28}{row['of']:>5}{_share(row['hit']):>8}  {rest}")
+            print(f"  {name:28}{row['of']:>5}{share(row['hit']):>8}  {rest}")
 
 
 def _line(row: Row) -> str:
@@ -165,7 +165,8 @@ def _line(row: Row) -> str:
     )
 
 
-def _conversion(row: Row) -> str:
+def conversion(row: Row) -> str:
+    """Return the conversion that gave the right side of a row's pair."""
     right = str(row["pair"]).partition(">")[2]
     left = str(row["pair"]).partition(":")[2].partition(">")[0]
     stem = right.removesuffix(".onnx")
@@ -173,10 +174,12 @@ def _conversion(row: Row) -> str:
     return what if left.endswith(".onnx") else f"{left.rpartition('.')[2]} to {what}"
 
 
-def _median(values: Iterable[object]) -> float | None:
+def median(values: Iterable[object]) -> float | None:
+    """Return the median of numbers to a hundredth; None of none."""
     ordered = sorted(float(str(value)) for value in values)
     return round(ordered[len(ordered) // 2], 2) if ordered else None
 
 
-def _share(value: object) -> str:
+def share(value: object) -> str:
+    """Return a share in per cent, as tables show it."""
     return "-" if value is None else f"{100 * float(str(value)):.1f} %"

@@ -12,7 +12,7 @@ from types import FrameType
 
 import numpy as np
 import onnx
-from faults import Broken, Discarded, broken, outputs, write_inputs
+from broken import Broken, Discarded, broken, outputs, write_inputs
 from judge import HEALTHY, Outputs, Refused, deviation
 from pairs import HealthyPair
 from truth import hit

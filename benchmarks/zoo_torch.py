@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from probes import images, sequences, tokens
+from probes import VOCABULARY, images, sequences, tokens
 from torch import nn
 from zoo_modules import GRU, LSTM, Decoder, DenseNet, Encoder, ResNet, UNet, ViT
 
@@ -26,7 +26,6 @@ CALIBRATION = 32
 SPREAD = 2.0
 """Standard deviation of each logit over inputs: far from saturation, far from zero."""
 
-VOCABULARY = 512
 WORDPIECES = 30522
 """Entries of BERT's embedding, with which its encoder has 437 MB of weights."""
 
