@@ -10,6 +10,7 @@ from pathlib import Path
 
 import onnx
 
+from analyzer.broadcasts import broadcast_causes
 from analyzer.core.errors import RepairError
 from analyzer.core.types import Array, Aspect, Difference, Fault, Feeds, Node, Pair
 from analyzer.differences import compare
@@ -17,6 +18,7 @@ from analyzer.differences.undo import held, undo
 from analyzer.factors import factor_differences
 from analyzer.orders import order_causes
 from analyzer.runtime.region import region_error, surroundings
+from analyzer.solved import number_causes
 
 MOST_TESTS = 24
 """Differences tested in one region, at most: more of them means another structure."""
@@ -52,6 +54,10 @@ def tested(
     jointly = _jointly(fault, small, folder, alone)
     if any(map(fault.is_cured_by, jointly)):
         return replace(fault, differences=jointly)
+    own = number_causes(fault, small, folder)
+    own = own or broadcast_causes(fault, small, folder)
+    if own:
+        return replace(fault, differences=(*own, *jointly))
     orders = order_causes(fault, model, folder, givers, values)
     return replace(fault, differences=(*orders, *jointly))
 

@@ -31,6 +31,7 @@ from analyzer.exchanged import Exchanged, exchange_fault, exchanged, repeated
 from analyzer.explained import explained, explained_alone, has_fault, unexplained
 from analyzer.fidelity import fidelity_findings
 from analyzer.frontends.child.client import kill_children
+from analyzer.harmless import harmless_findings
 from analyzer.lost_outputs import lost_output_faults, told_lost
 from analyzer.naming import coverage_in_file
 from analyzer.narrowed import narrowing_faults
@@ -283,7 +284,8 @@ def _all_findings(
         *refusal_findings(pair.target, refused),
         *fidelity_findings(pair.run, compared.gaps, feeds, options.seed, outputs),
     )
-    return (*findings, *unexplained(findings, outputs, compared, options))
+    left = unexplained(findings, outputs, compared, options)
+    return (*findings, *left, *harmless_findings(compared, pair.sides[1]))
 
 
 def _report(  # noqa: PLR0913 - a report says all that was seen

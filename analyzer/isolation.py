@@ -21,6 +21,7 @@ from analyzer.matching.tensors import Link, Links, agrees, carried_or_none, link
 from analyzer.matching.values import is_telling
 from analyzer.regions import reached, region
 from analyzer.sides import Side, isolation_run
+from analyzer.suspects import ACTIVATIONS
 from analyzer.view import View
 
 MAX_ROUNDS = 8
@@ -182,6 +183,7 @@ def settle(  # noqa: PLR0913 - both sides, their dumps, and what is known of the
         dropped += [link for name, link in links.items() if name not in kept]
         healed = linked(*views, given, seen, grown, kept, banned, evidence=evidence)
         if count == MAX_ROUNDS or _ends(healed) == _ends(links):
+            taken = _without_idle(target.view, taken, ends)
             back = _put_back(target, taken, dropped, given, seen)
             if back:
                 both = {**taken, **back}
@@ -190,6 +192,31 @@ def settle(  # noqa: PLR0913 - both sides, their dumps, and what is known of the
         links = healed
         del seen
     raise AssertionError  # the loop returns
+
+
+def _without_idle(view: View, links: Links, ends: Links) -> dict[str, Link]:
+    """Return the links but those to what an activation reads and gives as it is.
+
+    Clipping what was clipped changes nothing, and little of one sample may reach a bound:
+    where what comes out is surely the source's tensor, what went in need not be.
+    """
+    return {
+        name: link
+        for name, link in links.items()
+        if name in ends or not _is_idle(view, name, links)
+    }
+
+
+def _is_idle(view: View, name: str, links: Links) -> bool:
+    """Return whether activations alone lead to another, sure place of a link's source."""
+    here = name
+    while len(readers := view.readers.get(here, ())) == 1:
+        if readers[0].op not in ACTIVATIONS:
+            return False
+        here = readers[0].outputs[0]
+        if here in links and links[here].tensors.exact:
+            return links[here].tensors.source == links[name].tensors.source
+    return False
 
 
 def _taken(

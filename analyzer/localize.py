@@ -20,6 +20,7 @@ from analyzer.core.types import (
     Sample,
     TensorPair,
 )
+from analyzer.homes import with_homes
 from analyzer.isolation import Kind
 from analyzer.judge import Judged
 from analyzer.matching.layouts import layout_of
@@ -199,6 +200,7 @@ def _fault(
         target.view.giver,
         [{**one.seen, **one.fed} for one in recorded],
     )
+    fault = with_homes(fault, source)
     fault = with_origins(fault, target, [one.seen for one in recorded])
     fault = _with_operands(fault, source, target, links, recorded)
     fault = _with_connections(fault, source, target, links, recorded)

@@ -12,6 +12,7 @@ from pathlib import Path
 import onnx
 
 from analyzer.core.errors import RepairError
+from analyzer.core.permutations import composed, inverse
 from analyzer.core.types import (
     Aspect,
     Difference,
@@ -95,12 +96,19 @@ def _samples(
     )
 
 
-def _orders(node: Node) -> Iterator[Permutation]:
+def _orders(node: Node, fault: Fault) -> Iterator[Permutation]:
+    """Yield the orders to try: all of a few axes, of many those that layouts ask for."""
     present = _perm(node)
     if 1 < len(present) <= MOST_AXES:
         yield from (
             order for order in permutations(range(len(present))) if order != present
         )
+        return
+    for edge in fault.edges:
+        order = edge.permutation
+        if order is not None and len(order) == len(present):
+            whole = composed(present, inverse(order))
+            yield whole if whole is not None else tuple(range(len(present)))
 
 
 def _perm(node: Node) -> Permutation:
@@ -120,7 +128,7 @@ def _cured_by_order(
     samples: Sequence[Sample],
 ) -> Difference | None:
     """Return the order of a Transpose with which the region is right, if there is one."""
-    for order in _orders(node) if samples else ():
+    for order in _orders(node, fault) if samples else ():
         try:
             changed = undo(model, _difference(node, order, 0.0))
         except RepairError:  # the node is one of those that stop the target

@@ -7,7 +7,7 @@ from analyzer.bench import Bench
 from analyzer.core.errors import RunError
 from analyzer.core.options import Options, Progress
 from analyzer.core.types import Fault, Feeds
-from analyzer.isolation import Kind, cuts, settle
+from analyzer.isolation import TRUSTED, Kind, cuts, settle
 from analyzer.judge import judged
 from analyzer.localize import faults
 from analyzer.matching.operators import OperatorPair
@@ -123,6 +123,60 @@ def _errors_on(
     """Return each region's error on one sample, whose values go before the next one's."""
     probe = Probe(bench.given(place), bench.feeds(place))
     return local_errors(bench.target, links, probe, known)[0]
+
+
+def joined_roots(
+    bench: Bench,
+    apart: Roots,
+    ranked: Sequence[int],
+    known: Mapping[str, Kind],
+    options: Options,
+    progress: Progress,
+) -> Roots:
+    """Return the roots with those regions joined to the next between which a pair misleads.
+
+    Two spellings may agree in what comes behind a tensor and not in the tensor itself: a
+    mask that is added and one that is chosen. A cause before it then never cures its
+    region, but cures the one that ends where they agree.
+
+    Args:
+        bench: What the samples are run on.
+        apart: The roots with all pairs.
+        ranked: Number of each sample, the worst first.
+        known: Kind of each target tensor.
+        options: Seed of the noise.
+        progress: Told what is being done.
+    """
+    unexplained = [fault for fault in apart.faults if not fault.is_explained]
+    doubtful = {
+        name
+        for fault in unexplained
+        for name in fault.target.outputs
+        if _is_doubtful(bench, apart.links, name)
+    }
+    if not doubtful:
+        return apart
+    kept = {name: link for name, link in apart.links.items() if name not in doubtful}
+    try:
+        joined = roots_of(bench, kept, ranked, known, options, progress)
+    except RunError:  # a node does not take what its counterpart reads
+        return apart
+    left = [fault for fault in joined.faults if not _is_blamed(fault)]
+    fewer = len(left) < len(unexplained) and len(joined.faults) <= len(apart.faults)
+    return joined if fewer else apart
+
+
+def _is_blamed(fault: Fault) -> bool:
+    """Return whether the cause test cures the region by a node that the target has."""
+    known = (one for one in fault.differences if one.target_node is not None)
+    return any(map(fault.is_cured_by, known))
+
+
+def _is_doubtful(bench: Bench, links: Links, name: str) -> bool:
+    """Return whether a pair of a deviating region rests on structure alone."""
+    if name not in links or name in bench.target.view.outputs:
+        return False
+    return not links[name].tensors.exact and links[name].score < TRUSTED
 
 
 def split_roots(  # noqa: PLR0913 - see `roots_of`

@@ -20,7 +20,7 @@ from analyzer.judge import NEGLIGIBLE, Judged
 from analyzer.localize import faults
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Link, Links
-from analyzer.roots import isolated_values, roots_of, settled, split_roots
+from analyzer.roots import isolated_values, joined_roots, roots_of, settled, split_roots
 from analyzer.samples import (
     Probe,
     gaps_on,
@@ -209,6 +209,8 @@ def _localized(
     progress(f"pairing tensors on sample {place + 1}, by isolated runs", 0.0)
     links, known = settled(bench, place, result.operators, ends, options)
     located = roots_of(bench, links, ranked, known, options, progress)
+    located = joined_roots(bench, located, ranked, known, options, progress)
+    links = located.links
     again = partial(isolated_values, bench, links, place, known)
     between = inner_links(bench.target, located.faults, links, bench.held(place), again)
     if between:

@@ -44,8 +44,11 @@ def inner_links(
     seen, orders = look(), preferred_orders(links.values())
     found: dict[str, Link] = {}
     for fault in unexplained:
+        whole = {one.source for one in fault.results}  # it is what the region gives
         for left, right in _between(fault, target):
-            if right in links or right in found or left not in given or right not in seen:
+            if left in whole or left not in given or right not in seen:
+                continue
+            if right in links or right in found:
                 continue
             one, other = given[left], seen[right]
             if one.size != other.size:

@@ -9,6 +9,7 @@ from analyzer.core.spelling import lost_settings, replacement
 from analyzer.core.types import (
     Array,
     Aspect,
+    AttributeValue,
     Difference,
     Edit,
     Node,
@@ -82,6 +83,8 @@ def _attribute(node: Node, difference: Difference) -> tuple[Edit, ...]:
     if difference.field in lost_settings(_with(node, difference), node.opset):
         return _spelled_out(node, difference)
     edit = SetAttribute(node.name, difference.field, difference.source)
+    if difference.field == "pads" and node.op == "ConvTranspose":
+        return _cut_off(node, difference.source)
     if difference.field != "pads" or node.attributes.get("auto_pad", "NOTSET") == "NOTSET":
         return (edit,)
     return (SetAttribute(node.name, "auto_pad", "NOTSET"), edit)
@@ -94,6 +97,24 @@ def _spelled_out(node: Node, difference: Difference) -> tuple[Edit, ...]:
     attributes = {**node.attributes, difference.field: difference.source}
     graph = replacement(replace(node, attributes=attributes), node)
     return () if graph is None else (ReplaceRegion((node.name,), graph, node.opset),)
+
+
+def _cut_off(node: Node, pads: AttributeValue | None) -> tuple[Edit, ...]:
+    """Return the edits that let a transposed convolution cut off so much and no more."""
+    whole = tuple(int(one) for one in pads) if isinstance(pads, tuple) else ()
+    half = len(whole) // 2
+    added = tuple(max(-end, 0) for end in whole[half:])
+    stated = {
+        "auto_pad": None,
+        "output_shape": None,
+        "output_padding": added if any(added) else None,
+        "pads": tuple(max(one, 0) for one in whole),
+    }
+    return tuple(
+        SetAttribute(node.name, name, value)
+        for name, value in stated.items()
+        if value is not None or name in node.attributes
+    )
 
 
 def _with(node: Node, difference: Difference) -> Node:

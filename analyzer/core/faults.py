@@ -101,6 +101,7 @@ class Difference:
         slot: Input slot of a weight in the target node, -1 for anything else.
         cure: Local error left when the target takes the source's value; None: untested.
         jointly: Whether that cure is what is left when all so marked are undone together.
+        home: Where the source has the target's weight instead; empty: nowhere.
     """
 
     aspect: Aspect
@@ -112,6 +113,7 @@ class Difference:
     slot: int = -1
     cure: float | None = None
     jointly: bool = False
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

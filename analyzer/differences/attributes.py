@@ -16,6 +16,7 @@ from analyzer.differences.axes import in_target_axes, same_axes
 from analyzer.differences.layout import Layouts
 from analyzer.differences.operators import couples
 from analyzer.differences.padding import compare_padding
+from analyzer.differences.transposed import SPOKEN_OF, compare_cuts, is_known
 
 Values = Mapping[str, AttributeValue]
 
@@ -92,18 +93,20 @@ def compare_attributes(layouts: Layouts) -> Iterator[Difference]:
             source, target, layouts.inputs(source, target), layouts.rank(source, target)
         )
         yield from compare_padding(layouts, source, target)
+        yield from compare_cuts(layouts, source, target)
         yield from _compare_perm(layouts, source, target)
-        yield from _compare_settings(twins)
+        done = SPOKEN_OF if is_known(layouts, source, target) else frozenset()
+        yield from _compare_settings(twins, done)
 
 
-def _compare_settings(twins: Twins) -> Iterator[Difference]:
+def _compare_settings(twins: Twins, done: frozenset[str]) -> Iterator[Difference]:
     source, target = twins.source, twins.target
     if source.op in SOFTMAXES and _epoch(source) != _epoch(target):
         yield from _compare_softmax(twins)
         return
     ours = in_target_axes(source, target, twins.permutation, twins.rank)
     theirs = settings(target)
-    skipped = NOT_COMPUTED_WITH | ELSEWHERE.get(source.op, frozenset())
+    skipped = done | NOT_COMPUTED_WITH | ELSEWHERE.get(source.op, frozenset())
     for field in sorted((ours.keys() | theirs.keys()) - skipped):
         if _idle(field, ours) and _idle(field, theirs):
             continue

@@ -1,6 +1,6 @@
 """Both models side by side, and the values that one sample has in either."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analyzer.core.graph import node_reads
@@ -54,7 +54,8 @@ class Scene:
         ours = {node.op for node in self.source.owner[left].nodes}
         theirs = {node.op for node in self.target.owner[right].nodes}
         if one.op != other.op and one.op in theirs and other.op in ours:
-            return True
+            beside = self.source.owner[left].nodes, self.target.owner[right].nodes
+            return not _is_bias_beside(one, other, *beside)
         return label(one) == label(other) and BIAS in _own(other, one) and "Add" in ours
 
     def options(self, proposal: Proposal) -> tuple[str, ...]:
@@ -79,6 +80,17 @@ class Scene:
         """Return the names of the operators that read a tensor in its macro operator."""
         nodes = self.source.operators[proposal.operators.source].nodes
         return frozenset(node.op for node in nodes if left in node.inputs)
+
+
+def _is_bias_beside(
+    one: Node, other: Node, ours: Sequence[Node], theirs: Sequence[Node]
+) -> bool:
+    """Return whether one node holds the bias that the other one adds for its own kind."""
+    if other.op != "Add":
+        one, other, theirs = other, one, ours
+    if other.op != "Add" or BIAS not in one.constants:
+        return False
+    return all(BIAS not in node.constants for node in theirs if node.op == one.op)
 
 
 def _maker(view: View, tensor: str) -> Node | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.core.options import EVIDENCE
 from analyzer.core.types import Array, Feeds, Permutation, TensorPair
-from analyzer.matching.inherited import keeps_order
+from analyzer.matching.inherited import inherited_layout, keeps_order
 from analyzer.matching.layouts import (
     SAME,
     Layout,
@@ -28,7 +28,6 @@ from analyzer.view import View
 
 LOOKED_AT = 4096
 """Elements by which the likeliest layout of two differing tensors is chosen."""
-
 
 SURELY_SAME = 1e-4
 """Disagreement, in spreads, that no bias or activation between two tensors hides behind."""
@@ -228,21 +227,24 @@ def _guessed(scene: Scene, links: Links, proposed: Iterable[Proposal]) -> dict[s
     orders = preferred_orders(links.values())
     found: dict[str, Link] = {}
     alike = _plain(links)
+    known = {name: link.tensors for name, link in links.items()}
     for proposal in proposed:
         right, options = proposal.target, scene.options(proposal)
         if right in links or right in found or not options:
             continue
         array = scene.seen[right]
         left = _of_same_size(scene.given, array, options)
-        fixed = scene.fixed(left, right)
         layout = (
             SAME  # of other sizes even: then its sizes are what is wrong
             if keeps_order(scene.source, scene.target, left, right, alike)
-            else _usual_layout(scene.given[left], array, orders)
-            or likeliest_layout(scene.given[left], array, orders, fixed=fixed)
+            else inherited_layout(scene.source, scene.target, left, right, known)
+            or _usual_layout(scene.given[left], array, orders)
+            or likeliest_layout(
+                scene.given[left], array, orders, fixed=scene.fixed(left, right)
+            )
         )
         link = _link(left, right, layout, proposal.operators.reasons, exact=False)
-        found[right] = link
+        found[right], known[right] = link, link.tensors
         alike |= {right: left} if _is_plain(link) else {}
     return found
 

@@ -166,7 +166,8 @@ def opened_alike(
         for one, other in (both, both[::-1])
     ]
     sides = [opened(m, also=ops) for m, ops in zip((source, target), wanted, strict=True)]
-    if _split_products(sides[0]) != _split_products(sides[1]):
+    apart = _split_products(sides[0]) != _split_products(sides[1])
+    if apart and len({_splits(one) for one in sides}) > 1:
         sides = [
             opened(model, also=ops | {SPLIT})
             for model, ops in zip((source, target), wanted, strict=True)
@@ -187,6 +188,11 @@ def _split_products(side: Opened) -> Counter[tuple[str, bool]]:
     graph = side.model.graph
     found = split_products(graph, graph.node, side.room.tensors)
     return Counter((one.product.op_type, one.added is not None) for one in found)
+
+
+def _splits(side: Opened) -> int:
+    """Return how often a model splits anything, a convolution's channels included."""
+    return sum(node.op_type == "Split" for node in side.model.graph.node)
 
 
 def _operators(model: onnx.ModelProto) -> frozenset[str]:
