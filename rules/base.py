@@ -91,6 +91,8 @@ class Rule(Generic[CauseT]):
         statuses: What it speaks of; drift is left to the rules that name it.
         kind: The class of one fault, where that is not always the rule's own: of a rule
             that stands under the special ones.
+        together: Like `detect`, for a cause that lies in several nodes at once; asked first
+            where only several differences together cure a region.
     """
 
     slug: str
@@ -105,6 +107,7 @@ class Rule(Generic[CauseT]):
     ) = None
     statuses: frozenset[Status] = field(default=frozenset(Status) - {Status.DRIFT})
     kind: Callable[[Fault], FaultClass | None] = field(default=lambda fault: None)  # noqa: ARG005 - the rule's own class
+    together: Callable[[Fault], CauseT | None] | None = None
 
     def judge(self, fault: Fault) -> tuple[Finding, ...]:
         """Return what this rule makes of a fault: one finding per guilty node, or nothing.
@@ -114,7 +117,13 @@ class Rule(Generic[CauseT]):
         """
         if fault.status not in self.statuses:
             return ()
-        causes = ((facet, self.detect(facet)) for facet in facets(reconciled(fault)))
+        whole = reconciled(fault)
+        parts = facets(whole)
+        several = any(one.jointly for one in whole.differences)
+        joint = self.together(whole) if self.together and several else None
+        if joint is not None:
+            return (self._finding(whole, joint),)
+        causes = ((facet, self.detect(facet)) for facet in parts)
         return tuple(
             self._finding(facet, cause) for facet, cause in causes if cause is not None
         )

@@ -49,6 +49,9 @@ def steered(difference: Difference) -> str:
 
 PatternT = TypeVar("PatternT")
 
+FOLLOWING = frozenset({"pads", "auto_pad"})
+"""Settings that follow from an operator's others."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Damaged(Generic[PatternT]):
@@ -115,10 +118,18 @@ def change(fault: Fault, wanted: Callable[[Difference], bool]) -> Change | None:
 
 
 def _is_leading(difference: Difference, cures: Sequence[Difference]) -> bool:
-    """Return whether a joint cause is named after this one: setting or largest weight."""
+    """Return whether a joint cause is named after this one: setting or largest weight.
+
+    Another dilation takes another padding with it, never the other way round.
+    """
     joint = _joint(difference, cures)
     first_of_all = min(
-        joint, key=lambda one: (SIMPLEST_FIRST.index(one.aspect), -np.size(_values(one)))
+        joint,
+        key=lambda one: (
+            SIMPLEST_FIRST.index(one.aspect),
+            one.field in FOLLOWING,
+            -np.size(_values(one)),
+        ),
     )
     return difference.target_node is not None and first_of_all is difference
 

@@ -1,5 +1,6 @@
 """Regions that compute alike but are given their input in another order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -8,9 +9,21 @@ import numpy as np
 from analyzer.core.permutations import is_identity
 from analyzer.core.settings import settings
 from analyzer.core.types import Array, Aspect, Difference, Fault, Node, Permutation
+from rules.regions import RESHAPING
 
 MOST_AXES = 5
 """Rank up to which every order of the axes is tried."""
+
+PRODUCTS = {
+    "Gemm": "MatMul",
+    "MatMul": "MatMul",
+    "Conv": "Conv",
+    "ConvTranspose": "ConvTranspose",
+}
+"""Operators that may hold their bias, and what each is without it."""
+
+BIAS = 2
+"""The slot in which they hold it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +94,7 @@ def is_alike(fault: Fault) -> bool:
         return False
     if fault.unpaired_source or fault.unpaired_target:
         return False
-    return [n.op for n in fault.source.nodes] == [n.op for n in fault.target.nodes]
+    return _operators(fault.source.nodes) == _operators(fault.target.nodes)
 
 
 def _is_of_layout(difference: Difference) -> bool:
@@ -95,6 +108,18 @@ def _is_of_layout(difference: Difference) -> bool:
         return False
     held = [settings(node).get(difference.field) for node in (ours, theirs)]
     return held[0] is not None and np.array_equal(np.asarray(held[0]), np.asarray(held[1]))
+
+
+def _operators(nodes: Sequence[Node]) -> list[str]:
+    """Return the operators of a region, a product and its bias in one spelling."""
+    return [op for node in nodes if node.op not in RESHAPING for op in _spelled(node)]
+
+
+def _spelled(node: Node) -> tuple[str, ...]:
+    op = PRODUCTS.get(node.op, "")
+    if not op:
+        return (node.op,)
+    return (op, "Add") if BIAS in node.constants else (op,)
 
 
 def orders(rank: int) -> tuple[Permutation, ...]:

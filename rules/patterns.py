@@ -49,6 +49,7 @@ def damage(right: Array, wrong: Array) -> Damage:
         wrong: The target's weight, of the same shape.
     """
     scale = magnitude(right, finite=True) or 1.0
+    right, wrong = _per_channel(right), _per_channel(wrong)
     seen = [_damage(one, other, scale) for one, other in slabs(right, wrong)]
     rows = np.concatenate([touched for touched, _, _ in seen] or [np.zeros(0, bool)])
     return Damage(
@@ -58,6 +59,12 @@ def damage(right: Array, wrong: Array) -> Damage:
         len(right) if right.ndim else 1,
         max((worst for _, _, worst in seen), default=0.0) / scale,
     )
+
+
+def _per_channel(weight: Array) -> Array:
+    """Return a weight with its channels along axis 0; a bias may be [1, C, 1, 1]."""
+    vector = weight.size == max(weight.shape, default=1)
+    return weight.reshape(-1) if vector else weight
 
 
 def _damage(right: Array, wrong: Array, scale: float) -> tuple[Array, int, float]:
@@ -108,18 +115,41 @@ def uniform_factor(right: Array, wrong: Array) -> float | None:
 
 
 def reordering(right: Array, wrong: Array) -> str | None:
-    """Return in words which transposition or flip made the wrong weight of the right one.
+    """Return in words how the right weight's numbers were rearranged into the wrong one.
 
     Args:
         right: The source's weight.
         wrong: The target's, of the same shape.
+
+    Returns:
+        A transposition, a flip or another layout that was read row by row; where it is
+        none of these, how many numbers stand elsewhere; None where they are other numbers.
     """
     if not 2 <= right.ndim <= MOST_AXES or same(right, wrong):  # noqa: PLR2004 - a vector has no axes to swap
         return None
+    if right.shape != wrong.shape or not _same_numbers(right, wrong):
+        return None
+    orders = (_transposed, _reversed, blocks_exchanged, _channels_in_turn)
+    found = next((told for order in orders if (told := order(right, wrong))), None)
+    if found is not None or right.size > MOST_SORTED:
+        return found
+    elsewhere = int(np.count_nonzero(right != wrong))
+    return f"with {elsewhere} of its {right.size} numbers elsewhere"
+
+
+def _transposed(right: Array, wrong: Array) -> str | None:
+    """Return in words how a weight was transposed, or laid out and read otherwise."""
     for order in permutations(range(right.ndim)):
         moved = right.transpose(order)
         if moved.shape == wrong.shape and same(moved, wrong):
             return f"transposed by {order}"
+        if same(moved.reshape(wrong.shape), wrong):
+            return f"laid out as {moved.shape} and read as {wrong.shape}"
+    return None
+
+
+def _reversed(right: Array, wrong: Array) -> str | None:
+    """Return in words along which axes a weight was reversed."""
     for flips in product((False, True), repeat=right.ndim):
         turned = tuple(axis for axis, flipped in enumerate(flips) if flipped)
         if turned and same(np.flip(right, turned), wrong):
@@ -161,6 +191,54 @@ def _block_order(
     order = tuple(found[0] for found in matches if len(found) == 1)
     whole = len(order) == len(set(order)) == count
     return order if whole and order != tuple(range(count)) else None
+
+
+def _same_numbers(right: Array, wrong: Array) -> bool:
+    """Return whether two weights hold the same numbers, in whatever order.
+
+    Large ones are not sorted: where their sums of squares and cubes agree too, they are
+    taken to, and only what has a pattern is told.
+    """
+    if right.size < FEWEST_NUMBERS:
+        return False
+    ours, theirs = (_moments(one) for one in (right, wrong))
+    if not np.allclose(ours, theirs, rtol=EXACT, atol=EXACT * right.size):
+        return False
+    if right.size > MOST_SORTED:
+        return True
+    return same(np.sort(right, axis=None), np.sort(wrong, axis=None))
+
+
+def _moments(weight: Array) -> Array:
+    """Return the mean size of a weight's numbers in four powers, whatever their order."""
+    scale = magnitude(weight, finite=True) or 1.0
+    total = np.zeros(4)
+    for (part,) in parts(weight):
+        wide = np.asarray(part, dtype=np.float64).ravel() / scale
+        with np.errstate(invalid="ignore"):
+            total += [scale * len(wide), wide.sum(), (wide**2).sum(), (wide**3).sum()]
+    return total
+
+
+MOST_SORTED = 1 << 20
+"""Numbers of a weight that are sorted to be compared, at most: a copy of it is made."""
+
+FEWEST_NUMBERS = 4
+"""Numbers of a weight below which the same ones in another order prove nothing."""
+
+
+def _channels_in_turn(right: Array, wrong: Array) -> str | None:
+    """Return in words how the output channels were taken in groups of another size."""
+    count = right.shape[0]
+    for groups in (n for n in range(2, count) if count % n == 0):
+        each = count // groups
+        split = right.reshape(groups, each, *right.shape[1:]).swapaxes(0, 1)
+        if same(split.reshape(right.shape), wrong):
+            return (
+                f"with its {count} output channels taken as {each} groups of {groups} "
+                f"instead of {groups} groups of {each}"
+            )
+    return None
 
 
 def zeroed_channels(right: Array, wrong: Array) -> tuple[int, tuple[int, ...]] | None:
@@ -217,7 +295,8 @@ def rounded_to(right: Array, wrong: Array) -> str | None:
         return "float16"
     if all_parts(_is_bfloat, right, wrong):
         return "bfloat16"
-    return "int8" if _on_grid(right, wrong) else None
+    grid = _on_grid(right, wrong) or _on_channel_grids(right, wrong)
+    return "int8" if grid else None
 
 
 def _is_half(right: Array, wrong: Array) -> bool:
@@ -277,3 +356,41 @@ def _has_one_step(right: Array, wrong: Array) -> bool:
         if np.max(np.abs(counts - np.round(counts))) <= ON_STEP:
             return True
     return False
+
+
+STEPS_TO_LARGEST = (127, 128)
+"""Steps of a symmetric eight-bit grid from zero to a channel's largest magnitude."""
+
+OFF_GRID = 1e-2
+"""Steps by which float32 puts a number beside its grid, at most."""
+
+FEWEST_PER_CHANNEL = 9
+"""Numbers of a channel from which all of them on a grid is no accident: one 3x3 kernel."""
+
+
+def _on_channel_grids(right: Array, wrong: Array) -> bool:
+    """Return whether each channel was rounded to a grid of eight bits of its own."""
+    return right.ndim > 1 and any(
+        _on_grids(np.moveaxis(right, axis, 0), np.moveaxis(wrong, axis, 0))
+        for axis in (0, 1, right.ndim - 1)
+    )
+
+
+def _on_grids(right: Array, wrong: Array) -> bool:
+    if right[0].size < FEWEST_PER_CHANNEL:
+        return False
+    return any(
+        all(_is_rounded(one, other, count) for one, other in zip(right, wrong, strict=True))
+        for count in STEPS_TO_LARGEST
+    )
+
+
+def _is_rounded(right: Array, wrong: Array, count: int) -> bool:
+    """Return whether a channel lies on a grid, close to one that does not."""
+    ours, theirs = (np.asarray(one, np.float64) for one in (right, wrong))
+    step = float(np.abs(theirs).max()) / count
+    if not step or float(np.abs(ours - theirs).max()) > step:
+        return False
+    beside = np.abs(theirs / step - np.round(theirs / step)).max()
+    own = np.abs(ours / step - np.round(ours / step)).max()
+    return bool(beside <= OFF_GRID < own)

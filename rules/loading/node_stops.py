@@ -22,6 +22,7 @@ Prevention
 References:
     https://github.com/onnx/optimizer/issues/171
     https://github.com/onnx/optimizer/issues/177
+    https://github.com/pytorch/pytorch/issues/16497
 """
 
 import re

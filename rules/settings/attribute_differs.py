@@ -12,6 +12,9 @@ Repair
     Copy the source's value, in the target's layout and opset. Safe: nothing else reads it.
 
 References:
+    https://github.com/pytorch/pytorch/issues/79361
+    https://github.com/onnx/tensorflow-onnx/issues/914
+    https://github.com/onnx/tensorflow-onnx/issues/1728
     https://github.com/pytorch/pytorch/issues/17531
 """
 

@@ -14,6 +14,7 @@ Repair
 References:
     https://github.com/onnx/onnxmltools/issues/719
     https://github.com/onnx/tensorflow-onnx/issues/1757
+    https://github.com/onnx/tensorflow-onnx/issues/1763
     https://github.com/onnx/tensorflow-onnx/issues/400
 """
 

@@ -5,7 +5,8 @@ Cause
     rounded: a ReLU6 became a ReLU, or clips at another number.
 
 Evidence
-    The bounds differ and the region is right with the source's.
+    The bounds differ and the region is right with the source's; where the source spells it
+    in other operators, the bound with which the region is right is solved for.
 
 Repair
     Set the bounds to the source's.
@@ -16,7 +17,7 @@ from functools import partial
 import numpy as np
 import onnx
 
-from analyzer.core.types import Array, Difference, Fault, FaultClass, Fix
+from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule
 from rules.changes import Change, beside, change, undoing
 from rules.models import chain, conv, layer
@@ -24,6 +25,9 @@ from rules.sabotage import Victim, spoiled
 from rules.wording import named, shown
 
 BOUNDS = {"min": "below", "max": "above"}
+LIMITING = {"Min": "above", "Max": "below"}
+"""Operators that clip on one side, at their constant."""
+
 NARROWER = 0.25
 """Factor on a sabotaged bound: low enough that ordinary activations reach it."""
 
@@ -34,8 +38,9 @@ def detect(fault: Fault) -> Change | None:
 
 def explain(cause: Change) -> str:
     one = cause.difference
+    side = BOUNDS.get(one.field) or LIMITING[cause.node.op]
     return (
-        f"{named(cause.node)}: clips {BOUNDS[one.field]} at {shown(one.target)}, "
+        f"{named(cause.node)}: clips {side} at {shown(one.target)}, "
         f"the source at {shown(one.source)}{beside(cause)}"
     )
 
@@ -57,7 +62,11 @@ def _narrow(victim: Victim) -> bool:
 
 
 def _is_bound(difference: Difference) -> bool:
-    return difference.field in BOUNDS
+    node = difference.target_node
+    is_limit = (
+        node is not None and node.op in LIMITING and np.asarray(difference.target).size == 1
+    )
+    return difference.field in BOUNDS or (difference.aspect is Aspect.WEIGHT and is_limit)
 
 
 def relu6(top: float) -> Array:
@@ -80,6 +89,14 @@ RULE = Rule(
             ),
             target=partial(
                 chain, conv(), layer("Clip", relu6(0.0), relu6(0.1)), conv(4, 2)
+            ),
+        ),
+        Example(
+            source=partial(
+                chain, conv(), layer("Relu"), layer("Min", relu6(0.6)), conv(4, 2)
+            ),
+            target=partial(
+                chain, conv(), layer("Relu"), layer("Min", relu6(0.1)), conv(4, 2)
             ),
         ),
     ),

@@ -5,8 +5,10 @@ Cause
     rounded it. Every channel of small variance is scaled wrongly.
 
 Evidence
-    The region is right with the source's epsilon; where the source's batch normalisation is
-    folded away, the epsilon is solved from the folded kernel.
+    The region is right with the source's epsilon. Where a batch normalisation is folded
+    away on one side, the epsilon it was folded with is solved from the factors: one number
+    explains those of all channels. Where a normalisation is written out, it is the small
+    number that is added to what is never negative.
 
 Repair
     Set the epsilon. Safe: nothing else reads it.
@@ -16,17 +18,19 @@ Prevention
     said, torch 1e-5.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import onnx
 
-from analyzer.core.types import Difference, Fault, FaultClass, Fix
-from rules.base import PROVEN, Example, Rule
-from rules.changes import Change, beside, change, undoing
+from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fix
+from rules.base import PROVEN, Example, Rule, Spot
+from rules.changes import Change, change, undoing
+from rules.evidence import blamed
 from rules.models import batch_norm, chain, conv
 from rules.sabotage import Victim, spoiled
-from rules.wording import named, shown
+from rules.wording import named
 
 ONNX_DEFAULT = 1e-5
 NORMALISATIONS = frozenset(
@@ -37,25 +41,79 @@ NORMALISATIONS = frozenset(
         "GroupNormalization",
     }
 )
+PARAMETERS = ("scale", "bias", "mean", "variance")
+"""What a batch normalisation reads as constants, in the slots from 1 on."""
+
+LARGEST = 0.1
+"""Largest number that is taken for an epsilon; none that is in use reaches it."""
+
+ROUNDED = 1e-5
+"""Relative deviation of factors that float32 arithmetic in another order leaves."""
+
 COARSER = 100.0
 """Factor on a sabotaged epsilon: it shows where the variance is small."""
 
 
-def detect(fault: Fault) -> Change | None:
-    return change(fault, _is_epsilon)
+@dataclass(frozen=True, slots=True, eq=False)
+class Epsilon:
+    """An epsilon that is not the trained one.
+
+    Attributes:
+        found: The target's.
+        trained: The source's.
+        how: How the target holds it, as a sentence goes on.
+        change: What must be undone.
+    """
+
+    found: float
+    trained: float
+    how: str
+    change: Change
+
+    @property
+    def spot(self) -> Spot:
+        """Where it lies."""
+        return self.change.spot
 
 
-def explain(cause: Change) -> str:
-    one = cause.difference
-    default = " (ONNX's default)" if one.target == ONNX_DEFAULT else ""
+def detect(fault: Fault) -> Epsilon | None:
+    stated = change(fault, _is_epsilon)
+    if stated is not None:
+        return _epsilon(stated, "is stated")
+    added = change(fault, lambda one: _is_guard(one, fault))
+    return None if added is None else _epsilon(added, "is added under the root")
+
+
+def together(fault: Fault) -> Epsilon | None:
+    """Return the epsilon that a whole folded normalisation was made with."""
+    joint = tuple(one for one in blamed(fault) if one.jointly and one.target_node)
+    norms = [node for node in fault.source.nodes if node.op == "BatchNormalization"]
+    if len(norms) != 1 or len(norms[0].constants) < len(PARAMETERS):
+        return None
+    node, variance = norms[0], norms[0].constants[4].astype(np.float64)
+    trained = _number(node.attributes.get("epsilon", ONNX_DEFAULT))
+    solved = (_folded_with(one, variance, trained) for one in joint)
+    found = next((one for one in solved if one is not None), None)
+    if found is None or not all(one.aspect is Aspect.WEIGHT for one in joint):
+        return None
+    guilty = {one.target_node.name: one.target_node for one in joint if one.target_node}
+    targets = tuple(guilty.values())
+    cause = Change(joint[0], joint, targets[0], Spot((node,), targets))
+    return Epsilon(found, trained, f"was folded in for that of {named(node)}", cause)
+
+
+def explain(cause: Epsilon) -> str:
+    default = " (ONNX's default)" if np.isclose(cause.found, ONNX_DEFAULT, rtol=0.1) else ""
+    nodes = " and ".join(named(node) for node in cause.spot.target)
     return (
-        f"{named(cause.node)}: epsilon {shown(one.target)}{default} replaced the trained "
-        f"{shown(one.source)}{beside(cause)}"
+        f"{nodes}: epsilon {cause.found:.3g}{default} {cause.how}, the trained one is "
+        f"{cause.trained:.3g}"
     )
 
 
-def repair(cause: Change) -> tuple[Fix, ...]:
-    return undoing(f"Restore the trained epsilon of {cause.node.name}", cause)
+def repair(cause: Epsilon) -> tuple[Fix, ...]:
+    name = cause.change.node.name
+    return undoing(f"Restore the trained epsilon of {name}", cause.change)
 
 
 def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
@@ -72,6 +130,51 @@ def _is_epsilon(difference: Difference) -> bool:
     return difference.field == "epsilon"
 
 
+def _is_guard(difference: Difference, fault: Fault) -> bool:
+    """Return whether a small number is added to what is never negative."""
+    node, wrong, right = difference.target_node, difference.target, difference.source
+    if node is None or node.op != "Add":
+        return False
+    if np.asarray(wrong).size != 1 or np.asarray(right).size != 1:
+        return False
+    if not all(0 < _number(one) <= LARGEST for one in (wrong, right)):
+        return False
+    read = node.inputs[1 - difference.slot]
+    seen = [sample.inputs[read] for sample in fault.recorded if read in sample.inputs]
+    return bool(seen) and all(bool(np.all(array >= 0)) for array in seen)
+
+
+def _folded_with(difference: Difference, variance: Array, trained: float) -> float | None:
+    """Return the one epsilon that explains the factors of all channels, if there is one."""
+    right, wrong = difference.source, difference.target
+    if not isinstance(right, np.ndarray) or not isinstance(wrong, np.ndarray):
+        return None
+    axes = [axis for axis, size in enumerate(right.shape) if size == variance.size]
+    if not axes or right.shape != wrong.shape or not right.all():
+        return None
+    ours, theirs = (
+        np.moveaxis(one.astype(np.float64), axes[0], 0).reshape(variance.size, -1)
+        for one in (right, wrong)
+    )
+    ratio = (theirs / ours)[:, 0]
+    if not np.allclose(theirs, ours * ratio[:, None], rtol=ROUNDED, atol=0):
+        return None
+    if not np.all(ratio) or np.allclose(ratio, 1.0, rtol=ROUNDED, atol=0):
+        return None
+    found = float(np.median((variance + trained) / ratio**2 - variance))
+    expected = np.sqrt((variance + trained) / np.maximum(variance + found, 0.0))
+    return found if np.allclose(expected, ratio, rtol=ROUNDED, atol=0) else None
+
+
+def _epsilon(cause: Change, how: str) -> Epsilon:
+    one = cause.difference
+    return Epsilon(_number(one.target), _number(one.source), how, cause)
+
+
+def _number(value: object) -> float:
+    return float(np.asarray(value, np.float64).reshape(-1)[0])
+
+
 RULE = Rule(
     slug="epsilon-reset",
     fault_class=FaultClass.LAYER_HYPERPARAMETERS,
@@ -79,6 +182,7 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
+    together=together,
     sabotage=sabotage,
     examples=(
         Example(

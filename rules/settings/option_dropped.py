@@ -16,6 +16,10 @@ Repair
 References:
     https://github.com/pytorch/pytorch/issues/32960
     https://github.com/pytorch/pytorch/issues/111159
+    https://github.com/onnx/tensorflow-onnx/issues/1100
+    https://github.com/pytorch/pytorch/issues/12647
+    https://github.com/pytorch/pytorch/issues/22959
+    https://github.com/onnx/tensorflow-onnx/issues/1385
     https://github.com/microsoft/onnxscript/issues/2852
 """
 

@@ -17,6 +17,10 @@ Prevention
 
 References:
     https://github.com/onnx/onnxmltools/issues/716
+    https://github.com/onnx/tensorflow-onnx/issues/323
+    https://github.com/onnx/tensorflow-onnx/issues/765
+    https://github.com/onnx/tensorflow-onnx/issues/103
+    https://github.com/apache/tvm/issues/18635
 """
 
 from functools import partial
@@ -33,6 +37,9 @@ from rules.wording import named, shown
 
 PADS = frozenset({"pads", "auto_pad"})
 
+SAYING = ("auto_pad", "output_shape", "output_padding")
+"""Attributes of a transposed convolution that say what it cuts off without pads."""
+
 
 def detect(fault: Fault) -> Change | None:
     return change(fault, _is_padding)
@@ -40,11 +47,24 @@ def detect(fault: Fault) -> Change | None:
 
 def explain(cause: Change) -> str:
     one = cause.difference
+    if cause.node.op == "ConvTranspose":
+        return (
+            f"{named(cause.node)}: {shown(one.target)} is cut off what it "
+            f"gives{_said(cause)}, the source cuts off {shown(one.source)}{beside(cause)}"
+        )
     moved = "shifted to" if _total(one.source) == _total(one.target) else "changed to"
     return (
         f"{named(cause.node)}: padding was {moved} {shown(one.target)}, "
         f"the source pads {shown(one.source)}{beside(cause)}"
     )
+
+
+def _said(cause: Change) -> str:
+    """Return how the node says what it cuts off, where that is not by pads."""
+    known = cause.node.attributes
+    stated = (name for name in SAYING if known.get(name, "NOTSET") not in ("NOTSET", ()))
+    found = [f"{name} {shown(known[name])}" for name in stated]
+    return f" by {', '.join(found)}" if found else ""
 
 
 def repair(cause: Change) -> tuple[Fix, ...]:

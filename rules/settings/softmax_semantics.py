@@ -19,6 +19,7 @@ Prevention
 References:
     https://onnx.ai/onnx/operators/onnx__Softmax.html
     https://github.com/pytorch/pytorch/issues/34585
+    https://github.com/apache/tvm/issues/20183
 """
 
 from functools import partial

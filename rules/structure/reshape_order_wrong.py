@@ -16,6 +16,7 @@ Repair
 
 References:
     https://github.com/onnx/tensorflow-onnx/issues/1749
+    https://github.com/onnx/tensorflow-onnx/issues/226
 """
 
 from collections.abc import Sequence

@@ -15,6 +15,12 @@ Repair
 
 References:
     https://github.com/onnx/onnxmltools/issues/719
+    https://github.com/onnx/tensorflow-onnx/issues/226
+    https://github.com/onnx/tensorflow-onnx/issues/1749
+    https://github.com/onnx/tensorflow-onnx/issues/356
+    https://github.com/onnx/tensorflow-onnx/issues/218
+    https://github.com/onnx/tensorflow-onnx/issues/1986
+    https://github.com/MPolaris/onnx2tflite/issues/99
     https://github.com/apache/tvm/issues/16295
 """
 
@@ -67,10 +73,12 @@ def explain(cause: WrongOrder) -> str:
             f"{cause.tensor}: its axes are in another order than the source's; "
             f"transposed by {shown(cause.needed)} they agree"
         )
-    return (
-        f"Transpose {cause.spot.target[0].name}: perm is {shown(cause.found)}, "
+    right = (
         f"the source's order is {shown(cause.needed)}"
+        if cause.spot.source
+        else f"with {shown(cause.needed)} what reads it gives the source's values"
     )
+    return f"Transpose {cause.spot.target[0].name}: perm is {shown(cause.found)}, {right}"
 
 
 def repair(cause: WrongOrder) -> tuple[Fix, ...]:

@@ -13,6 +13,7 @@ Repair
 
 References:
     https://github.com/onnx/tensorflow-onnx/issues/1740
+    https://github.com/onnx/optimizer/issues/178
 """
 
 from functools import partial

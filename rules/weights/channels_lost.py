@@ -62,7 +62,7 @@ def _empty(victim: Victim) -> bool:
 
 
 def _lost(source: Array, target: Array) -> Lost | None:
-    is_vector = source.ndim < 2  # noqa: PLR2004 - it has no channels of many numbers
+    is_vector = source.size == max(source.shape, default=1)  # of one number a channel
     return None if is_vector else zeroed_channels(source, target)
 
 

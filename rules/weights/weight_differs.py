@@ -12,6 +12,9 @@ Repair
     Copy the source's values in the target's layout and dtype; where a batch normalisation
     is folded on one side only, scaled to fit. Other readers of a shared constant keep
     theirs.
+
+References:
+    https://github.com/onnx/optimizer/issues/133
 """
 
 from functools import partial

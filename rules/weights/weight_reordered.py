@@ -13,6 +13,9 @@ Evidence
 
 Repair
     Copy the source's weight in the target's layout.
+
+References:
+    https://github.com/onnx/tensorflow-onnx/issues/824
 """
 
 from functools import partial

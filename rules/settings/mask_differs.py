@@ -1,0 +1,134 @@
+"""A mask hides other places than the source's.
+
+Cause
+    A causal or padding mask was built for another shape, shifted by one, turned round
+    (true where the other framework has false), or lost.
+
+Evidence
+    Some numbers of the result lie so far below the others that a Softmax makes nothing of
+    them; the places where they do are not the source's, and elsewhere the result is right,
+    on every recorded sample.
+
+Repair
+    Let the source's own nodes mask.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from analyzer.core.types import Array, Fault, FaultClass, Fix, ReplaceRegion
+from rules.base import PROVEN, Example, Rule, Spot
+from rules.carrying import carried
+from rules.evidence import results
+from rules.models import model
+from rules.wording import listed
+
+HIDDEN = -1e3
+"""Scores below this are a mask's: ones that a model computes lie closer to zero."""
+
+CHOOSING = frozenset({"Where", "Add", "Sub", "Mul", "Min", "Max"})
+"""Operators that lay a mask over scores."""
+
+
+PARTICULAR = PROVEN + 0.01
+"""Confidence: which places are hidden says more than that an operator is missing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OtherMask:
+    """A result of which other places are hidden: how many, and how many should be."""
+
+    tensor: str
+    found: int
+    right: int
+    apart: int
+    size: int
+    edit: ReplaceRegion | None
+    spot: Spot
+
+
+def detect(fault: Fault) -> OtherMask | None:
+    name = fault.target.outputs[0] if len(fault.target.outputs) == 1 else ""
+    seen = [(one, right) for tensor, one, right in results(fault) if tensor == name]
+    if not seen or not all(_is_masked(one, right) for one, right in seen):
+        return None
+    hiding, wanted = (array <= HIDDEN for array in seen[0])
+    if not (hiding != wanted).any():
+        return None
+    guilty = tuple(node for node in fault.target.nodes if node.op in CHOOSING)
+    return OtherMask(
+        name,
+        int(hiding.sum()),
+        int(wanted.sum()),
+        int((hiding != wanted).sum()),
+        hiding.size,
+        carried(fault),
+        Spot(fault.source.nodes, guilty[-1:] or fault.target.nodes[-1:]),
+    )
+
+
+def explain(cause: OtherMask) -> str:
+    return (
+        f"{cause.tensor}: {cause.found} of {cause.size} places are hidden, the source's "
+        f"{listed(cause.spot.source)} hides {cause.right}; {cause.apart} are other ones"
+    )
+
+
+def repair(cause: OtherMask) -> tuple[Fix, ...]:
+    title = f"Hide of {cause.tensor} what the source hides"
+    return () if cause.edit is None else (Fix(title, (cause.edit,)),)
+
+
+def _is_masked(found: Array, right: Array) -> bool:
+    """Return whether two results of one shape agree where neither hides anything."""
+    if found.shape != right.shape or right.dtype.kind != "f":
+        return False
+    wanted = right <= HIDDEN
+    shown = ~wanted & ~(found <= HIDDEN)
+    if not wanted.any() or wanted.all():
+        return False
+    scale = float(np.abs(right[~wanted]).max(initial=0.0)) or 1.0
+    return bool(np.all(np.abs(found[shown] - right[shown]) <= CLOSE * scale))
+
+
+CLOSE = 1e-4
+"""Relative deviation of scores that are one: sums of products in another order."""
+
+
+def scores(mask: Array) -> onnx.ModelProto:
+    """Return a product, a mask that is added, and a Softmax.
+
+    Args:
+        mask: Shape [8, 8], zero where nothing is hidden.
+    """
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["s"], name="scores"),
+        helper.make_node("Add", ["s", "mask"], ["m"], name="masked"),
+        helper.make_node("Softmax", ["m"], ["p"], name="shares", axis=-1),
+        helper.make_node("MatMul", ["p", "w"], ["y"], name="mixed"),
+    ]
+    weight = np.random.default_rng(0).standard_normal((8, 8)).astype(np.float32)
+    constants = [
+        numpy_helper.from_array(weight, "w"),
+        numpy_helper.from_array(mask, "mask"),
+    ]
+    return model(nodes, constants)
+
+
+def causal(offset: int) -> onnx.ModelProto:
+    """Return scores of which each place sees those up to an offset behind its own."""
+    return scores(np.triu(np.full((8, 8), -1e4, np.float32), offset))
+
+
+RULE = Rule(
+    slug="mask-differs",
+    fault_class=FaultClass.LAYER_HYPERPARAMETERS,
+    confidence=PARTICULAR,
+    detect=detect,
+    explain=explain,
+    repair=repair,
+    examples=(Example(source=lambda: causal(1), target=lambda: causal(2)),),
+)

@@ -1,0 +1,87 @@
+"""A vector is stretched along the wrong axis.
+
+Cause
+    One number per channel, a slope or a bias, was stored in a shape that lays it along
+    another axis: broadcasting aligns shapes at their end, and the layout, or the rank, is
+    not the one it was written for. Axes of one size hide it from every shape check.
+
+Evidence
+    The operator has a constant of one number per channel, and with the same numbers laid
+    along another axis of that size the region is right.
+
+Repair
+    Give the constant the shape that lays it along that axis.
+
+References:
+    https://github.com/pytorch/pytorch/issues/70570
+    https://github.com/pytorch/pytorch/issues/21271
+"""
+
+from functools import partial
+
+import numpy as np
+import onnx
+
+from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fix
+from rules.base import PROVEN, Example, Rule
+from rules.changes import Change, beside, change, undoing
+from rules.models import chain, conv, layer, weights
+from rules.wording import named
+
+PARTICULAR = PROVEN + 0.01
+"""Confidence: that the numbers are right says more than that the constant differs."""
+
+
+def detect(fault: Fault) -> Change | None:
+    return change(fault, _is_laid_otherwise)
+
+
+def explain(cause: Change) -> str:
+    one = cause.difference
+    wrong, right = (np.asarray(value).shape for value in (one.target, one.source))
+    return (
+        f"{named(cause.node)}: the {max(wrong)} numbers of {one.field} have the "
+        f"shape {wrong}, which lays them along another axis than {right}, with which the "
+        f"result is the source's{beside(cause)}"
+    )
+
+
+def repair(cause: Change) -> tuple[Fix, ...]:
+    one = cause.difference
+    return undoing(f"Lay {one.field} of {cause.node.name} along the other axis", cause)
+
+
+def _is_laid_otherwise(difference: Difference) -> bool:
+    right, wrong = difference.source, difference.target
+    if not isinstance(right, np.ndarray) or not isinstance(wrong, np.ndarray):
+        return False
+    if difference.aspect is not Aspect.WEIGHT or right.size != wrong.size:
+        return False
+    return _along(right) != _along(wrong) and np.array_equal(right.ravel(), wrong.ravel())
+
+
+def _along(vector: Array) -> int | None:
+    """Return the axis of a vector, counted from the end; None where it is no vector."""
+    is_vector = 1 < vector.size == max(vector.shape)
+    return vector.shape.index(vector.size) - vector.ndim if is_vector else None
+
+
+def slopes(*shape: int) -> onnx.ModelProto:
+    """Return a convolution of as many channels as its result is wide, and a PRelu.
+
+    Args:
+        shape: Of the slopes, one a channel.
+    """
+    slope = layer("PRelu", weights(8).reshape(shape))
+    return chain(conv(3, 8), slope, conv(8, 2))
+
+
+RULE = Rule(
+    slug="broadcast-misaligned",
+    fault_class=FaultClass.TENSOR_SHAPE_STRUCTURE,
+    confidence=PARTICULAR,
+    detect=detect,
+    explain=explain,
+    repair=repair,
+    examples=(Example(source=partial(slopes, 8, 1, 1), target=partial(slopes, 8)),),
+)
