@@ -27,6 +27,7 @@ class Issue:
         broken: The conversion that the issue shows; None where `rule` is empty.
         guilty: Target tensors one of which the first finding names.
         slug: Name of the tests where there is no link.
+        faults: How many nodes are wrong, each by itself.
     """
 
     link: str
@@ -37,6 +38,7 @@ class Issue:
     broken: Build | None = None
     guilty: tuple[str, ...] = ()
     slug: str = ""
+    faults: int = 1
 
     @property
     def url(self) -> str:

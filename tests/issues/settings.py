@@ -79,7 +79,7 @@ ISSUES = (
     Issue(
         link="onnx/tensorflow-onnx#1728",
         title="a dilated convolution loses its dilation",
-        rule="padding-shifted",
+        rule="attribute-differs",
         source=_dilated,
         healthy=partial(_dilated_by_tf2onnx, 2),
         broken=partial(_dilated_by_tf2onnx, 1),

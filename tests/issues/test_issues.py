@@ -13,7 +13,7 @@ from analyzer.core.report import InputPair, OutputPair, Report, Verdict
 from analyzer.core.types import Finding, Status
 from analyzer.diff import diff
 from rewriter.repair import repair
-from rules.discovery import ours
+from rules.discovery import module_of, ours
 from tests.issues.issue import Build, Issue
 from tests.issues.known import TABLE, identity, issues, table
 
@@ -60,14 +60,25 @@ def test_the_right_conversion_is_left_alone(one: Issue, tmp_path: Path) -> None:
     assert faults(report) == []
 
 
+def test_a_setting_that_inference_never_reads_is_harmless(tmp_path: Path) -> None:
+    """Another momentum is told with both its values, and counts for nothing."""
+    one = next(one for one in issues() if one.link == "pytorch/pytorch#18525")
+    found = analysed(one, one.healthy, tmp_path).findings
+
+    assert [(finding.rule, finding.status) for finding in found] == [
+        ("never-read", Status.HARMLESS)
+    ]
+    assert "momentum is 1.0, the source's is 0.5" in found[0].message
+
+
 @pytest.mark.parametrize("one", FAULTY)
 def test_the_fault_is_named(one: Issue, tmp_path: Path) -> None:
-    """There is one fault, by its rule, at its node."""
+    """There is one fault for each wrong node, by its rule, at its node."""
     report = analysed(one, broken(one), tmp_path)
     found = faults(report)
 
     assert report.verdict is Verdict.DIVERGENT
-    assert [finding.rule for finding in found] == [one.rule]
+    assert [finding.rule for finding in found] == [one.rule] * one.faults
     assert set(found[0].target_tensors) & set(one.guilty)
 
 
@@ -141,6 +152,15 @@ def _is_of_this_run(finding: Finding) -> bool:
     names = (*finding.target_tensors, *finding.target_nodes)
     words = re.findall(r"[\w.]+", finding.message)
     return bool(re.search(r"\d", finding.message)) or not set(words).isdisjoint(names)
+
+
+@pytest.mark.parametrize("one", FAULTY)
+def test_the_rule_refers_to_the_issue(one: Issue) -> None:
+    """Who reads of a rule of the book is shown where its fault was seen."""
+    rule = next((each for each in ours() if each.slug == one.rule), None)
+    said = one.url if rule is None else module_of(rule).__doc__ or ""
+
+    assert not one.link or one.url in said
 
 
 def test_the_table_is_fresh() -> None:
