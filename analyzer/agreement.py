@@ -91,7 +91,7 @@ def agreement(
         outputs.append(last.outputs)
         gaps.append(last.gaps)
         local.append({} if flows else last.errors)
-    if last and _is_beyond_noise(bench, links, local, last, options.seed):
+    if last and _is_beyond_noise(bench, links, local, last, options):
         return None
     ours, theirs = zip(*outputs, strict=True)
     source_gaps, target_gaps = zip(*gaps, strict=True)
@@ -115,13 +115,15 @@ def _is_beyond_noise(
     links: Links,
     errors: Sequence[Mapping[str, float]],
     last: Look,
-    seed: int,
+    options: Options,
 ) -> bool:
     if last.fed is None:
         return False
     partners = {name: link.tensors.source for name, link in links.items()}
     sides = bench.source, bench.target
-    return bool(judged(*sides, errors, partners, last.probe.given, last.fed, seed))
+    given, fed, seed = last.probe.given, last.fed, options.seed
+    found = judged(*sides, errors, partners, given, fed, seed, strict=options.strict)
+    return bool(found)
 
 
 def _look(

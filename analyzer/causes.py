@@ -12,6 +12,7 @@ import onnx
 
 from analyzer.broadcasts import broadcast_causes
 from analyzer.core.errors import RepairError
+from analyzer.core.grids import READER, WRITER
 from analyzer.core.types import Array, Aspect, Difference, Fault, Feeds, Node, Pair
 from analyzer.differences import compare
 from analyzer.differences.undo import held, undo
@@ -129,11 +130,21 @@ def _error_without(
     return region_error(edited, folder, fault.recorded, fault.target.outputs, brought)
 
 
+def _is_grid(difference: Difference) -> bool:
+    """Return whether undoing a difference gives up a declared rounding: never a cause."""
+    node = difference.target_node
+    return difference.aspect is Aspect.OPERATOR and node is not None and node.op in GRIDS
+
+
+GRIDS = frozenset({WRITER, READER})
+"""Operators that put values on an integer grid, and take them off it."""
+
+
 def _jointly(
     fault: Fault, model: onnx.ModelProto, folder: Path, found: Sequence[Difference]
 ) -> tuple[Difference, ...]:
     """Return the differences, those that only together cure the region marked with it."""
-    usable = [diff for diff in found if diff.cure is not None]
+    usable = [diff for diff in found if diff.cure is not None and not _is_grid(diff)]
     if len(usable) < 2:  # noqa: PLR2004 - one alone has been tested
         return tuple(found)
     error = _error_without(fault, model, folder, usable)

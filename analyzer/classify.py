@@ -186,6 +186,7 @@ def _is_another_cause(finding: Finding, best: Sequence[Finding], fault: Fault) -
     named = {name for one in best for name in one.target_nodes}
     return (
         len(joint) > 1
+        and bool(finding.target_nodes)
         and set(finding.target_nodes) <= joint
         and not named & set(finding.target_nodes)
     )

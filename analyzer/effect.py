@@ -40,6 +40,7 @@ INTRODUCED = (
             "MatMul",
             "Gemm",
             "Conv",
+            "BatchNormalization",
         }
         | {
             "Min",
@@ -252,9 +253,23 @@ def _is_exchanged(fault: Fault) -> bool:
 def _is_proven(fault: Fault) -> bool:
     return fault.fault_class is not None or any(
         fault.is_cured_by(diff)
-        and diff.aspect in {Aspect.WEIGHT, Aspect.ATTRIBUTE}
+        and (diff.aspect in PROVING or _is_lost_or_exchanged(diff))
         and not _is_on_grid(diff)
         for diff in fault.differences
+    )
+
+
+PROVING = frozenset({Aspect.WEIGHT, Aspect.ATTRIBUTE, Aspect.GRID})
+"""What a difference that cures its region is about, for it to be no quantizer's doing."""
+
+
+def _is_lost_or_exchanged(difference: Difference) -> bool:
+    """Return whether the source's own operator, put where it was, is what cures."""
+    target = difference.target_node
+    return (
+        difference.aspect is Aspect.OPERATOR
+        and difference.source_node is not None
+        and (target is None or not target.op.startswith(QUANTIZING))
     )
 
 

@@ -106,6 +106,8 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     given: Feeds,
     fed: Feeds,
     seed: int,
+    *,
+    strict: bool = False,
 ) -> tuple[Judged, ...]:
     """Return the target tensors whose regions deviate by more than rounding, worst first.
 
@@ -117,6 +119,7 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
         given: The source's values of one sample.
         fed: The same values at the target's cuts and inputs.
         seed: Seed of the perturbations.
+        strict: Whether fewer bits excuse nothing.
     """
     errors = largest(samples)
     suspects = [name for name, error in errors.items() if error > NEGLIGIBLE]
@@ -126,12 +129,13 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     theirs = region_floors(target, suspects, fed, seed)
     names = [partners[name] for name in suspects]
     ours = region_floors(source, names, known, seed)
-    quantized = [name for name in suspects if is_quantized(target.view, name, fed.keys())]
+    excused = () if strict else suspects
+    quantized = [name for name in excused if is_quantized(target.view, name, fed.keys())]
     grid = Step(levels=INT8_LEVELS)
     steps = region_floors(source, [partners[n] for n in quantized], known, seed, grid)
     halved = [
         name
-        for name in suspects  # a value that is rounded to half shows no smaller step
+        for name in excused  # a value that is rounded to half shows no smaller step
         if is_narrow(target.view, name, fed)
         or has_half_weights(target.view, name, fed.keys())
     ]
@@ -229,9 +233,10 @@ def whole_model_noise(
     }
 
 
-def is_quantized(view: View, name: str, cuts: Iterable[str]) -> bool:
-    """Return whether integers stand in for floats in the region that gives a tensor."""
-    nodes = region(view, (name,), frozenset(cuts)).nodes
+def is_quantized(view: View, names: str | Sequence[str], cuts: Iterable[str]) -> bool:
+    """Return whether integers stand in for floats in the region that gives some tensors."""
+    wanted = (names,) if isinstance(names, str) else names
+    nodes = region(view, wanted, frozenset(cuts)).nodes
     return any(
         node.op.startswith(QUANTIZING) or view.rounded & set(node.inputs) for node in nodes
     )

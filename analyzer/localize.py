@@ -23,6 +23,7 @@ from analyzer.core.types import (
 from analyzer.homes import with_homes
 from analyzer.isolation import Kind
 from analyzer.judge import Judged
+from analyzer.lossy import with_lossy_causes, with_spared
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Links, carried_or_none
 from analyzer.measuring import with_measuring
@@ -61,6 +62,8 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
     probes: Iterable[Probe],
     known: Mapping[str, Kind],
     running: Side | None = None,
+    *,
+    drawn: bool = True,
 ) -> tuple[Fault, ...]:
     """Return one fault for each region that deviates, worst first, with all its evidence.
 
@@ -73,13 +76,15 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
         probes: The samples worth keeping, worst first.
         known: Kind of each target tensor.
         running: As much of the target as runs, where that is not all of it.
+        drawn: Whether the samples were drawn at random: they may lie beyond any range that
+            a target was calibrated on.
     """
     side = running or target
     record = partial(_seen, side, links, known)
     recorded = list(map(record, islice(probes, RECORDED)))  # one in memory at a time
 
     def build(group: _Group) -> Fault:
-        return _fault(source, target, links, group, errors, recorded)
+        return _fault(source, target, links, group, errors, recorded, drawn=drawn)
 
     groups = _together(target, links, found)
     built = [build(group) for group in groups]
@@ -155,13 +160,15 @@ def _together(target: Side, links: Links, found: Sequence[Judged]) -> list[_Grou
     ]
 
 
-def _fault(
+def _fault(  # noqa: PLR0913 - both sides, a group, and what was seen of it
     source: Side,
     target: Side,
     links: Links,
     group: tuple[tuple[Judged, ...], Region],
     errors: Sequence[Mapping[str, float]],
     recorded: Sequence[_Seen],
+    *,
+    drawn: bool,
 ) -> Fault:
     judged, right = group
     results = tuple(links[name].tensors for name in right.outputs)
@@ -193,6 +200,7 @@ def _fault(
         worst.status,
         entries=tuple(n for n in right.inputs if _is_entry(n, source, target, links)),
     )
+    fault = with_spared(fault, target)
     fault = tested(
         fault,
         target.model,
@@ -202,6 +210,7 @@ def _fault(
     )
     fault = with_homes(fault, source)
     fault = with_origins(fault, target, [one.seen for one in recorded])
+    fault = with_lossy_causes(fault, source, target, drawn=drawn)
     fault = _with_operands(fault, source, target, links, recorded)
     fault = _with_connections(fault, source, target, links, recorded)
     fault = _with_skipped(fault, source, target)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from analyzer.classify import where
 from analyzer.core.report import Coverage
 from analyzer.core.types import Fault, Finding, Fix, Inside
-from analyzer.view.closed import closed
+from analyzer.view.closed import closed, reached
 from analyzer.view.inline import Opened
 
 
@@ -147,7 +147,14 @@ def _inside(finding: Finding, target: Opened) -> str:
 
 
 def _fix_in_file(fix: Fix, target: Opened) -> Fix:
-    edits = tuple(closed(edit, target) for edit in fix.edits)
+    """Return a fix as the user's file takes it: a node is opened for all of it or none."""
+    said = [(edit, closed(edit, target)) for edit in fix.edits]
+    within = (name for edit, now in said if now is edit for name in reached(edit))
+    opened = {target.node(name) for name in within if name in target.parts}
+    edits = tuple(
+        edit if opened.intersection(map(target.node, reached(edit))) else now
+        for edit, now in said
+    )
     return replace(fix, edits=edits)
 
 

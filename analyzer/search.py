@@ -223,7 +223,7 @@ def _localized(
     ]
     roots = noticed(roots, result.target, links, flowing)
     roots = beyond_spelling(roots, result.target, largest(ordinary))
-    roots = lenient(roots, bench.pivot.model)
+    roots = roots if options.strict else lenient(roots, bench.pivot.model)
     roots = damages(bench.target, links, roots, probes, known, flowing)
     wrong = {name for name, error in largest(ordinary).items() if error > NEGLIGIBLE}
     inherited = wrong - located.deviating

@@ -61,7 +61,8 @@ def at_second_sizes(
     wrong = any(fault.status is Status.FAULT for fault in asked.compared.faults)
     if wrong or asked.runs.refusal is not None:
         return ()
-    both, inputs, options = (asked.source, asked.target), asked.inputs, asked.options
+    both, inputs = (asked.source, asked.target), asked.inputs
+    options = replace(asked.options, inputs=None)  # what is drawn is no input of the user's
 
     def found(sample: Feeds, given: NativeRuns, fed: Feeds) -> tuple[Finding, ...]:
         once = Severed(ours, theirs, (sample,), inputs, None, ())

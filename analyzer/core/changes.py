@@ -1,9 +1,11 @@
 """The edits that give a target node what its source node has."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
+from analyzer.core.grids import GridChange
 from analyzer.core.settings import setting_dtype
 from analyzer.core.spelling import lost_settings, replacement
 from analyzer.core.types import (
@@ -38,14 +40,33 @@ def undone(difference: Difference) -> tuple[Edit, ...]:
         return ()
     if difference.aspect is Aspect.OPERATOR or difference.field == SEMANTICS:
         return respelled(difference) if difference.source_node else _removed(node)
-    if isinstance(difference.source, np.ndarray) and difference.aspect is Aspect.WEIGHT:
-        return (SetConstant(node.name, difference.slot, difference.source),)
+    if difference.grid is not None or difference.aspect is Aspect.WEIGHT:
+        return _constants(node, difference)
     if difference.aspect is Aspect.CONNECTION:
         return (Rewire(node.name, difference.slot, str(difference.source)),)
     if difference.slot >= 0 and difference.source is not None:
         return (SetConstant(node.name, difference.slot, _constant(node, difference)),)
     known = difference.aspect in {Aspect.ATTRIBUTE, Aspect.DTYPE}
     return _attribute(node, difference) if known else ()
+
+
+def _constants(node: Node, difference: Difference) -> tuple[Edit, ...]:
+    """Return the edits that give the target a weight, or each node of a grid its values."""
+    if difference.grid is not None:
+        return tuple(_regridded(difference.grid))
+    if isinstance(difference.source, np.ndarray):
+        return (SetConstant(node.name, difference.slot, difference.source),)
+    if difference.slot >= 0 and difference.source is not None:
+        return (SetConstant(node.name, difference.slot, _constant(node, difference)),)
+    return ()
+
+
+def _regridded(change: GridChange) -> Iterator[Edit]:
+    """Yield the edits that put a tensor on its right grid, along the right axis."""
+    for one in change.settings:
+        yield SetConstant(one.node.name, one.slot, one.value)
+        if one.axis is not None and one.axis != one.node.attributes.get("axis"):
+            yield SetAttribute(one.node.name, "axis", one.axis)
 
 
 def respelled(difference: Difference) -> tuple[ReplaceRegion, ...]:

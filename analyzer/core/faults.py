@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from analyzer.core.edits import Restate
+from analyzer.core.grids import GridChange
 from analyzer.core.models import AttributeValue, Feeds, Node, Permutation
 
 
@@ -48,6 +49,7 @@ class Aspect(StrEnum):
     WEIGHT = "weight"
     SHAPE = "shape"
     DTYPE = "dtype"
+    GRID = "grid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Difference:
         cure: Local error left when the target takes the source's value; None: untested.
         jointly: Whether that cure is what is left when all so marked are undone together.
         home: Where the source has the target's weight instead; empty: nowhere.
+        grid: The integer grid it is about, for `Aspect.GRID`.
     """
 
     aspect: Aspect
@@ -114,6 +117,7 @@ class Difference:
     cure: float | None = None
     jointly: bool = False
     home: str = ""
+    grid: GridChange | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,6 +149,8 @@ class Sample:
         inputs: The same inputs in the target's layout, by target tensor name.
         expected: The source's outputs in the target's layout, by target tensor name.
         observed: What the target's region gave for `inputs`, by target tensor name.
+        spared: Share of a result's values, the worst ones, that a quantized region may
+            saturate: no cause is asked to explain them.
     """
 
     source_inputs: Feeds
@@ -152,6 +158,7 @@ class Sample:
     inputs: Feeds
     expected: Feeds
     observed: Feeds
+    spared: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

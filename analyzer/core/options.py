@@ -57,6 +57,8 @@ class Options:
         trust_code: Whether code that comes with a model may run.
         simplify: Whether both pivots go through onnxsim first.
         evidence: Kinds of evidence that pairs may rest on.
+        strict: Whether a declared loss of precision is judged as any other deviation.
+        harmless: Whether differences that change nothing are told too.
     """
 
     samples: int = 8
@@ -72,6 +74,8 @@ class Options:
     trust_code: bool = False
     simplify: bool = False
     evidence: frozenset[str] = EVIDENCE
+    strict: bool = False
+    harmless: bool = False
 
 
 class Judge(Protocol):

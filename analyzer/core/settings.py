@@ -23,6 +23,9 @@ REDUCTIONS = frozenset(
 
 _AXES_18 = {op: {"axes": (1, 18)} for op in REDUCTIONS}
 
+NOT_COMPUTED_WITH = frozenset({"momentum", "seed", "storage_order", "spatial", "saturate"})
+"""Attributes that inference at batch level never reads, or that only tell how to store."""
+
 SETTING_INPUTS: Mapping[str, Mapping[str, tuple[int, int]]] = {
     **_AXES_18,
     "ReduceSum": {"axes": (1, 13)},

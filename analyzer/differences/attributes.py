@@ -9,7 +9,7 @@ import onnx
 from analyzer.core.changes import SEMANTICS
 from analyzer.core.graph import schema_defaults
 from analyzer.core.permutations import composed, inverse
-from analyzer.core.settings import setting_slot, settings
+from analyzer.core.settings import NOT_COMPUTED_WITH, setting_slot, settings
 from analyzer.core.spelling import PER_AXIS_SOFTMAX, SOFTMAXES
 from analyzer.core.types import Aspect, AttributeValue, Difference, Node, Permutation
 from analyzer.differences.axes import in_target_axes, same_axes
@@ -22,9 +22,6 @@ Values = Mapping[str, AttributeValue]
 
 SETTING_NOISE = 1e-6
 """Relative deviation of two float settings that are one: a float32 written as a decimal."""
-
-NOT_COMPUTED_WITH = frozenset({"momentum", "seed", "storage_order", "spatial", "saturate"})
-"""Attributes that inference at batch level never reads, or that only tell how to store."""
 
 ELSEWHERE = {
     "Conv": frozenset({"kernel_shape", "pads", "auto_pad"}),

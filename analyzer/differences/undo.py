@@ -67,6 +67,12 @@ def held(difference: Difference) -> Feeds:
     node = difference.target_node
     if node is None:
         return {}
+    if difference.grid is not None:
+        return {
+            _constant_name(one.node.outputs, one.slot): one.value
+            for one in difference.grid.settings
+            if _is_held(one.value)
+        }
     constants = (edit for edit in undone(difference) if isinstance(edit, SetConstant))
     return {
         _constant_name(node.outputs, edit.slot): edit.value

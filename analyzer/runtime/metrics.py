@@ -31,6 +31,28 @@ def relative_error(observed: Array, expected: Array) -> float:
     return deviation / scale
 
 
+def spared_error(observed: Array, expected: Array, share: float) -> float:
+    """Return the relative error of all values but a share of them, the worst ones.
+
+    Args:
+        observed: Array of any shape and dtype.
+        expected: Array it should equal, of the same shape; the dtype may differ.
+        share: Share of the values that are not counted, in [0, 1).
+
+    Returns:
+        As `relative_error`, which it is for a share below one value and for what is not
+        finite.
+    """
+    whole = relative_error(observed, expected)
+    left_out = int(share * observed.size)
+    if not left_out or not np.isfinite(whole) or observed.dtype.kind not in "fiu":
+        return whole
+    gap = np.abs(observed.astype(np.float64) - expected).ravel()
+    kept = float(np.partition(gap, gap.size - left_out - 1)[gap.size - left_out - 1])
+    scale = _scale(expected)
+    return kept / scale if np.isfinite(kept) and scale else whole
+
+
 def max_abs_error(observed: Array, expected: Array) -> float:
     """Return the largest absolute deviation, in the arrays' own unit.
 

@@ -14,7 +14,7 @@ from analyzer.core.errors import RunError
 from analyzer.core.graph import reads
 from analyzer.core.types import Array, Feeds, Sample
 from analyzer.runtime.isolate import fed_name, rename_reads
-from analyzer.runtime.metrics import relative_error
+from analyzer.runtime.metrics import spared_error
 from analyzer.runtime.session import NOTHING, Session, open_session
 from analyzer.runtime.value_types import input_types, type_of
 
@@ -208,7 +208,7 @@ def region_error(
         held: Values of the initializers that point at no file, by name.
 
     Returns:
-        The largest `relative_error`; infinite where the region does not load or run, zero
+        The largest `spared_error`; infinite where the region does not load or run, zero
         where there is no sample.
     """
     if not samples:
@@ -224,5 +224,7 @@ def _sample_error(session: Session, sample: Sample, results: Sequence[str]) -> f
     """Return the largest relative error of an opened region's results on one sample."""
     observed = run_opened(session, sample.inputs, results)
     known = [name for name in results if name in observed and name in sample.expected]
-    errors = (relative_error(observed[name], sample.expected[name]) for name in known)
+    errors = (
+        spared_error(observed[name], sample.expected[name], sample.spared) for name in known
+    )
     return max(errors, default=0.0)
