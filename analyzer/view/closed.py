@@ -18,6 +18,8 @@ from analyzer.core.types import (
     AttributeValue,
     Edit,
     InsertNode,
+    RemoveNode,
+    ReplaceRegion,
     Rewire,
     SetAttribute,
     SetConstant,
@@ -53,6 +55,23 @@ def closed(edit: Edit, side: Opened) -> Edit:
             return replace(edit, readers=readers)
         case _:
             return edit
+
+
+def reached(edit: Edit) -> tuple[str, ...]:
+    """Return the nodes that an edit names.
+
+    Args:
+        edit: An edit on the opened model.
+    """
+    match edit:
+        case SetAttribute() | SetConstant() | Rewire() | RemoveNode():
+            return (edit.node,)
+        case InsertNode():
+            return tuple(name for name, _ in edit.readers)
+        case ReplaceRegion():
+            return edit.nodes
+        case _:
+            return ()
 
 
 def _type_of(value: Array) -> Known:

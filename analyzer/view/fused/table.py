@@ -22,6 +22,16 @@ from analyzer.view.fused.norms import (
     skip_simplified_layer_norm,
     spelled_layer_norm,
 )
+from analyzer.view.fused.quantized import (
+    ONE,
+    TWO,
+    qgemm,
+    qlinear_concat,
+    qlinear_conv,
+    qlinear_matmul,
+    qlinear_one,
+    qlinear_two,
+)
 from analyzer.view.fused.steps import Steps
 from analyzer.view.fused.transformers import attention, embed_layer_norm
 
@@ -39,6 +49,12 @@ OPERANDS = {
     "Attention": 2,
     "LayerNormalization": 2,
     "SimplifiedLayerNormalization": 2,
+    "QLinearConv": 8,
+    "QLinearMatMul": 8,
+    "QGemm": 6,
+    "QLinearConcat": 5,
+    **dict.fromkeys(TWO, 7),
+    **dict.fromkeys(ONE, 4),
 }
 """The least number of operands of a node, by its type; 1 of any other. A broken node with
 fewer stays as it is."""
@@ -57,10 +73,16 @@ FUSED: Mapping[tuple[str, str], Opener] = {
     (RUNTIME, "Attention"): attention,
     ("", "LayerNormalization"): layer_norm,
     ("", "SimplifiedLayerNormalization"): simplified_layer_norm,
+    ("", "QLinearConv"): qlinear_conv,
+    ("", "QLinearMatMul"): qlinear_matmul,
+    (RUNTIME, "QGemm"): qgemm,
+    (RUNTIME, "QLinearConcat"): qlinear_concat,
+    **{(RUNTIME, op): qlinear_two for op in TWO},
+    **{(RUNTIME, op): qlinear_one for op in ONE},
 }
 """What gives the plain operators of a fused one, by its domain and type.
 
-ONNX Runtime's optimizer writes the last two in ONNX's own domain, the first of them also
+ONNX Runtime's optimizer writes the layer norms in ONNX's own domain, the first of them also
 below the opset that has it. Source: ONNX Runtime's docs/ContribOperators.md and
 onnxruntime/core/optimizer."""
 
