@@ -31,7 +31,7 @@ from analyzer.exchanged import Exchanged, exchange_fault, exchanged, repeated
 from analyzer.explained import explained, explained_alone, has_fault, unexplained
 from analyzer.fidelity import fidelity_findings
 from analyzer.frontends.child.client import kill_children
-from analyzer.harmless import harmless_findings
+from analyzer.harmless import told_harmless
 from analyzer.lost_outputs import lost_output_faults, told_lost
 from analyzer.naming import coverage_in_file
 from analyzer.narrowed import narrowing_faults
@@ -198,6 +198,8 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         found, broken = explain(compared)
     with clock("second sizes"):
         found += _at_second_sizes(pair, runs, compared, options, explain)
+    if options.harmless:
+        found += told_harmless(compared, len(pair.cut.samples), explain)
     feeds = pair.cut.samples, pair.fed
     outputs = judged_outputs(
         pair.run, feeds, pair.cut.inputs, runs, options, compared.faults
@@ -284,8 +286,7 @@ def _all_findings(
         *refusal_findings(pair.target, refused),
         *fidelity_findings(pair.run, compared.gaps, feeds, options.seed, outputs),
     )
-    left = unexplained(findings, outputs, compared, options)
-    return (*findings, *left, *harmless_findings(compared, pair.sides[1]))
+    return (*findings, *unexplained(findings, outputs, compared, options))
 
 
 def _report(  # noqa: PLR0913 - a report says all that was seen

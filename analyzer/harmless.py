@@ -1,67 +1,119 @@
-"""Differences that change nothing: settings that inference never reads."""
+"""Differences that change nothing: told where they are asked for, as harmless."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 
 from analyzer.comparison import Compared
-from analyzer.core.types import AttributeValue, FaultClass, Finding, Node, Pair, Status
+from analyzer.core.settings import NOT_COMPUTED_WITH
+from analyzer.core.types import (
+    Aspect,
+    Difference,
+    Fault,
+    Finding,
+    Node,
+    Pair,
+    Region,
+    Status,
+    TensorPair,
+)
+from analyzer.core.words import UNEXPLAINED
 from analyzer.differences import couples
-from analyzer.outside import bare_fault, bare_finding
-from analyzer.view.inline import Opened
-
-NEVER_READ = "never-read"
-"""The rule of a setting that differs and that inference never reads."""
-
-OF_TRAINING = ("momentum", "seed")
-"""Settings with which a model is trained: how fast statistics follow, what is dropped.
-
-Source: https://onnx.ai/onnx/operators/onnx__BatchNormalization.html"""
-
-Setting = tuple[str, str, AttributeValue, AttributeValue]
-"""An operator's type, its setting, the source's value and the target's."""
+from analyzer.differences.attributes import compare_attributes
+from analyzer.differences.layout import Layouts
 
 
-def harmless_findings(compared: Compared, side: Opened) -> Iterator[Finding]:
-    """Yield one finding for each setting that differs without effect, of all its nodes.
+def told_harmless(
+    compared: Compared,
+    samples: int,
+    explain: Callable[[Compared], tuple[tuple[Finding, ...], object]],
+) -> tuple[Finding, ...]:
+    """Return a finding for each difference that changes nothing and that a rule knows.
 
     Args:
-        compared: What comparing the models gave.
-        side: The target with its fused operators opened.
+        compared: What comparing the values of two models gave.
+        samples: Number of samples on which it changed nothing.
+        explain: Gives the findings of a comparison, and what is not asked for here.
     """
-    found: dict[Setting, list[Node]] = {}
-    for ours, theirs in _couples(compared):
-        for field in OF_TRAINING:
-            value, other = ours.attributes.get(field), theirs.attributes.get(field)
-            if value is not None and other is not None and value != other:
-                found.setdefault((ours.op, field, value, other), []).append(theirs)
-    for (op, field, value, other), nodes in found.items():
-        names = dict.fromkeys(side.called(node.name) for node in nodes)
-        few = ", ".join(list(names)[:FEW])
-        more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-        problem = (
-            f"{op} {few}{more}: {field} is {other!r}, the source's is {value!r}; inference "
-            f"never reads it"
-        )
-        fault = bare_fault(
-            FaultClass.LAYER_HYPERPARAMETERS,
-            problem,
-            nodes=tuple(nodes),
-            guilty=tuple(side.held(node.outputs[0]) for node in nodes),
-            status=Status.HARMLESS,
-            error=0.0,
-        )
-        yield bare_finding(NEVER_READ, fault)
+    found, _ = explain(harmless(compared, samples))
+    return tuple(one for one in found if one.rule != UNEXPLAINED.slug)
 
 
-FEW = 3
-"""Nodes that a message names."""
+def harmless(compared: Compared, samples: int) -> Compared:
+    """Return a comparison whose faults are what differs on paper and changes nothing.
+
+    Args:
+        compared: What comparing the values of two models gave.
+        samples: Number of samples on which it changed nothing.
+    """
+    guilty = {id(node) for fault in compared.faults for node in fault.target.nodes}
+    found = tuple(
+        fault
+        for pair in _pairs(compared)
+        if pair.source and pair.target  # an input of the model has no node
+        if not any(id(node) in guilty for node in pair.target)
+        for fault in _of_pair(pair, compared.tensors, samples)
+    )
+    return replace(compared, faults=found)
 
 
-def _couples(compared: Compared) -> Iterator[tuple[Node, Node]]:
-    """Yield the nodes of one type that stand for each other."""
+def _pairs(compared: Compared) -> Iterator[Pair]:
+    """Yield the nodes of each operator pair, side by side, as the target's values flow."""
     ours, theirs = compared.source.operators, compared.target.operators
-    for one in compared.operators:
-        both = Pair(ours[one.source].nodes, theirs[one.target].nodes, one.score)
-        for couple in couples(both):
-            source, target = couple.source, couple.target
-            if source is not None and target is not None and source.op == target.op:
-                yield source, target
+    for one in sorted(compared.operators, key=lambda one: one.target):
+        nodes = ours[one.source].nodes, theirs[one.target].nodes
+        yield Pair(*nodes, one.score, one.reasons)
+
+
+def _of_pair(pair: Pair, tensors: Collection[TensorPair], samples: int) -> Iterator[Fault]:
+    """Yield one fault for each setting of a pair that differs, and one for its spelling."""
+    names = {name for node in pair.target for name in (*node.inputs, *node.outputs)}
+    edges = tuple(one for one in tensors if one.target in names)
+    settings = (*_unread(pair), *compare_attributes(Layouts(pair, edges)))
+    for difference in settings:
+        yield _fault(pair, (difference,), samples)
+    if _operators(pair.source) != _operators(pair.target):
+        yield _fault(pair, (), samples)
+
+
+def _unread(pair: Pair) -> Iterator[Difference]:
+    """Yield the settings that inference never reads and the two sides disagree on."""
+    for couple in couples(pair):
+        source, target = couple.source, couple.target
+        if source is None or target is None or source.op != target.op:
+            continue
+        for field in sorted(NOT_COMPUTED_WITH):
+            ours, theirs = (node.attributes.get(field) for node in (source, target))
+            if ours != theirs:
+                yield Difference(Aspect.ATTRIBUTE, field, ours, theirs, source, target)
+
+
+def _operators(nodes: tuple[Node, ...]) -> list[tuple[str, str]]:
+    return sorted((node.domain, node.op) for node in nodes)
+
+
+def _fault(pair: Pair, differences: tuple[Difference, ...], samples: int) -> Fault:
+    """Return what differs in a pair as a fault that does no harm."""
+    return Fault(
+        _region(pair.source),
+        _region(pair.target),
+        (),
+        (),
+        (pair,),
+        differences,
+        (),
+        (),
+        local_error=0.0,
+        noise_floor=0.0,
+        output_error=0.0,
+        affected=0,
+        samples=samples,
+        recorded=(),
+        status=Status.HARMLESS,
+    )
+
+
+def _region(nodes: tuple[Node, ...]) -> Region:
+    given = {name for node in nodes for name in node.outputs}
+    reads = dict.fromkeys(name for node in nodes for name in node.inputs if name)
+    inputs = tuple(name for name in reads if name not in given)
+    return Region(nodes, inputs, tuple(name for name in nodes[-1].outputs if name))

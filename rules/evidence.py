@@ -11,6 +11,7 @@ UNTESTED = frozenset({Status.LATENT, Status.HARMLESS})
 """What no probe could excite has no cause test to pass."""
 
 SIMPLEST_FIRST = (
+    Aspect.GRID,
     Aspect.ATTRIBUTE,
     Aspect.DTYPE,
     Aspect.SHAPE,

@@ -1,0 +1,1 @@
+"""Integer grids: scales, zero points, calibrated ranges."""
