@@ -241,6 +241,7 @@ def _repair(given: argparse.Namespace) -> int:
             timeout=given.timeout,
             bundle=_bundle(given),
             onnx2tf=given.onnx2tf,
+            restore_precision=given.restore_precision,
         )
     if "markdown" in given.format:
         _write_fix_report(report, given)

@@ -70,6 +70,11 @@ def repair_options(command: argparse.ArgumentParser) -> None:
         default=math.inf,
         help="try nothing more after that long; what is kept by then is proven and written",
     )
+    add(
+        "--restore-precision",
+        action="store_true",
+        help="undo a declared loss of precision too: quantization, half floats",
+    )
     _reporting(command, "markdown")
 
 
@@ -219,7 +224,7 @@ def trust_and_loudness(command: argparse.ArgumentParser) -> None:
     )
     loudness = command.add_mutually_exclusive_group()
     add = loudness.add_argument
-    add("-v", "--verbose", action="store_true", help="show everything")
+    add("-v", "--verbose", action="store_true", help="show all, harmless differences too")
     add("-q", "--quiet", action="store_true", help="show the verdict alone")
 
 
@@ -244,6 +249,7 @@ def options_of(given: argparse.Namespace) -> Options:
         simplify=getattr(given, "simplify", False),
         pairs=given.pairs,
         max_memory=given.max_memory,
+        harmless=given.verbose or given.fail_on == "structure",
     )
     if given.samples is None:
         return options

@@ -114,7 +114,7 @@ def _mend(
     if trial.limits.is_over:
         return (), _untried(group, trial.limits.too_late, fault.local_error)
     before = trial.measured(kept, (), fault).error
-    if before <= bound(fault):
+    if kept and before <= bound(fault):
         return (), _untried(group, "an earlier fix mended this region too", before)
     choices = _choices(group)
     if not choices:

@@ -30,6 +30,7 @@ class Case:
         clock: Seconds by stage.
         limits: When to stop trying.
         progress: Told what is being done.
+        restores: Whether a declared loss of precision is undone as well.
     """
 
     source: Pivot
@@ -43,6 +44,7 @@ class Case:
     clock: Clock
     limits: Limits
     progress: Progress
+    restores: bool = False
 
     def refusal(self, edited: Pivot, edits: Sequence[Edit]) -> str:
         """Return why an edited target must not be written, empty where it may.
@@ -58,19 +60,22 @@ class Case:
             return "with it the model does not run at a second batch, as it did before"
         return ""
 
-    def analysed(self, target: Pivot, *, everything: bool = False) -> Analysis:
+    def analysed(
+        self, target: Pivot, *, everything: bool = False, strict: bool = False
+    ) -> Analysis:
         """Return the analysis of an edited target.
 
         Args:
             target: The edited target.
             everything: Whether on all probes, not on those alone that fixes are found with.
+            strict: Whether fewer bits excuse nothing.
         """
         probes = (*self.seen.probes, *(self.unseen.judges[0].probes if everything else ()))
         summary = replace(self.first.report.probe, samples=len(probes))
         return analyse_pivots(
             self.source,
             target,
-            options=self.options,
+            options=replace(self.options, strict=strict),
             rules=self.rules,
             progress=self.progress,
             probes=(probes, summary),
@@ -78,4 +83,4 @@ class Case:
 
     def faults(self, target: Pivot) -> tuple[Finding, ...]:
         """Return what is left to find in an edited target."""
-        return self.analysed(target).report.findings
+        return self.analysed(target, strict=self.restores).report.findings

@@ -131,6 +131,11 @@ class Search:
     fault: Fault
     before: float
 
+    @property
+    def bound(self) -> float:
+        """The error up to which a fix mends: rounding, and less than there was."""
+        return min(bound(self.fault), FEWER * self.before)
+
     def found(self, choices: Sequence[Choice]) -> Found:
         """Return what mends the region, and all that was tried on the way.
 
@@ -163,7 +168,7 @@ class Search:
 
     def _best(self, tried: Sequence[Tried]) -> Tried | None:
         """Return what clearly helps, if nothing that mends is in the format's way."""
-        mends = (one for one in tried if one.error <= bound(self.fault))
+        mends = (one for one in tried if one.error <= self.bound)
         helps = [one for one in tried if one.error < CLEARLY * self.before and not one.why]
         best = min(helps, key=lambda one: one.error, default=None)
         if best is None or any(mends) or self._unsaid(best.choices):
@@ -177,7 +182,7 @@ class Search:
         return self._judged(choices, measured)
 
     def _judged(self, choices: tuple[Choice, ...], seen: Measured) -> Tried:
-        if seen.error > bound(self.fault):
+        if seen.error > self.bound:
             return Tried(choices, seen.error, seen.why)
         unsaid = self._unsaid(choices)
         return Tried(choices, seen.error, unsaid, holds=not unsaid)
@@ -228,6 +233,8 @@ class Search:
             return np.inf
         if any(each.fault_class in STOPPED for each in mendable(findings)):
             return np.inf
+        if any(map(self._is_hidden, findings)):
+            return self.before
         outputs = set(self.fault.target.outputs)
         return max(
             (
@@ -237,6 +244,12 @@ class Search:
             ),
             default=0.0,
         )
+
+    def _is_hidden(self, finding: Finding) -> bool:
+        """Return whether a drift is the error of the region, unproven but as large."""
+        beyond = finding.local_error > finding.noise_floor
+        large = finding.local_error > CLEARLY * self.before
+        return finding.status is Status.DRIFT and beyond and large
 
     def _together(self, choices: Sequence[Choice], _: Sequence[Tried]) -> Iterator[Tried]:
         """Yield one fix of each cause, all at once."""
@@ -248,7 +261,7 @@ class Search:
         self, choices: Sequence[Choice], tried: Sequence[Tried]
     ) -> Iterator[Tried]:
         """Yield two fixes at once: of two causes first, then of one."""
-        if any(one.error <= bound(self.fault) for one in tried):
+        if any(one.error <= self.bound for one in tried):
             return
         done = [set(map(id, one.choices)) for one in tried]
         pairs = sorted(combinations(choices, 2), key=lambda two: two[0][0] == two[1][0])
@@ -259,7 +272,7 @@ class Search:
     def _grown(self, choices: Sequence[Choice], tried: Sequence[Tried]) -> Iterator[Tried]:
         """Yield the best so far with one more fix at a time, as long as it helps."""
         best = min(tried, key=lambda one: one.error, default=None)
-        if best is None or not bound(self.fault) < best.error <= FEWER * self.before:
+        if best is None or not self.bound < best.error <= FEWER * self.before:
             return
         for choice in choices:
             if any(choice is one for one in best.choices):

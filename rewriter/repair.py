@@ -28,6 +28,7 @@ from rewriter.outcome import Repaired, report, untouched
 from rewriter.patch import Cure, write_patch
 from rewriter.proof import proof
 from rewriter.replacement import check_replacement, is_onnx2tf, write_replacement
+from rewriter.restored import as_drift, has_drift
 from rewriter.rounds import Tries, tried_rounds
 from rewriter.verify import judgement
 from rewriter.written import publish
@@ -51,6 +52,7 @@ def repair(  # noqa: PLR0913 - a command with its options
     timeout: float = math.inf,
     bundle: Bundle | None = None,
     onnx2tf: bool = False,
+    restore_precision: bool = False,
 ) -> Report:
     """Mend the target, prove it, and write it; source and target are never touched.
 
@@ -69,6 +71,7 @@ def repair(  # noqa: PLR0913 - a command with its options
         bundle: Where a reproduction of each root fault goes; None: nowhere.
         onnx2tf: Whether onnx2tf made the target, even if the file does not say so: its own
             replacement file is then written beside the patch.
+        restore_precision: Undo a declared loss of precision too: quantization, half floats.
 
     Returns:
         A report whose verdict is ``repaired`` (written, equivalent), ``improved`` (written,
@@ -91,7 +94,8 @@ def repair(  # noqa: PLR0913 - a command with its options
         made = [path for path in (out, patch) if path is not None]
         check_bundle(bundle, [source, target, *made], force=force)
     limits = Limits(max_rounds, timeout)
-    run = _Run(options, installed_rules() if rules is None else rules, progress, limits)
+    book = installed_rules() if rules is None else rules
+    run = _Run(options, book, progress, limits, restores=restore_precision)
     both = _loaded((source, target), run)
     suffix = OWN_FORMAT.get(both[1].framework, ONNX) if out is None else out.suffix.lower()
     place = _replacement(both, patch, onnx2tf=onnx2tf, force=force)
@@ -111,6 +115,7 @@ class _Run:
     progress: Progress
     limits: Limits
     clock: Clock = field(default_factory=Clock)
+    restores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,8 @@ def _told(
         return _unproven(first.report), first
     measures, means = (seen, unseen, first), (run.clock, run.limits, run.progress)
     case = Case(left, right, options, run.rules, *measures, suffix, *means)
+    if run.restores and has_drift(first.report):
+        return _repaired(replace(case, restores=True), files), first
     if first.report.verdict is Verdict.EQUIVALENT:
         case = _asked_further(case)
     if case.first.report.verdict is Verdict.EQUIVALENT:
@@ -218,6 +225,9 @@ def _repaired(case: Case, files: _Files) -> Report:
         came = proof(case, tried_rounds(case, Tries()), folders)
         if came.is_doubtful:
             came = proof(case, tried_rounds(case, came.tries), folders)
+        if case.restores:
+            rounds = as_drift(came.done.rounds, case.first.report)
+            came = replace(came, done=replace(came.done, rounds=rounds))
         if came.proven is None or came.report is None:
             return report(came.done, None)
         if files.out is not None:

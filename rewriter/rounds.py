@@ -10,6 +10,7 @@ from rewriter.case import Case
 from rewriter.choices import mendable
 from rewriter.kept import Kept, Trial
 from rewriter.outcome import NO_HELP, NOTHING_LEFT
+from rewriter.restored import ON_INTEGERS, restored
 
 MOVED = 1e-3
 """Share by which the error of a fault must have moved since its fixes failed, for them to
@@ -39,12 +40,14 @@ def tried_rounds(case: Case, before: Tries) -> Tries:
         before: The rounds that were thought to be enough; none, the first time.
     """
     with case.clock("repair"):
-        done = list(before.rounds) or [*_restated(case)]
+        done = list(before.rounds) or [*_restated(case), *restored(case)]
+        if case.restores and done and not done[-1].kept:
+            return Tries(tuple(done), ON_INTEGERS)
         target = done[-1].end if done else case.target
         findings: Sequence[Finding] = case.first.report.findings
         while len(done) < case.limits.rounds:
             case.progress("repairing", len(done) / case.limits.rounds)
-            if done:
+            if done or case.restores:
                 findings = case.faults(target)
             new = _worth_trying(findings, done)
             if not new:

@@ -9,7 +9,9 @@ from analyzer.core.graph import nodes
 from analyzer.core.types import Pivot
 from rewriter.export.beside import replacing
 from rewriter.export.tflite_file import Flatbuffer, packed, read
+from rewriter.export.tflite_grids import drop_unread, folded, regridded
 from rewriter.export.tflite_groups import Known
+from rewriter.export.tflite_inside import settled
 from rewriter.export.tflite_owners import owners
 from rewriter.export.tflite_wiring import rewire
 
@@ -44,8 +46,9 @@ def mended(target: Pivot, repaired: onnx.ModelProto) -> Flatbuffer:
         ExportError: TFLite cannot say an edit.
     """
     flatbuffer = read(target.path)
-    before = nodes(target.model, target.folder)
-    after = nodes(repaired, target.folder)
+    before = folded(nodes(target.model, target.folder))
+    after = folded(nodes(repaired, target.folder))
+    after = regridded(flatbuffer, before, after)
     ends = [value.name for value in repaired.graph.output]
     if ends != [value.name for value in target.model.graph.output]:
         raise ExportError(
@@ -55,7 +58,10 @@ def mended(target: Pivot, repaired: onnx.ModelProto) -> Flatbuffer:
     was, now = _shapes(target.model), _shapes(repaired)
     reshaped = {name for name, shape in now.items() if was.get(name, shape) != shape}
     known = Known(ends, now, reshaped)
-    rewire(flatbuffer, owners(flatbuffer, before), before, after, known)
+    owned = owners(flatbuffer, before)
+    after = settled(flatbuffer, owned, before, after)
+    rewire(flatbuffer, owned, before, after, known)
+    drop_unread(flatbuffer)
     return flatbuffer
 
 

@@ -1,5 +1,6 @@
 """Attributes and constants of a pivot's node, as its operator in TFLite says them."""
 
+from collections.abc import Iterable
 from typing import cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from rewriter.export.tflite_file import (
     set_value,
     value,
 )
+from rewriter.export.tflite_grids import dequantized, set_float, set_rounded
 from rewriter.export.tflite_owners import Owners, composed, inverse, permutation
 from rewriter.export.tflite_padding import WINDOWED, pad
 from rewriter.export.tflite_refusal import refusal
@@ -219,29 +221,54 @@ def _set_constants(
             _add_operand(flatbuffer, operator, after, slot)
             continue
         old, new = before.constants[slot], after.constants[slot]
-        if not _relay(flatbuffer, operator, (old, new), slot):
+        if not relay(flatbuffer, operator, (old, new), slot):
             raise refusal(after, f"no constant there is what input {slot} was imported as")
 
 
-def _relay(
+def relay(
     flatbuffer: Flatbuffer, operator: FbOperator, values: tuple[Array, Array], slot: int
 ) -> bool:
-    """Write a constant's new value where the old one is found; return whether it was."""
+    """Write a constant's new value where the old one is found; return whether it was.
+
+    Args:
+        flatbuffer: The tree, changed in place.
+        operator: The reader.
+        values: The pivot's value before the repair and after it.
+        slot: Which input of its node they are.
+    """
     name = kind(flatbuffer, operator)
     usual = SLOTS.get((name, slot))
     slots = range(len(operator.inputs)) if usual is None else (usual,)
     for place in slots:
         reader, place_there, own = _source(flatbuffer, operator, place)
-        new = None if own is None else _relaid(own, values, name)
+        if own is None:
+            continue
+        floats = relaid(own.astype(values[0].dtype), *values, name)
+        if floats is None:
+            continue
+        if own.dtype == np.float16 and np.array_equal(floats.astype(own.dtype), own):
+            set_float(flatbuffer, operator, place, floats)  # its full precision is wanted
+        else:
+            set_value(flatbuffer, reader, place_there, floats.astype(own.dtype))
+        return True
+    return _relay_rounded(flatbuffer, operator, values, slots)
+
+
+def _relay_rounded(
+    flatbuffer: Flatbuffer,
+    operator: FbOperator,
+    values: tuple[Array, Array],
+    slots: Iterable[int],
+) -> bool:
+    """Write a constant's new value where the old one is stored as integers on a grid."""
+    name = kind(flatbuffer, operator)
+    for place in slots:
+        there = place < len(operator.inputs) and int(operator.inputs[place]) != NOTHING
+        own = dequantized(flatbuffer, int(operator.inputs[place])) if there else None
+        new = None if own is None else relaid(own, *values, name)
         if new is not None:
-            set_value(flatbuffer, reader, place_there, new)
-            return True
+            return set_rounded(flatbuffer, operator, place, new)
     return False
-
-
-def _relaid(own: Array, values: tuple[Array, Array], name: str) -> Array | None:
-    new = relaid(own.astype(values[0].dtype), *values, name)
-    return None if new is None else new.astype(own.dtype)
 
 
 def _source(
