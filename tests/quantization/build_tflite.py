@@ -1,0 +1,57 @@
+"""A small Keras network as the TFLite converter quantizes it: `build_tflite.py DIR`."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+SIZE = 12
+
+
+def images(count: int, seed: int) -> np.ndarray:
+    """Return smooth noise, shape [count, 1, 12, 12, 3]."""
+    rough = np.random.default_rng(seed).normal(size=(count, 1, SIZE, SIZE, 3))
+    smooth = rough + np.roll(rough, 1, axis=2) + np.roll(rough, 1, axis=3)
+    return smooth.astype(np.float32)
+
+
+def network() -> keras.Model:
+    """Return three convolutions, the last with enough weights to be quantized alone."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIZE, SIZE, 3))
+    first = keras.layers.Conv2D(16, 3, padding="same", activation="relu6")(image)
+    second = keras.layers.Conv2D(16, 3, padding="same", bias_initializer="normal")(first)
+    third = keras.layers.Conv2D(16, 3, padding="same", activation="relu")(second)
+    return keras.Model(image, third)
+
+
+def calibration() -> Iterator[list[np.ndarray]]:
+    """Yield what full quantization is calibrated on."""
+    yield from ([one] for one in images(64, seed=1))
+
+
+def converted(model: keras.Model, kind: str) -> bytes:
+    """Return a flatbuffer: ``float``, ``dynamic``, ``half`` or ``full``."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    if kind != "float":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == "half":
+        converter.target_spec.supported_types = [tf.float16]
+    if kind == "full":
+        converter.representative_dataset = calibration
+    return converter.convert()
+
+
+def build(folder: Path) -> None:
+    """Save the network in every precision, and inputs for it."""
+    model = network()
+    for kind in ("float", "dynamic", "half", "full"):
+        (folder / f"{kind}.tflite").write_bytes(converted(model, kind))
+    np.savez(folder / "probes.npz", arr_0=images(6, seed=2)[:, 0])
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))

@@ -1,0 +1,126 @@
+"""Quantized `.tflite` files are diagnosed, mended and restored in their own format."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analyzer.core.options import Options
+from analyzer.core.report import Report, Verdict
+from analyzer.core.types import Status
+from analyzer.frontends.child.client import WarmChildren, warm_children
+from rewriter.export.tflite_file import Flatbuffer, packed, read
+from rewriter.repair import repair
+from rules.discovery import ours
+
+BUILDER = Path(__file__).with_name("build_tflite.py")
+EXACT = 2e-5
+"""Relative error that a sum in another order leaves."""
+NEAR = 0.1
+"""Relative error that int8 may leave."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The network in every precision that the converter offers."""
+    made = tmp_path_factory.mktemp("tflite")
+    subprocess.run([sys.executable, BUILDER, made], check=True, capture_output=True)
+    return made
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[WarmChildren]:
+    """Children that all tests share, since an import takes seconds."""
+    with warm_children() as children:
+        yield children
+
+
+@pytest.fixture
+def mended(folder: Path, warm: WarmChildren) -> Callable[..., Report]:
+    """Repair a file of the folder into one beside it."""
+    assert warm is not None
+
+    def run(target: str, out: str, *, restore: bool = False) -> Report:
+        return repair(
+            str(folder / "float.tflite"), str(folder / target), folder / out,
+            options=Options(inputs=folder / "probes.npz"), rules=ours(),
+            force=True, restore_precision=restore,
+        )  # fmt: skip
+
+    return run
+
+
+def weight_scale(file: Flatbuffer) -> None:
+    """Give the second convolution's weight another scale."""
+    tensor = file.graph.tensors[int(_convolution(file).inputs[1])]
+    tensor.quantization.scale = tensor.quantization.scale * np.float32(1.5)
+
+
+def narrow_range(file: Flatbuffer) -> None:
+    """Let what the second convolution gives saturate at a quarter of its range."""
+    tensor = file.graph.tensors[int(_convolution(file).outputs[0])]
+    tensor.quantization.scale = tensor.quantization.scale * np.float32(0.25)
+
+
+def _convolution(file: Flatbuffer) -> object:
+    quantize_first = len(file.graph.operators[0].inputs) == 1
+    return file.graph.operators[2 if quantize_first else 1]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "rule"),
+    [(weight_scale, "quantization-scale"), (narrow_range, "calibration-clips")],
+)
+def test_wrong_grid_is_mended_in_place(
+    folder: Path, mended: Callable[..., Report], spoil: object, rule: str
+) -> None:
+    """The file stays an int8 one, and is as good as before it was spoilt."""
+    assert callable(spoil)
+    file = read(folder / "full.tflite")
+    spoil(file)
+    (folder / "spoilt.tflite").write_bytes(packed(file))
+    report = mended("spoilt.tflite", "mended.tflite")
+
+    assert (report.findings[0].rule, report.findings[0].status) == (rule, Status.FAULT)
+    assert report.verdict is Verdict.REPAIRED
+    assert report.outputs[0].relative_error < NEAR
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "half", "full"])
+def test_deliberate_quantization_is_left_alone(
+    folder: Path, mended: Callable[..., Report], kind: str
+) -> None:
+    """What the converter rounded is drift, and the file is copied as it is."""
+    report = mended(f"{kind}.tflite", "copied.tflite")
+    copied = (folder / "copied.tflite").read_bytes()
+
+    assert {one.status for one in report.findings} == {Status.DRIFT}
+    assert copied == (folder / f"{kind}.tflite").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "half"])
+def test_precision_of_float_operators_is_restored_in_place(
+    mended: Callable[..., Report], kind: str
+) -> None:
+    """Weights on a grid, or of half precision, become the source's own floats."""
+    report = mended(f"{kind}.tflite", "restored.tflite", restore=True)
+
+    assert report.verdict is Verdict.REPAIRED
+    assert report.outputs[0].relative_error < EXACT
+
+
+def test_operators_on_integers_are_restored_in_another_format(
+    mended: Callable[..., Report],
+) -> None:
+    """The refusal says why and what takes the result; that does."""
+    refused = mended("full.tflite", "restored.tflite", restore=True)
+    taken = mended("full.tflite", "restored.onnx", restore=True)
+    reasons = [one.outcome.reason for one in refused.findings if one.outcome]
+
+    assert refused.verdict is Verdict.UNREPAIRED
+    assert "cannot be told to run on floats" in reasons[0]
+    assert "written to an .onnx file with -o" in reasons[0]
+    assert taken.outputs[0].relative_error < EXACT
