@@ -8,6 +8,7 @@ import onnx
 
 from analyzer.core.graph import node_reads, nodes
 from analyzer.core.types import Fault, Node, Region
+from analyzer.runtime.value_types import input_types
 from analyzer.view import View
 
 
@@ -37,9 +38,20 @@ def with_sizes(
                 continue
             found[id(node)] = node
             waiting.extend(name for name in node_reads(node) if name not in view.dynamic)
-        sizes = tuple(sorted(found.values(), key=lambda node: place[id(node)]))
-        done.append(replace(fault, sizes=sizes))
+        sizes = sorted(found.values(), key=lambda node: place[id(node)])
+        done.append(replace(fault, sizes=tuple(_typed(node, model) for node in sizes)))
     return tuple(done)
+
+
+def _typed(node: Node, model: onnx.ModelProto) -> Node:
+    """Return a CastLike as the Cast that it is, which every opset has."""
+    if node.op != "CastLike" or node.domain:
+        return node
+    known = input_types(model, node.inputs[1:])
+    if node.inputs[1] not in known:
+        return node
+    dtype = known[node.inputs[1]].tensor_type.elem_type
+    return replace(node, op="Cast", inputs=node.inputs[:1], attributes={"to": dtype})
 
 
 def _sizes_read(region: Region, view: View) -> Iterator[str]:

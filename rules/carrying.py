@@ -99,7 +99,9 @@ def _in_order(fault: Fault, outside: Sequence[str]) -> Iterator[Node]:
     part = fault.source
     own = {node.outputs for node in (*part.nodes, *part.measuring)}
     known = set(outside)
-    sizes = [*part.measuring, *(one for one in fault.sizes if one.outputs not in own)]
+    every = [*part.measuring, *(one for one in fault.sizes if one.outputs not in own)]
+    read = {name for node in (*part.nodes, *every) for name in _read(node)}
+    sizes = [one for one in every if not read.isdisjoint(one.outputs)]  # no constants
     for node in part.nodes:
         while ready := [one for one in sizes if known.issuperset(_read(one))]:
             for size in ready:
