@@ -56,9 +56,9 @@ def clipped(model: onnx.ModelProto) -> None:
 
 
 def coarse(model: onnx.ModelProto) -> None:
-    """Give a tensor the scale of one thirty times as large."""
+    """Give a tensor the scale of one a hundred times as large."""
     writer, _ = _second(model)
-    _set_all(model, 1, constant(model, writer.input[1]) * 30)
+    _set_all(model, 1, constant(model, writer.input[1]) * 100)
 
 
 def misread_scale(model: onnx.ModelProto) -> None:
