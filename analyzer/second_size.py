@@ -8,6 +8,7 @@ from analyzer.core.errors import RunError
 from analyzer.core.options import Options, silent
 from analyzer.core.report import InputPair
 from analyzer.core.types import FaultClass, Feeds, Finding, Pivot, Status, TensorPair
+from analyzer.judge import QUANTIZING
 from analyzer.matching.ends import target_feeds
 from analyzer.naming import in_file
 from analyzer.opened import compare_opened
@@ -21,6 +22,11 @@ from analyzer.view.inline import Opened
 
 FROZEN = "shape-frozen"
 """The rule of a size that was frozen at conversion."""
+
+OF_SIZES = frozenset(
+    {FaultClass.TENSOR_SHAPE_STRUCTURE, FaultClass.INPUT_DIMS, FaultClass.RUNTIME}
+)
+"""What a size can be wrong in, whatever values a sample has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,10 +105,20 @@ def size_findings(
         if runs.refusal is None and _agrees(asked, sample, fed, runs):
             continue
         sizes = told(samples[0], sample)
-        found = [one for one in compare(sample, runs, fed) if one.status is Status.FAULT]
+        found = [one for one in compare(sample, runs, fed) if _counts(one, target)]
         for one in found or _misshapen(asked, sample, fed):
             message = f"{one.message}; seen at {sizes} only"
             yield replace(one, message=message, affected=1, samples=len(samples) + 1)
+
+
+def _counts(finding: Finding, target: Pivot) -> bool:
+    """Return whether what one drawn sample shows is a fault.
+
+    No calibration saw its like: of a quantized target it tells wrong sizes, no wrong values.
+    """
+    rounded = any(node.op_type.startswith(QUANTIZING) for node in target.model.graph.node)
+    sized = finding.fault_class in OF_SIZES or not rounded
+    return finding.status is Status.FAULT and sized
 
 
 def _agrees(asked: Asked, sample: Feeds, fed: Feeds, runs: NativeRuns) -> bool:
