@@ -60,11 +60,12 @@ def check_bundle(bundle: Bundle, models: Iterable[str | Path], *, force: bool) -
 
     Args:
         bundle: Names the folder.
-        models: Files that must not lie in it.
+        models: Files and folders that must not lie in it, nor be it.
         force: Whether a bundle that is there may be replaced.
 
     Raises:
-        UsageError: It is there and no bundle, or not to be replaced, or has no parent.
+        UsageError: It is there and no bundle, or not to be replaced, or has no parent, or
+            something else lies in it or is to.
     """
     folder = bundle.folder
     if not folder.resolve().parent.is_dir():
@@ -72,23 +73,32 @@ def check_bundle(bundle: Bundle, models: Iterable[str | Path], *, force: bool) -
             f"the folder of the bundle {folder} does not exist",
             hint=f"mkdir -p {folder.parent}",
         )
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not (folder / MARK).is_file():
+    free = _is_free(folder)
+    if not free and not (folder / MARK).is_file():
         raise UsageError(
             f"the bundle {folder} is there, and no bundle of an earlier run",
             hint="give --bundle the name of a folder that does not exist",
         )
-    if any(folder.resolve() in Path(path).resolve().parents for path in models):
+    if any(_holds(folder, Path(path)) for path in models):
         raise UsageError(
-            f"the bundle {folder} holds one of the models",
+            f"the bundle {folder} holds one of the models, or what else is written",
             hint="give --bundle another name",
         )
-    if not force:
+    if not free and not force:
         raise UsageError(
             f"the bundle {folder} exists",
             hint="give --bundle another name, or pass --force",
         )
+
+
+def _holds(folder: Path, path: Path) -> bool:
+    whole = path.resolve()
+    return folder.resolve() in (whole, *whole.parents)
+
+
+def _is_free(folder: Path) -> bool:
+    """Return whether nothing is lost by a bundle in this place."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def write_bundle(bundle: Bundle, report: Report, analysis: Analysis) -> None:
@@ -128,7 +138,16 @@ def write_bundle(bundle: Bundle, report: Report, analysis: Analysis) -> None:
 
 
 def _replace(part: Path, place: Path) -> None:
-    """Put a finished folder in its place; an old bundle goes when the new one stands."""
+    """Put a finished folder in its place; an old bundle goes when the new one stands.
+
+    Raises:
+        ExportError: Since the run began, something else was put there.
+    """
+    if not _is_free(place) and not (place / MARK).is_file():
+        raise ExportError(
+            f"the bundle {place} is a folder with other files by now",
+            hint="give --bundle the name of a folder that does not exist",
+        )
     old = place.with_name(f".{place.name}.{os.getpid()}.old")
     if place.exists():
         place.rename(old)

@@ -12,7 +12,10 @@ import pytest
 from onnx import numpy_helper, parser
 from onnx.reference import ReferenceEvaluator
 
+from analyzer.core.errors import ExportError
+from analyzer.diff import analyse
 from cli import main
+from rewriter.bundle import Bundle, write_bundle
 
 NETWORK = """<ir_version: 8, opset_import: ["": 17]>
 net (float[1,3,8,8] x) => (float[1,4,8,8] y) {
@@ -147,6 +150,36 @@ def test_bundle_that_is_there_is_replaced_only_when_forced(
     assert "or pass --force" in capsys.readouterr().err
     assert main([*words, "--force"]) == 1
     assert len(folders(tmp_path / "b")) == 1
+    assert not [one for one in tmp_path.iterdir() if one.name.startswith(".")]
+
+
+def test_what_else_is_written_does_not_lie_in_the_bundle(
+    pair: Callable[..., tuple[str, str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The bundle takes its folder's place: a mended model or a report in it would go."""
+    paths, folder = pair(PADDED), tmp_path / "b"
+    folder.mkdir()
+    out, where = ["-o", str(folder / "out.onnx")], ["--bundle", str(folder)]
+
+    assert main(["repair", *paths, *out, *where]) == 2
+    assert main(["diff", *paths, "--report", str(folder), *where]) == 2
+    assert capsys.readouterr().err.count("or what else is written") == 2
+
+
+def test_files_that_came_since_are_not_replaced(
+    pair: Callable[..., tuple[str, str]], tmp_path: Path
+) -> None:
+    """A run takes minutes: what somebody put into the folder by its end stays."""
+    paths, folder = pair(PADDED), tmp_path / "b"
+    analysis = analyse(*paths)
+    folder.mkdir()
+    (folder / "mine").write_text("mine", encoding="utf-8")
+
+    with pytest.raises(ExportError, match="other files by now"):
+        write_bundle(Bundle(folder), analysis.report, analysis)
+    assert (folder / "mine").read_text(encoding="utf-8") == "mine"
     assert not [one for one in tmp_path.iterdir() if one.name.startswith(".")]
 
 
