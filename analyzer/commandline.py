@@ -18,7 +18,7 @@ MODELS = "an .onnx, .keras, .tflite or .pt2 file, or file.py:factory"
 REPAIR_ONLY = {
     "-o": True, "--output": True, "--dry-run": False, "--force": False, "--patch": True,
     "--max-rounds": True, "--timeout": True, "--bundle": True, "--report": True,
-    "--format": True, "--restore-precision": False,
+    "--format": True, "--restore-precision": False, "--onnx2tf": False,
 }  # fmt: skip
 """Options that look at no pair, and whether each takes a value."""
 

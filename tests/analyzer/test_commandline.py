@@ -1,6 +1,8 @@
 """A command line of `repair` as one of `diff`."""
 
-from analyzer.commandline import as_diff
+import argparse
+
+from analyzer.commandline import REPAIR_ONLY, as_diff, diff_options, repair_options
 
 
 def test_what_looks_at_the_pair_stays() -> None:
@@ -20,3 +22,22 @@ def test_what_looks_at_the_pair_stays() -> None:
 def test_a_value_behind_a_sign_takes_no_word_with_it() -> None:
     """``--output=c.onnx`` is one word."""
     assert as_diff(["repair", "a", "--output=c.onnx", "b"]) == ("diff", "a", "b")
+
+
+def options(*parsers: argparse.ArgumentParser) -> list[dict[str, bool]]:
+    """Return the options of some parsers, and whether each takes a value."""
+    return [
+        {name: one.nargs != 0 for one in each._actions for name in one.option_strings}
+        for each in parsers
+    ]
+
+
+def test_every_option_of_repair_alone_is_left_out() -> None:
+    """What `diff` does not know, it is not told."""
+    both = argparse.ArgumentParser(), argparse.ArgumentParser()
+    diff_options(both[0])
+    repair_options(both[1])
+    known, every = options(*both)
+    alone = {name: takes for name, takes in every.items() if name not in known}
+
+    assert alone.items() <= REPAIR_ONLY.items()
