@@ -255,7 +255,9 @@ def _repair(given: argparse.Namespace) -> int:
 
 def _tell_replacement(report: Report, given: argparse.Namespace) -> None:
     """Say what of a repair stands in onnx2tf's own file."""
-    if given.patch is None:
+    from analyzer.reports.edits import edit_lines
+
+    if given.patch is None or not edit_lines(report):
         return
     from rewriter.replacement import told_beside
 
@@ -271,7 +273,8 @@ def _bundle(given: argparse.Namespace) -> Bundle | None:
     from rewriter.bundle import Bundle, check_bundle
 
     bundle = Bundle(given.bundle, _pages(given))
-    check_bundle(bundle, (given.source, given.target), force=given.force)
+    reports = () if given.report is None else (given.report,)
+    check_bundle(bundle, (given.source, given.target, *reports), force=given.force)
     return bundle
 
 

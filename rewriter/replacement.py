@@ -129,7 +129,8 @@ def check_replacement(patch: Path, source: Pivot, target: Pivot, *, force: bool)
         force: Whether a file that is there may be replaced.
 
     Raises:
-        UsageError: It exists, the source is no ``.onnx`` file or the target no ``.tflite``.
+        UsageError: It exists or is the patch, the source is no ``.onnx`` file or the target
+            no ``.tflite``.
     """
     place = patch.with_name(NAME)
     if (source.framework, target.framework) != ("onnx", "tflite"):
@@ -137,6 +138,11 @@ def check_replacement(patch: Path, source: Pivot, target: Pivot, *, force: bool)
             f"onnx2tf makes .tflite of .onnx, and here SOURCE is {source.framework} and "
             f"TARGET {target.framework}",
             hint="give the .onnx file that it read as SOURCE, or leave --onnx2tf out",
+        )
+    if place == patch:
+        raise UsageError(
+            f"the patch {patch} bears the name of onnx2tf's own file, which goes beside it",
+            hint="give --patch another name",
         )
     if place.exists() and not force:
         raise UsageError(

@@ -113,3 +113,11 @@ def test_pair_that_it_cannot_have_made_is_refused(
 
     with pytest.raises(UsageError, match="SOURCE is onnx and TARGET onnx"):
         repair(*pair, tmp_path / "out.onnx", rules=(), patch=patch, onnx2tf=True)
+
+
+def test_patch_does_not_bear_its_name(source: Path, target: Path, tmp_path: Path) -> None:
+    """One of the two would be written over the other."""
+    paths, out = (str(source), str(target)), tmp_path / "out.tflite"
+
+    with pytest.raises(UsageError, match="bears the name of onnx2tf's own file"):
+        repair(*paths, out, options=FEW, rules=ours(), patch=tmp_path / NAME)
