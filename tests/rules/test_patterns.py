@@ -96,6 +96,14 @@ def test_a_large_weight_is_read_without_a_copy_of_it(
     assert most < LARGE.nbytes
 
 
+def test_few_numbers_times_a_factor_are_not_rounded() -> None:
+    """Ones times any number lie on a grid of it; it is the factor that is wrong."""
+    few = np.tile(np.array([1.0, 0.5, 0.25, 0.0], np.float32), (4, 4))
+
+    assert rounded_to(few, few * np.float32(1.003)) is None
+    assert rounded_to(np.ones(64, np.float32), np.full(64, 1.003, np.float32)) is None
+
+
 def test_small_weight_on_a_grid_is_rounded() -> None:
     """Multiples of one step, each the nearest to what it was, are no chance."""
     step = np.float32(np.abs(KERNEL).max() / 127)
