@@ -58,7 +58,8 @@ def _found(  # noqa: PLR0911 - one a type
             return {"operator": node.op, f"input{slot}": _constant(node, slot)}
         case Rewire(node=name, slot=slot) if name in known:
             node = known[name]
-            return {"operator": node.op, f"input{slot}": node.inputs[slot]}
+            read = node.inputs[slot] if slot < len(node.inputs) else None
+            return {"operator": node.op, f"input{slot}": read}
         case RemoveNode(node=name) if name in known:
             return {"operator": known[name].op}
         case ReplaceRegion(nodes=names) if known.keys() & set(names):

@@ -111,11 +111,16 @@ def read_patch(path: Path) -> Patch:
             f"{path} is no patch of the form {SCHEMA}",
             hint="name a file that repair --patch FILE wrote",
         )
-    cures = tuple(_cure(one, path) for one in found.get("cures", ()))
+    cures = tuple(_cure(one, path) for one in _listed(found.get("cures", [])))
     match found.get("target"):
         case {"name": str(name), "framework": str(framework), "sha256": str(digest_)}:
             return Patch(_called(name, framework, digest_), cures)
     return Patch("a model that it does not name", cures)
+
+
+def _listed(found: object) -> list[object]:
+    """Return a list of a file as it is; what is none as its only part, to be refused."""
+    return found if isinstance(found, list) else [found]
 
 
 def _called(name: str, framework: str, sha256: str) -> str:
@@ -123,9 +128,11 @@ def _called(name: str, framework: str, sha256: str) -> str:
     return f"{name} ({framework}, sha256 {sha256[:SHOWN]})"
 
 
-def _cure(found: Mapping[str, object], path: Path) -> Cure:
+def _cure(found: object, path: Path) -> Cure:
     match found:
-        case {"rule": str(rule), "title": str(title), "edits": list(edits)}:
+        case {"rule": str(rule), "title": str(title), "edits": list(edits)} if all(
+            isinstance(one, dict) for one in edits
+        ):
             expects = tuple(one.get("expects", {}) for one in edits)
             return Cure(rule, title, tuple(decoded(one) for one in edits), expects)
     raise UsageError(

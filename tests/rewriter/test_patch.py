@@ -23,6 +23,7 @@ from analyzer.core.types import (
     Statement,
 )
 from cli import main
+from rewriter.patch import SCHEMA
 from rewriter.patch_values import decoded, encoded
 from rules.models import chain, conv, layer, with_kernel
 
@@ -138,7 +139,13 @@ def test_unrelated_model_is_told_from_the_one_it_was_made_for(
     assert "repair SOURCE other.onnx -o OUT" in said
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"schema": "other"}'])
+NO_PATCHES = ["", "[]", '{"schema": "other"}'] + [
+    json.dumps({"schema": SCHEMA, "cures": cures})
+    for cures in (3, [3], [{"rule": "a", "title": "b", "edits": [3]}])
+]
+
+
+@pytest.mark.parametrize("text", NO_PATCHES)
 def test_what_is_no_patch_is_told_so(
     text: str, pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
