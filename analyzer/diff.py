@@ -185,7 +185,8 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         meant = analysed(rules=rules, progress=progress, clock=clock, probes=probes)
         told, broken = explained_alone(read.faults, rules)
         whole = with_contradictions(meant.report, told, broken)
-        return replace(meant, report=whole, target=target, restated=told)
+        every = (*told, *meant.restated)  # loaded, it may still refuse a sample
+        return replace(meant, report=whole, target=target, restated=every)
     with clock("compare"):
         try:
             moved = exchanged(*pair.run, runs, pair.cut.inputs)

@@ -57,6 +57,8 @@ def _behind(fault: Fault, node: Node, source: Side) -> Iterator[float]:
     names = [pair.target for pair in fault.results if pair.source == node.outputs[0]]
     if len(fault.results) != 1 or not names:
         return
+    if any(names[0] not in sample.observed for sample in fault.recorded):
+        return
     yield max(
         spared_error(
             _through(node, source, sample.observed[names[0]]),
@@ -64,7 +66,6 @@ def _behind(fault: Fault, node: Node, source: Side) -> Iterator[float]:
             sample.spared,
         )
         for sample in fault.recorded
-        if names[0] in sample.observed
     )
 
 
@@ -72,6 +73,8 @@ def _before(fault: Fault, node: Node, source: Side, target: Side) -> Iterator[fl
     """Yield the error left with the node before what the target's region reads."""
     for edge in fault.edges:
         if edge.source != node.inputs[0] or _is_limited(edge.target, node, target.view):
+            continue
+        if any(edge.target not in sample.inputs for sample in fault.recorded):
             continue
         samples = [_fed(sample, edge.target, node, source) for sample in fault.recorded]
         part = excerpt(fault, target.model)

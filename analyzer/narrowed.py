@@ -10,6 +10,7 @@ from dataclasses import replace
 import onnx
 
 from analyzer.comparison import Compared
+from analyzer.core.errors import RepairError
 from analyzer.core.report import OutputPair
 from analyzer.core.types import (
     Aspect,
@@ -54,7 +55,8 @@ def narrowing_faults(
     fault = _whole(pair, compared, runs, wrong)
     tried = (*((cast,) for cast in casts), casts)
     found = (_undone(fault, pair.cut.target, nodes) for nodes in tried)
-    return tuple(one for one in found if one.is_explained)[:1]
+    first = next((one for one in found if one.is_explained), None)
+    return () if first is None else (first,)
 
 
 def _is_double(source: Pivot) -> bool:
@@ -118,8 +120,11 @@ def _undone(fault: Fault, target: Pivot, casts: Sequence[Node]) -> Fault:
         for cast in casts
     )
     model: onnx.ModelProto | None = target.model
-    for one in found:
-        model = None if model is None else undo(model, one)
+    try:
+        for one in found:
+            model = None if model is None else undo(model, one)
+    except RepairError:  # a cast in a body is no node of the main graph
+        return fault
     if model is None:
         return fault
     cure = region_error(model, target.folder, fault.recorded, fault.target.outputs)

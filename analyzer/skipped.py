@@ -98,6 +98,8 @@ def _error_behind(
     end = row[-1].outputs[0]
     samples = []
     for sample in fault.recorded:
+        if edge.source not in sample.source_inputs or edge.target not in sample.inputs:
+            return None
         given = {edge.source: sample.source_inputs[edge.source]}
         try:
             behind = run_region(source.model, source.folder, given, [end])

@@ -112,7 +112,10 @@ class _Bench:
         if not abs(value) <= MOST:
             return None
         difference = number.at(value)
-        changed = undo(self.model, difference)
+        try:
+            changed = undo(self.model, difference)
+        except RepairError:  # the node is elsewhere
+            return None
         if changed is None:
             return None
         fault, samples = self.fault, self.fault.recorded

@@ -149,8 +149,11 @@ def _own_grid(flatbuffer: Flatbuffer, index: int) -> tuple[Array, Array] | None:
     if own is None or own.scale is None or tensor.shape is None:
         return None
     scale = np.asarray(own.scale, np.float32)
-    points = own.zeroPoint if own.zeroPoint is not None else np.zeros(scale.size)
-    zero = np.asarray(points).astype(np.int64)
+    if not scale.size:
+        return None
+    zero = np.zeros(scale.size, np.int64)
+    if own.zeroPoint is not None and np.size(own.zeroPoint):
+        zero = np.asarray(own.zeroPoint).astype(np.int64)
     rank, axis = len(tensor.shape), own.quantizedDimension
     return along(scale, axis, rank), along(zero, axis, rank)
 
