@@ -10,14 +10,13 @@ from analyzer.core.errors import RepairError
 from analyzer.core.types import (
     Attempt,
     Fault,
-    FaultClass,
     Finding,
     ReplaceRegion,
     Status,
     TryVerdict,
     Where,
 )
-from rewriter.kept import Choice, Kept, Measured, Trial, bound, edited
+from rewriter.kept import STOPPED, Choice, Kept, Measured, Trial, bound, edited
 from rewriter.parts import clash, spoken
 
 CLEARLY = 0.5
@@ -26,9 +25,6 @@ in one region the larger is mended first, and the next round sees the other by i
 
 FEWER = 0.9
 """Share of a region's error that a step on the way may leave, if several causes add up."""
-
-STOPPED = frozenset({FaultClass.RUNTIME, FaultClass.LOAD_FAILURE})
-"""Faults of a model that computes nothing: a fix that brings one mends nothing."""
 
 RELOCALISED = 2
 """Fixes outside their region that are judged by a new analysis each: it takes seconds."""

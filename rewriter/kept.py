@@ -22,7 +22,7 @@ LESS = 0.5
 """Share of a small fault's error that rounding may leave."""
 
 STOPPED = frozenset({FaultClass.RUNTIME, FaultClass.LOAD_FAILURE})
-"""Faults of a model that computes nothing behind them."""
+"""Faults of a model that computes nothing behind them: a fix must not bring one."""
 
 Choice = tuple[str, Fix]
 """A finding's id and one of its fixes."""
