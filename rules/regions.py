@@ -332,10 +332,10 @@ def _readers(
     passing = PASSING | RESHAPING if pointwise else PASSING
     spread = _through_passing(fault, end, passing)
     if spread & set(fault.source.outputs):
-        ends = {
-            places(fault)[name].tensor for name in spread if name in fault.source.outputs
-        }
-        return () if ends == {tensor} else None
+        known = places(fault)
+        exits = [known.get(name) for name in spread if name in fault.source.outputs]
+        is_end = all(one is not None and one.tensor == tensor for one in exits)
+        return () if is_end else None
     found: list[tuple[Node, int]] = []
     for pair in fault.pairs:
         if not any(

@@ -31,6 +31,7 @@ from analyzer.core.types import Edit, Fault, FaultClass, Fix, Node
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.carrying import carried
 from rules.changes import change
+from rules.evidence import results
 from rules.models import chain, conv, layer
 from rules.regions import computed_inputs
 from rules.sabotage import Victim, spoiled
@@ -125,11 +126,11 @@ def _bend(nodes: tuple[Node, ...]) -> Node | None:
 
 
 def _gap(name: str, fault: Fault) -> float:
-    return max(
-        float(np.max(np.abs(one.observed[name] - one.expected[name]), initial=0.0))
-        for one in fault.recorded
-        if name in one.observed and one.observed[name].shape == one.expected[name].shape
-    )
+    """Return how far a result is off at most; zero where it is of another shape."""
+    seen = [(one, other) for tensor, one, other in results(fault) if tensor == name]
+    wide = [(one.astype(np.float64), other) for one, other in seen]
+    gaps = (np.abs(one - other) for one, other in wide if one.shape == other.shape)
+    return max((float(np.max(gap, initial=0.0)) for gap in gaps), default=0.0)
 
 
 RULE = Rule(

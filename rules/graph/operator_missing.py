@@ -139,6 +139,8 @@ def _by_value(fault: Fault) -> Missing | None:
 def _applied(op: str) -> Hypothesis:
     def hypothesis(observed: Array, sample: Sample) -> Array:
         del sample
+        if observed.dtype == np.bool_ and op != "Not":
+            return observed  # no arithmetic is defined on truth values
         with np.errstate(all="ignore"):
             return np.asarray(UNARY[op](observed))
 
