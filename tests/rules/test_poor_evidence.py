@@ -46,6 +46,7 @@ POORER: dict[str, Callable[[Fault], Fault]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("rule", ours(), ids=lambda rule: rule.slug)
 def test_no_rule_fails_on_its_own_example_with_less_known(
     rule: AnyRule, tmp_path: Path
