@@ -1,6 +1,6 @@
 """How far rounding alone can move a tensor: measured, not assumed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -21,7 +21,15 @@ from analyzer.runtime.region import extract
 from analyzer.runtime.session import Session, open_session
 from analyzer.runtime.value_types import type_of
 
-Step = Callable[[Array], Array]
+Step = Callable[[str, Array], Array]
+"""What moves an operand of a name by one rounding error."""
+
+DECIDING = frozenset(
+    {"Ceil", "Floor", "Round", "Sign", "Mod", "QuantizeLinear", "Range", "OneHot"}
+    | {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Unique", "NonZero"}
+    | {"ArgMax", "ArgMin", "Hardmax", "TopK", "NonMaxSuppression", "If", "Loop", "Scan"}
+)
+"""Operators that jump where what they read moves a little, as from a whole number."""
 
 DRAWS = 3
 """Perturbations tried for each sample; each costs a run, and all of them fall below the
@@ -84,7 +92,9 @@ def noise_floor(  # noqa: PLR0913 - a region, its samples, and how to perturb it
     part = extract(model, tuple(samples[0]), outputs, arrays=samples[0])
     weights = _weights(part, folder)
     rng = np.random.default_rng(seed)
-    step = partial(_step, unit=unit, levels=levels, rng=rng)
+    begin = () if any(map(_decides, part.graph.node)) else tuple(samples[0])
+    smooth = frozenset((*begin, *map(fed_name, begin)))
+    step = partial(_step, unit=unit, levels=levels, rng=rng, smooth=smooth)
     try:
         session = open_session(_with_inputs(part, weights), folder)
         return _floors(session, weights, samples, step, enough)
@@ -103,7 +113,7 @@ def _floors_of_copies(
     try:
         plain = open_session(part, folder)
         copies = [
-            _with_weights(part, {name: step(array) for name, array in weights.items()})
+            _with_weights(part, {n: step(n, array) for n, array in weights.items()})
             for _ in range(DRAWS)
         ]
         moved = [open_session(copy, folder) for copy in copies]
@@ -215,7 +225,8 @@ def _deviations(
     """Yield the deviation of each output, a list for each draw, a session a draw."""
     expected = plain.run(operands)
     for session in moved:
-        observed = session.run({name: step(array) for name, array in operands.items()})
+        fed = {name: step(name, array) for name, array in operands.items()}
+        observed = session.run(fed)
         yield [
             (name, relative_error(value, expected[name]))
             for name, value in observed.items()
@@ -229,11 +240,26 @@ def _largest(deviations: Iterable[tuple[str, float]]) -> dict[str, float]:
     return floors
 
 
+def _decides(node: onnx.NodeProto) -> bool:
+    """Return whether a node's result may jump where what it reads moves a little."""
+    kinds = (one.i for one in node.attribute if one.name == "to")
+    whole = node.op_type == "Cast" and FLOAT_KINDS.isdisjoint(kinds)
+    return whole or node.op_type in DECIDING
+
+
 def _step(
-    array: Array, *, unit: float | None, levels: int, rng: np.random.Generator
+    name: str,
+    array: Array,
+    *,
+    unit: float | None,
+    levels: int,
+    rng: np.random.Generator,
+    smooth: Collection[str],
 ) -> Array:
     """Return an array moved by one rounding error of its dtype, or of an integer grid."""
-    return gridded(array, levels, rng) if levels else perturbed(array, unit, rng)
+    if levels:
+        return gridded(array, levels, rng)
+    return perturbed(array, unit, rng, whole=name in smooth)
 
 
 def gridded(array: Array, levels: int, rng: np.random.Generator) -> Array:
@@ -252,7 +278,9 @@ def gridded(array: Array, levels: int, rng: np.random.Generator) -> Array:
     return moved.reshape(array.shape)
 
 
-def perturbed(array: Array, unit: float | None, rng: np.random.Generator) -> Array:
+def perturbed(
+    array: Array, unit: float | None, rng: np.random.Generator, *, whole: bool = False
+) -> Array:
     """Return an array whose floats are each moved by one rounding error, up or down.
 
     Args:
@@ -262,13 +290,15 @@ def perturbed(array: Array, unit: float | None, rng: np.random.Generator) -> Arr
             Whole numbers of float16 may well be rounded.
         unit: Relative size of the step; None: the machine epsilon of the dtype.
         rng: Draws the signs.
+        whole: Whether whole numbers move as well, since nothing decides by them.
 
     Returns:
         An array of the same shape and dtype.
     """
     if array.dtype not in FLOATS:
         return array
-    if unit is None and array.dtype != np.float16 and is_whole(array):
+    exact = unit is None and not whole and array.dtype != np.float16
+    if exact and is_whole(array):
         return array
     step = float(np.finfo(array.dtype).eps) if unit is None else unit
     signs = rng.integers(0, 2, min(array.size, PERIOD), dtype=np.int8) * 2 - 1

@@ -78,6 +78,18 @@ def test_whole_numbers_stay() -> None:
     assert not np.array_equal(perturbed(shares, None, rng), shares)
 
 
+@pytest.mark.parametrize(("last", "is_moved"), [("Tanh", True), ("Floor", False)])
+def test_whole_inputs_move_where_nothing_decides_by_them(last: str, is_moved: bool) -> None:  # noqa: FBT001 - pytest names it
+    """A variance of pixels cancels as one of any numbers does; a floor of them is exact."""
+    model = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["": 17]>
+        net (float[1,64] x) => (float[1,64] y) {{
+          m = ReduceMean <axes = [1]> (x)  d = Sub(x, m)  y = {last}(d) }}""")
+    pixels = np.arange(1000, 1064, dtype=np.float32).reshape(1, 64)
+    floors = noise_floor(model, HERE, [{"x": pixels}], ["y"])
+
+    assert (floors["y"] > 0) == is_moved
+
+
 def test_signs_repeat_along_a_large_tensor() -> None:
     """A tensor longer than the pattern is perturbed to its end."""
     long = np.full(PERIOD * 2 + 1, 1.5, np.float32)
