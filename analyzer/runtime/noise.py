@@ -259,7 +259,7 @@ def _step(
     """Return an array moved by one rounding error of its dtype, or of an integer grid."""
     if levels:
         return gridded(array, levels, rng)
-    return perturbed(array, unit, rng, whole=name in smooth)
+    return perturbed(array, unit, rng, counts=name in smooth)
 
 
 def gridded(array: Array, levels: int, rng: np.random.Generator) -> Array:
@@ -279,7 +279,7 @@ def gridded(array: Array, levels: int, rng: np.random.Generator) -> Array:
 
 
 def perturbed(
-    array: Array, unit: float | None, rng: np.random.Generator, *, whole: bool = False
+    array: Array, unit: float | None, rng: np.random.Generator, *, counts: bool = False
 ) -> Array:
     """Return an array whose floats are each moved by one rounding error, up or down.
 
@@ -290,14 +290,14 @@ def perturbed(
             Whole numbers of float16 may well be rounded.
         unit: Relative size of the step; None: the machine epsilon of the dtype.
         rng: Draws the signs.
-        whole: Whether whole numbers move as well, since nothing decides by them.
+        counts: Whether whole numbers move as well, since nothing decides by them.
 
     Returns:
         An array of the same shape and dtype.
     """
     if array.dtype not in FLOATS:
         return array
-    exact = unit is None and not whole and array.dtype != np.float16
+    exact = unit is None and not counts and array.dtype != np.float16
     if exact and is_whole(array):
         return array
     step = float(np.finfo(array.dtype).eps) if unit is None else unit
