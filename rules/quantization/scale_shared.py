@@ -83,7 +83,7 @@ def _with_first(integers: Array, scale: Array) -> tuple[Array, Array]:
 
 
 def _coarse(victim: Victim) -> bool:
-    return put_on_grid(victim, 0.0, 255.0)
+    return put_on_grid(victim, 0.0, 2040.0)
 
 
 def uneven(filters: int = 8) -> Layer:
