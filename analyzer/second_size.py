@@ -114,7 +114,7 @@ def size_findings(
 def _counts(finding: Finding, target: Pivot) -> bool:
     """Return whether what one drawn sample shows is a fault.
 
-    No calibration saw its like: of a quantized target it tells wrong sizes, no wrong values.
+    No calibration saw its like: of a quantized target it tells sizes, and no values.
     """
     rounded = any(node.op_type.startswith(QUANTIZING) for node in target.model.graph.node)
     sized = finding.fault_class in OF_SIZES or not rounded
