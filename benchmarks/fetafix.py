@@ -162,13 +162,15 @@ def mended(case: Case, folder: Path, options: tuple[str, ...]) -> Row:
     out = out.with_suffix(".tflite" if target.suffix == ".tflite" else ".onnx")
     report = folder / f"report-{case.number}"
     start = time.perf_counter()
-    subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603
         [sys.executable, ROOT / "cli.py", "repair", source, target, "-o", out, "--force",
          "--no-progress", "--report", report, "--inputs", probes(folder, case.source),
          *options],
         check=False, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     seconds = time.perf_counter() - start
+    if done.returncode > 1:  # neither mended nor left as it is: the command is wrong
+        sys.exit(done.returncode)
     told = json.loads((report / "report.json").read_text(encoding="utf-8"))
     right, wrong = answers(source, images), answers(target, images)
     found = answers(out, images) if out.exists() else wrong
