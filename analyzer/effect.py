@@ -72,12 +72,14 @@ DECIDING = frozenset(
 
 
 def decided_outputs(view: View) -> frozenset[str]:
-    """Return the outputs that depend on an operator that decides.
+    """Return the outputs that depend on an operator that decides by what was rounded.
 
     Args:
         view: The macro graph of the model.
     """
-    deciding = (node for node in view.nodes if _decides(node))
+    deciding = (
+        node for node in view.nodes if _decides(node) and _reads_rounded(node, view)
+    )
     names = (name for node in deciding for name in node.outputs if name)
     return computed_from(view, names) & frozenset(view.outputs)
 
@@ -87,6 +89,29 @@ def _decides(node: Node) -> bool:
     return node.op in DECIDING or (
         node.op == "Cast" and node.attributes.get("to") not in FLOATING
     )
+
+
+EXACT = frozenset(
+    {"Abs", "And", "Cast", "Concat", "Expand", "Flatten", "Gather", "Identity", "Max"}
+    | {"Min", "Neg", "Not", "Or", "Pad", "Relu", "Reshape", "Slice", "Split", "Squeeze"}
+    | {"Tile", "Transpose", "Unsqueeze", "Where", "Xor"}
+)
+"""Operators that give numbers as they came: nothing is rounded in them."""
+
+
+def _reads_rounded(node: Node, view: View) -> bool:
+    """Return whether rounding can change what a node decides by: inputs are exact."""
+    waiting, seen = list(node.inputs), set[str]()
+    while waiting:
+        name = waiting.pop()
+        giver = view.giver.get(name)
+        if giver is None or name in seen:
+            continue
+        seen.add(name)
+        if giver.op not in EXACT and not _decides(giver):
+            return True
+        waiting += giver.inputs
+    return False
 
 
 NARROW = ROUNDING * HALF_UNIT

@@ -108,6 +108,11 @@ def grid_of(node: Node) -> Grid | None:
     limits = np.iinfo(kept.dtype)
     wide = np.asarray(scale, np.float64)
     zeros = np.zeros(wide.shape) if zero is None else np.asarray(zero)
+    if wide.size == 1:  # one of the two may be a scalar, the other a vector of one
+        wide, zeros = wide.reshape(()), zeros.reshape(()) if zeros.size == 1 else zeros
+    if zeros.size not in {1, wide.size}:
+        return None
+    zeros = zeros.reshape(wide.shape) if zeros.size == wide.size else zeros
     axis = node.attributes.get("axis")
     return Grid(
         wide,

@@ -310,9 +310,26 @@ def perturbed(
         blocks = moved[:whole].reshape(-1, PERIOD)
         np.multiply(values[:whole].reshape(-1, PERIOD), factors if whole else 1, out=blocks)
         np.multiply(values[whole:], rest, out=moved[whole:])
+    _leave_fills(values, moved, step)
     if array.dtype == np.float16:
         _leave_subnormals(values, moved, factors)
     return moved.reshape(array.shape)
+
+
+def _leave_fills(values: Array, moved: Array, step: float) -> None:
+    """Leave, in our own copy, the number that masked places hold, as -1e9 for attention.
+
+    It stands there exactly. Its own rounding error is as large as everything beside it, and
+    would move an exponent by one: a Softmax over masked places alone would seem to compute
+    nothing but noise.
+    """
+    for end in {values.min(initial=0.0), values.max(initial=0.0)} - {0.0}:
+        if not np.isfinite(end):
+            continue
+        filled = values == end
+        others = np.abs(values[~filled]).max(initial=0.0)
+        if np.count_nonzero(filled) > 1 and max(others, 1.0) <= step * abs(float(end)):
+            moved[filled] = end
 
 
 def is_whole(array: Array) -> bool:

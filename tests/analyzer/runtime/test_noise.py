@@ -213,3 +213,12 @@ def test_not_a_number_does_not_spoil_the_perturbation() -> None:
     assert moved[0] == -np.inf
     assert np.isnan(moved[1])
     assert moved[2] != 1.0
+
+
+def test_the_number_of_masked_places_stays(rng: np.random.Generator) -> None:
+    """-1e9 has a rounding error of 64, and stands there exactly; what lies beside it moves."""
+    array = np.array([-1e9, 0.3, -1e9, 1.7], np.float32)
+    moved = perturbed(array, None, rng)
+
+    np.testing.assert_array_equal(moved[[0, 2]], array[[0, 2]])
+    assert np.all(moved[[1, 3]] != array[[1, 3]])
