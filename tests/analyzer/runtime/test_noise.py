@@ -216,7 +216,7 @@ def test_not_a_number_does_not_spoil_the_perturbation() -> None:
 
 
 def test_the_number_of_masked_places_stays(rng: np.random.Generator) -> None:
-    """-1e9 has a rounding error of 64, and stands there exactly; what lies beside it moves."""
+    """-1e9 has a rounding error of 64, and stands there exactly; the others move."""
     array = np.array([-1e9, 0.3, -1e9, 1.7], np.float32)
     moved = perturbed(array, None, rng)
 
