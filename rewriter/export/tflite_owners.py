@@ -83,8 +83,11 @@ KINDS = {
 }
 """What a node whose own name was lost can have been made from."""
 
-ADDED = re.compile(r"(_[A-Z]\w*?)?__\d+(:\d+)?$")
-"""What tf2onnx appends to the name of a node that it adds."""
+ADDED = re.compile(r"(_raw_output_|_[A-Z]\w*?)?__\d+(:\d+)?$")
+"""What tf2onnx appends to the name of a node that it adds, or that gives an output."""
+
+BIASED = frozenset({"FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
+"""Operators of the flatbuffer that add a bias, which the pivot may have as an Add."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +147,9 @@ def owners(flatbuffer: Flatbuffer, nodes: Sequence[Node]) -> Owners:
 def _step(walk: _Walk, node: Node) -> None:
     """Learn what stands behind one node and its outputs."""
     host = _fusing(walk, node)
-    operator = None if host is not None else _named(walk, node) or _reader(walk, node)
+    operator = None
+    if host is None:
+        operator = _named(walk, node) or _biased(walk, node) or _reader(walk, node)
     if host is not None:
         walk.fused[node.name] = host
     if operator is not None:
@@ -231,6 +236,26 @@ def _named(walk: _Walk, node: Node) -> FbOperator | None:
         return found
     found = walk.writers.get(ADDED.sub("", node.outputs[0]))
     return found if found is not None and _fits(walk, node, found) else None
+
+
+def _biased(walk: _Walk, node: Node) -> FbOperator | None:
+    """Return the operator whose bias a node adds to what came out of the rest of it."""
+    if node.op != "Add" or node.domain or len(node.constants) != 1:
+        return None
+    index = next((walk.place[one] for one in node.inputs if one in walk.place), NOTHING)
+    known = (one for one in walk.operators.values() if index in map(int, one.outputs))
+    return next((one for one in known if adds_bias(walk.flatbuffer, one, node)), None)
+
+
+def adds_bias(flatbuffer: Flatbuffer, operator: FbOperator, node: Node) -> bool:
+    """Return whether a node of the pivot is the bias of an operator.
+
+    Args:
+        flatbuffer: The tree.
+        operator: The operator behind the node.
+        node: The node.
+    """
+    return node.op == "Add" and kind(flatbuffer, operator) in BIASED
 
 
 def _reader(walk: _Walk, node: Node) -> FbOperator | None:

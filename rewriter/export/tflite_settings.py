@@ -17,7 +17,13 @@ from rewriter.export.tflite_file import (
     value,
 )
 from rewriter.export.tflite_grids import dequantized, set_float, set_rounded
-from rewriter.export.tflite_owners import Owners, composed, inverse, permutation
+from rewriter.export.tflite_owners import (
+    Owners,
+    adds_bias,
+    composed,
+    inverse,
+    permutation,
+)
 from rewriter.export.tflite_padding import WINDOWED, pad
 from rewriter.export.tflite_refusal import refusal
 from rewriter.export.tflite_values import SLOTS, relaid, same_constant
@@ -30,6 +36,9 @@ IMPLIED = frozenset({"kernel_shape", "group", "storage_order", "noop_with_empty_
 
 AXES = frozenset({"axis", "axes", "perm"})
 """Attributes that count axes, from the end where they are negative."""
+
+BIAS = 2
+"""Input slot of a bias."""
 
 Number = int | float | bool
 
@@ -221,7 +230,10 @@ def _set_constants(
             _add_operand(flatbuffer, operator, after, slot)
             continue
         old, new = before.constants[slot], after.constants[slot]
-        if not relay(flatbuffer, operator, (old, new), slot):
+        place, both = slot, (old, new)
+        if adds_bias(flatbuffer, operator, before):
+            place, both = BIAS, (old.reshape(-1), new.reshape(-1))
+        if not relay(flatbuffer, operator, both, place):
             raise refusal(after, f"no constant there is what input {slot} was imported as")
 
 
