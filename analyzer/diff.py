@@ -31,7 +31,7 @@ from analyzer.exchanged import Exchanged, exchange_fault, exchanged, repeated
 from analyzer.explained import explained, explained_alone, has_fault, unexplained
 from analyzer.fidelity import fidelity_findings
 from analyzer.frontends.child.client import kill_children
-from analyzer.harmless import told_harmless
+from analyzer.harmless import fixed_sizes, told_harmless
 from analyzer.lost_outputs import lost_output_faults, told_lost
 from analyzer.naming import coverage_in_file
 from analyzer.narrowed import narrowing_faults
@@ -201,6 +201,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         found += _at_second_sizes(pair, runs, compared, options, explain)
     if options.harmless:
         found += told_harmless(compared, len(pair.cut.samples), explain)
+        found += tuple(fixed_sizes(pair.source, pair.target, pair.inputs))
     feeds = pair.cut.samples, pair.fed
     outputs = judged_outputs(
         pair.run, feeds, pair.cut.inputs, runs, options, compared.faults

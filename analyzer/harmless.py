@@ -1,25 +1,29 @@
 """Differences that change nothing: told where they are asked for, as harmless."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from analyzer.comparison import Compared
+from analyzer.core.report import InputPair
 from analyzer.core.settings import NOT_COMPUTED_WITH
 from analyzer.core.types import (
     Aspect,
     Difference,
     Fault,
+    FaultClass,
     Finding,
     Node,
     Pair,
+    Pivot,
     Region,
     Status,
     TensorPair,
 )
-from analyzer.core.words import UNEXPLAINED
+from analyzer.core.words import INTERFACE_DIFFERS, UNEXPLAINED
 from analyzer.differences import couples
 from analyzer.differences.attributes import compare_attributes
 from analyzer.differences.layout import Layouts
+from analyzer.outside import bare_fault, bare_finding
 
 
 def told_harmless(
@@ -36,6 +40,42 @@ def told_harmless(
     """
     found, _ = explain(harmless(compared, samples))
     return tuple(one for one in found if one.rule != UNEXPLAINED.slug)
+
+
+def fixed_sizes(
+    source: Pivot, target: Pivot, inputs: Sequence[InputPair]
+) -> Iterator[Finding]:
+    """Yield a finding for each input whose open size the target declares fixed.
+
+    Args:
+        source: The source.
+        target: The target.
+        inputs: Which target input takes which source input.
+    """
+    ours = {spec.name: spec.shape for spec in source.inputs}
+    theirs = {spec.name: spec.shape for spec in target.inputs}
+    for pair in inputs:
+        one, other = ours.get(pair.source), theirs.get(pair.target)
+        if one is None or other is None or len(one) != len(other):
+            continue
+        order = pair.permutation or tuple(range(len(one)))
+        for place, axis in enumerate(order):
+            size = other[place]
+            if isinstance(size, int) and not isinstance(one[axis], int):
+                problem = (
+                    f"input {pair.target} takes {size} along axis {place} and no other "
+                    f"size, the source's {pair.source} any"
+                )
+                yield bare_finding(
+                    INTERFACE_DIFFERS.slug,
+                    bare_fault(
+                        FaultClass.INPUT_DIMS,
+                        problem,
+                        guilty=(pair.target,),
+                        status=Status.HARMLESS,
+                        error=0.0,
+                    ),
+                )
 
 
 def harmless(compared: Compared, samples: int) -> Compared:
