@@ -59,23 +59,27 @@ def fixed_sizes(
         if one is None or other is None or len(one) != len(other):
             continue
         order = pair.permutation or tuple(range(len(one)))
-        for place, axis in enumerate(order):
-            size = other[place]
-            if isinstance(size, int) and not isinstance(one[axis], int):
-                problem = (
-                    f"input {pair.target} takes {size} along axis {place} and no other "
-                    f"size, the source's {pair.source} any"
-                )
-                yield bare_finding(
-                    INTERFACE_DIFFERS.slug,
-                    bare_fault(
-                        FaultClass.INPUT_DIMS,
-                        problem,
-                        guilty=(pair.target,),
-                        status=Status.HARMLESS,
-                        error=0.0,
-                    ),
-                )
+        moved = [one[axis] for axis in order]
+        yield from (
+            _fixed(pair, axis, size)
+            for axis, (free, size) in enumerate(zip(moved, other, strict=True))
+            if isinstance(size, int) and not isinstance(free, int)
+        )
+
+
+def _fixed(pair: InputPair, axis: int, size: int) -> Finding:
+    problem = (
+        f"input {pair.target} takes {size} along axis {axis} and no other size, the "
+        f"source's {pair.source} any"
+    )
+    fault = bare_fault(
+        FaultClass.INPUT_DIMS,
+        problem,
+        guilty=(pair.target,),
+        status=Status.HARMLESS,
+        error=0.0,
+    )
+    return bare_finding(INTERFACE_DIFFERS.slug, fault)
 
 
 def harmless(compared: Compared, samples: int) -> Compared:

@@ -45,6 +45,9 @@ LARGEST_WEIGHT = 1 << 24
 """Elements above which a weight stays as it is: an embedding table, of which one sample
 reads few rows, would cost more than it tells."""
 
+ONE_EXPONENT = 1.0
+"""Rounding error from which a number is no logit: it would multiply a share by e."""
+
 PERIOD = 65521
 """Length of the random signs, repeated along a tensor: a prime, so that no axis falls in
 step with it."""
@@ -328,7 +331,9 @@ def _leave_fills(values: Array, moved: Array, step: float) -> None:
             continue
         filled = values == end
         others = np.abs(values[~filled]).max(initial=0.0)
-        if np.count_nonzero(filled) > 1 and max(others, 1.0) <= step * abs(float(end)):
+        if np.count_nonzero(filled) > 1 and max(others, ONE_EXPONENT) <= step * abs(
+            float(end)
+        ):
             moved[filled] = end
 
 

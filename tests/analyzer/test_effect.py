@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from analyzer.core.types import Array, Fault, Status
-from analyzer.effect import lenient, noticed
+from analyzer.effect import decided_outputs, lenient, noticed
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import carried_or_none
 from analyzer.runtime.metrics import relative_error
+from analyzer.view import View
 
 Bench = Callable[..., SimpleNamespace]
 Located = Callable[..., tuple[Fault, ...]]
@@ -101,3 +102,17 @@ def test_quantized_fault_without_a_proven_cause_is_drift(
     (judged,) = lenient((fault,), one.target.model)
 
     assert judged.status is Status.DRIFT
+
+
+@pytest.mark.parametrize(
+    ("text", "decided"),
+    [
+        ("a = Greater(x, x) b = Cast<to = 1>(a) y = Add(b, x)", False),
+        ("s = Mul(x, x) a = Greater(s, x) b = Cast<to = 1>(a) y = Add(b, x)", True),
+    ],
+)
+def test_an_input_is_exact(view: Callable[..., View], text: str, decided: bool) -> None:  # noqa: FBT001
+    """A comparison of inputs flips by no rounding; one of a product may."""
+    graph = f"(float[2] x) => (y) {{ {text} }}"
+
+    assert decided_outputs(view(graph)) == ({"y"} if decided else set())

@@ -35,15 +35,22 @@ def network() -> keras.Model:
     return keras.Model(image, layers.Softmax(name="softmax")(x))
 
 
+def head() -> keras.Model:
+    """Return a network whose last layer gives the output as it is."""
+    inputs = keras.Input((6,))
+    x = layers.Dense(8, activation="relu", name="first")(inputs)
+    return keras.Model(inputs, layers.Dense(5, name="last")(x))
+
+
 def main(folder: Path) -> None:
-    """Save ``net.keras`` and ``net.tflite`` into a folder."""
-    model = network()
-    random = np.random.default_rng(0)
-    for weight in model.weights:
-        weight.assign(random.normal(scale=0.4, size=weight.shape))
-    model.save(folder / "net.keras")
-    converted = tf.lite.TFLiteConverter.from_keras_model(model).convert()
-    (folder / "net.tflite").write_bytes(converted)
+    """Save both networks into a folder, as Keras and as TFLite has them."""
+    for name, model in (("net", network()), ("head", head())):
+        random = np.random.default_rng(0)
+        for weight in model.weights:
+            weight.assign(random.normal(scale=0.4, size=weight.shape))
+        model.save(folder / f"{name}.keras")
+        converted = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+        (folder / f"{name}.tflite").write_bytes(converted)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def names() -> Callable[[Model], list[str]]:
 
 @pytest.fixture(scope="session")
 def keras_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with net.keras and net.tflite, as TensorFlow's own converter makes it."""
+    """A folder with net and head, each .keras and as TensorFlow's converter makes it."""
     folder = tmp_path_factory.mktemp("keras")
     built = subprocess.run(
         [sys.executable, HERE / "build_keras.py", folder], capture_output=True, check=False

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analyzer import pivot
 from analyzer.core.errors import ExportError
 from analyzer.core.graph import nodes
 from analyzer.core.types import Array, Node, Pivot, SetAttribute, SetConstant
+from analyzer.runtime.session import open_session
 from rewriter import surgeon
 from rewriter.export import tflite, tflite_file
 
@@ -47,6 +49,27 @@ def test_weights_start_aligned(target: Pivot, tmp_path: Path) -> None:
 
     assert len(starts) > 3
     assert all(start % 16 == 0 for start in starts)
+
+
+def test_the_layer_that_gives_the_output_is_written(
+    keras_folder: Path, warm: object, tmp_path: Path
+) -> None:
+    """Its product is renamed by the import and its bias an Add: both go back."""
+    assert warm is not None
+    head, out = pivot.load(str(keras_folder / "head.tflite"), trust_code=False), tmp_path
+    *_, product, last = nodes(head.model, head.folder)
+    edits = (
+        SetConstant(product.name, 1, product.constants[1] + np.float32(0.5)),
+        SetConstant(last.name, 1, last.constants[1] + np.float32(1.0)),
+    )
+    edited = surgeon.apply(head.model, head.folder, edits)
+    tflite.write(head, edited, out / "out.tflite")
+    feeds = {head.inputs[0].name: np.ones((1, 6), np.float32)}
+    (expected,) = open_session(edited, head.folder).run(feeds).values()
+    mended = pivot.load(str(out / "out.tflite"), trust_code=False).run_native(feeds)
+
+    assert (product.op, last.op) == ("MatMul", "Add")
+    np.testing.assert_allclose(next(iter(mended.values())), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
