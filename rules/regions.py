@@ -278,15 +278,19 @@ def _unpaired_gap(fault: Fault) -> Gap | None:
 def skipped(fault: Fault) -> tuple[Node, ...]:
     """Return the source nodes that the target's region is right behind, in their order.
 
+    A row that is so together; else, of those that are so each by itself, the first.
+
     Args:
         fault: A fault.
     """
-    return tuple(
-        one.source_node
+    lost = [
+        (one.source_node, one.jointly)
         for one in fault.differences
         if one.aspect is Aspect.OPERATOR and fault.is_cured_by(one)
         if one.source_node is not None and one.target_node is None
-    )
+    ]
+    row = tuple(node for node, jointly in lost if jointly)
+    return row or tuple(node for node, _ in lost[:1])
 
 
 def _skipped_gap(fault: Fault, missing: tuple[Node, ...]) -> Gap | None:
