@@ -32,9 +32,11 @@ from analyzer.explained import explained, explained_alone, has_fault, unexplaine
 from analyzer.fidelity import fidelity_findings
 from analyzer.frontends.child.client import kill_children
 from analyzer.harmless import fixed_sizes, told_harmless
+from analyzer.integer_ends import called_in_file, untold_ends, with_float_ends
 from analyzer.lost_outputs import lost_output_faults, told_lost
 from analyzer.naming import coverage_in_file
 from analyzer.narrowed import narrowing_faults
+from analyzer.matching.ends import output_names
 from analyzer.natively import Natively, natively, refused
 from analyzer.opened import compare_opened
 from analyzer.origins import hidden_behind, is_hidden
@@ -54,7 +56,6 @@ from analyzer.outside import (
 from analyzer.pivot import load
 from analyzer.prepared import Prepared, prepared
 from analyzer.second_size import Asked, at_second_sizes
-from analyzer.severed import Severed
 from analyzer.simplify import simplify
 from analyzer.stated import stated_pairs
 from analyzer.verdict import verdict_of
@@ -126,6 +127,7 @@ def analyse(
         left, right = _loaded((source, target), options, progress)
     if options.simplify:
         left, right = simplify(left), simplify(right)
+    left, right = with_float_ends(left, right)
     return analyse_pivots(
         left, right, options=options, rules=rules, progress=progress, clock=clock
     )
@@ -309,8 +311,8 @@ def _report(  # noqa: PLR0913 - a report says all that was seen
         replace(pair.summary, groups=compared.groups),
         pair.inputs,
         outputs,
-        findings,
-        coverage_in_file(_coverage(compared, pair.cut, runs, broken), *pair.sides),
+        tuple(called_in_file(findings, pair.source.ends, pair.target.ends)),
+        coverage_in_file(_coverage(compared, pair, runs, broken), *pair.sides),
         compared.propagated,
         clock.seconds,
         versions(),
@@ -352,10 +354,13 @@ def _verdict(
 
 
 def _coverage(
-    compared: Compared, cut: Severed, runs: NativeRuns, broken: Sequence[NotCompared]
+    compared: Compared, pair: Prepared, runs: NativeRuns, broken: Sequence[NotCompared]
 ) -> Coverage:
+    cut = pair.cut
     hidden = hidden_behind(cut.source, compared.source, cut.samples, runs.source)
-    missed = (*cut.missed, *hidden, *compared.missed, *broken)
+    names = output_names(pair.source, pair.target)
+    untold = untold_ends(pair.source, pair.target, pair.inputs, names)
+    missed = (*untold, *cut.missed, *hidden, *compared.missed, *broken)
     return coverage(compared.source, compared.target, compared.links, missed)
 
 

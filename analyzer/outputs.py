@@ -1,7 +1,7 @@
 """The verdict's own evidence: the native source's outputs against the native target's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -158,11 +158,18 @@ def output_pairs(
     if not runs.target:
         return ()
     layouts = output_layouts(names, runs.source[0], runs.target[0], inputs)
-    return tuple(
+    pairs = (
         _output_pair(left, right, layouts[left, right], runs, floors, options)
         for left, right in names
         if (left, right) in layouts
     )
+    return tuple(replace(one, step=_step(source, target, one)) for one in pairs)
+
+
+def _step(source: Pivot, target: Pivot, pair: OutputPair) -> float | None:
+    """Return what one step of an output's integers is, of the coarser side."""
+    ends = source.ends.get(pair.source), target.ends.get(pair.target)
+    return max((end.scale for end in ends if end is not None), default=None)
 
 
 def refuse_unknown_outputs(source: Pivot, target: Pivot, options: Options) -> None:

@@ -14,6 +14,7 @@ from analyzer.core.report import OutputPair, Report, Verdict
 from analyzer.core.types import Pivot, Status
 from analyzer.diff import Analysis, analyse_pivots
 from analyzer.explained import installed_rules
+from analyzer.integer_ends import with_float_ends
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.pivot import load
 from analyzer.probes import draw, held_out
@@ -199,7 +200,7 @@ def _loaded(paths: tuple[str, str], run: _Run) -> tuple[Pivot, Pivot]:
     with run.clock("load"), ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(load, path, trust_code=trust) for path in paths]
         left, right = (future.result() for future in futures)
-    return left, right
+    return with_float_ends(left, right)
 
 
 def _asked_further(case: Case) -> Case:

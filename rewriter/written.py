@@ -7,6 +7,7 @@ from pathlib import Path
 
 from analyzer.core.errors import ExportError, PivotfixError, RunError
 from analyzer.core.types import Feeds, Pivot
+from analyzer.integer_ends import as_floats
 from analyzer.judge import NEGLIGIBLE
 from analyzer.pivot import load
 from analyzer.runtime.metrics import relative_error
@@ -35,7 +36,7 @@ def written(
     with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
         path = Path(folder) / f"mended{suffix}"
         export(target, mended.model, path)
-        yield load(str(path), trust_code=trust_code)
+        yield as_floats(load(str(path), trust_code=trust_code), target.ends)
 
 
 def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:
@@ -59,7 +60,7 @@ def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:
     except RunError:  # an improved model may stop where the target stopped before
         return
     try:
-        theirs = load(str(out), trust_code=False).run_native(feeds)
+        theirs = as_floats(load(str(out), trust_code=False), target.ends).run_native(feeds)
     except PivotfixError:  # what was written cannot be proven, so it must not stay
         out.unlink()
         raise

@@ -8,6 +8,7 @@ from typing import Any
 import numpy.typing as npt
 import onnx
 
+from analyzer.core.ends import IntegerEnd
 from analyzer.core.errors import RunError
 
 Array = npt.NDArray[Any]
@@ -41,11 +42,13 @@ class TensorSpec:
         name: Tensor name in the pivot.
         dtype: NumPy dtype name (``float32``, ``int64``, …), ``string``, or ``unknown``.
         shape: A fixed size, a symbol or None for each axis; None: the rank is unknown.
+        reach: Smallest and largest number that is drawn for it; None: of any size.
     """
 
     name: str
     dtype: str
     shape: tuple[int | str | None, ...] | None
+    reach: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Pivot:
         notes: What the importer wants said about this pivot, in sentences.
         refusal: Why ONNX Runtime does not load what an importer made; None where it does.
             The model itself may be sound, and runs natively.
+        ends: Inputs and outputs that are taken for floats and are integers in the file.
     """
 
     model: onnx.ModelProto
@@ -88,6 +92,7 @@ class Pivot:
     run_native: Callable[[Feeds], Feeds]
     notes: tuple[str, ...] = ()
     refusal: RunError | None = None
+    ends: Mapping[str, IntegerEnd] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

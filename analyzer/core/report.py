@@ -81,6 +81,8 @@ class OutputPair:
         noise_floor: Relative error that rounding alone can make here.
         within: Whether the relative error is below the floor or the user's tolerance.
         label_disagreement: Share of samples whose arg-max differs; None: it says nothing.
+        step: What one step of the integers is, in the output's unit, where a file gives
+            integers that were compared as floats; None: both give floats.
     """
 
     source: str
@@ -91,6 +93,7 @@ class OutputPair:
     noise_floor: float
     within: bool
     label_disagreement: float | None
+    step: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 from analyzer.core.report import InputPair
 from analyzer.core.types import Array, Feeds, Permutation, Pivot, TensorSpec
 from analyzer.matching.layouts import Layout, layouts
+from analyzer.matching.reach import input_reach
 
 FLOATS = frozenset({"float16", "float32", "float64"})
 
@@ -142,14 +143,39 @@ def sizes_fit(one: Sequence[int | str | None], other: Sequence[int | str | None]
 
 
 def narrowed(source: Pivot, target: Pivot, inputs: Sequence[InputPair]) -> Pivot:
-    """Return the source with those open sizes fixed that the target fixes.
+    """Return the source with those open sizes fixed that the target fixes, and its reach.
 
-    A conversion with a fixed batch runs on no other; the source does.
+    A conversion with a fixed batch runs on no other; the source does. A quantized one holds
+    a range of numbers alone; beyond it only that it saturates would be measured.
+
+    Args:
+        source: The source.
+        target: The target.
+        inputs: Which target input takes which source input.
     """
     wanted = {spec.name: spec.shape for spec in target.inputs}
     by_source = {pair.source: pair for pair in inputs}
-    specs = (_narrowed(one, by_source.get(one.name), wanted) for one in source.inputs)
+    specs = (
+        replace(
+            _narrowed(one, by_source.get(one.name), wanted),
+            reach=_reach((source, one), (target, by_source.get(one.name))),
+        )
+        for one in source.inputs
+    )
     return replace(source, inputs=tuple(specs))
+
+
+def _reach(
+    ours: tuple[Pivot, TensorSpec], theirs: tuple[Pivot, InputPair | None]
+) -> tuple[float, float] | None:
+    """Return the range of numbers that both models hold at an input."""
+    (source, spec), (target, pair) = ours, theirs
+    if spec.dtype not in FLOATS or pair is None:
+        return None
+    both = input_reach(source, spec.name), input_reach(target, pair.target)
+    ends = [one for one in both if one is not None]
+    low, high = (max((e[0] for e in ends), default=0), min((e[1] for e in ends), default=0))
+    return (low, high) if low < high else None
 
 
 def _narrowed(

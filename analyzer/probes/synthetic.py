@@ -21,6 +21,10 @@ ZERO_SHARE = 0.125
 PLAIN_SPAN = 20
 """Integers of no known meaning are drawn up to this magnitude, negative ones included."""
 
+CREST = 3.0
+"""Times its root mean square that a signal peaks at where its range was calibrated: normal
+noise does so in a few hundred values, and pictures do."""
+
 BYTES = {"uint8": (0, 255), "int8": (-128, 127)}
 """Bytes are pixels or quantized values, and use their whole range."""
 
@@ -149,7 +153,18 @@ def _value(
     if use.use is Use.PIXELS:
         return _pixels(rng, shape, use.size, sample).astype(dtype)
     drawn = FLOAT_KINDS[sample % len(FLOAT_KINDS)](rng, shape)
-    return (np.abs(drawn) if use.use is Use.POSITIVE else drawn).astype(dtype)
+    held = np.abs(drawn) if use.use is Use.POSITIVE else drawn
+    return (held if spec.reach is None else _reaching(held, *spec.reach)).astype(dtype)
+
+
+def _reaching(drawn: Array, low: float, high: float) -> Array:
+    """Return values as large as a range allows, zeros and duplicates where they were."""
+    held = drawn if low < 0 else np.abs(drawn)
+    least, most = float(held.min(initial=0.0)), float(held.max(initial=0.0))
+    root = float(np.sqrt(np.mean(np.square(held)))) if held.size else 0.0
+    factors = ([high / most] if most > 0 else []) + ([low / least] if least < 0 else [])
+    factors += [max(high, -low) / (CREST * root)] if root > 0 else []
+    return np.clip(held * min(factors, default=1.0), low, high)
 
 
 def drawn_dtype(spec: TensorSpec) -> np.dtype[np.generic]:

@@ -120,6 +120,7 @@ def _output(pair: OutputPair) -> dict[str, object]:
         "noise_floor": pair.noise_floor,
         "within": pair.within,
         "label_disagreement": pair.label_disagreement,
+        "step": pair.step,
     }
 
 

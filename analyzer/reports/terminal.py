@@ -1,5 +1,6 @@
 """The report on a screen: the verdict, what broke and where, and what was compared."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
@@ -249,8 +250,16 @@ def _output(pair: OutputPair) -> str:
     said = "" if labels is None else f", labels differ on {share(labels)} of the samples"
     return (
         f"{name}: relative error {over_floor(pair.relative_error, pair.noise_floor)}"
-        f", {verdict} tolerance{said}"
+        f"{_steps(pair)}, {verdict} tolerance{said}"
     )
+
+
+def _steps(pair: OutputPair) -> str:
+    """Return an error in the output's own unit and in steps of its integers."""
+    if not pair.step or not math.isfinite(pair.max_abs_error):
+        return ""
+    steps = pair.max_abs_error / pair.step
+    return f", {short(pair.max_abs_error)} in all: {steps:.1f} steps of its integers"
 
 
 def _coverage(coverage: Coverage) -> str:

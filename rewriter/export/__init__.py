@@ -1,12 +1,14 @@
 """A repaired pivot back in the user's own format, one module per format."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Pivot
+from analyzer.integer_ends import with_integers
 from rewriter.export import onnx_file, tflite
 from rewriter.export.beside import replacing
 
@@ -28,6 +30,7 @@ def export(target: Pivot, model: onnx.ModelProto, out: Path) -> None:
     Raises:
         ExportError: The format cannot say the repair, or the disk refuses.
     """
+    target, model = _as_in_file(target, model)
     if target.framework == "onnx":
         onnx_file.write(target.path, model, out)
     elif out.suffix.lower() == OWN_FORMAT.get(target.framework):
@@ -47,7 +50,7 @@ def refusal(target: Pivot, model: onnx.ModelProto, suffix: str) -> str:
     if target.framework != "tflite" or suffix != OWN_FORMAT["tflite"]:
         return ""
     try:
-        tflite.mended(target, model)
+        tflite.mended(*_as_in_file(target, model))
     except ExportError as surprise:
         return surprise.problem
     return ""
@@ -64,9 +67,18 @@ def copy(target: Pivot, out: Path) -> None:
         ExportError: The disk refuses, or a side file would be replaced.
     """
     if out.suffix.lower() != OWN_FORMAT.get(target.framework):
-        onnx_file.write_whole(target.model, target.folder, out)
+        own, _ = _as_in_file(target, target.model)
+        onnx_file.write_whole(own.model, own.folder, out)
         return
     if target.framework == "onnx":
         onnx_file.copy_sides(target.path, target.model, out)
     with target.path.open("rb") as content, replacing(out) as file:
         shutil.copyfileobj(content, file, onnx_file.CHUNK)
+
+
+def _as_in_file(target: Pivot, model: onnx.ModelProto) -> tuple[Pivot, onnx.ModelProto]:
+    """Return a target and its repaired model with the integer ends that the file has."""
+    if not target.ends:
+        return target, model
+    own = with_integers(target.model, target.ends)
+    return replace(target, model=own, ends={}), with_integers(model, target.ends)

@@ -10,9 +10,9 @@ from dataclasses import replace
 from analyzer.core.grids import READER, WRITER
 from analyzer.core.types import Node
 from rewriter.export.tflite_file import FbOperator, Flatbuffer
-from rewriter.export.tflite_owners import Owners
+from rewriter.export.tflite_owners import Owners, adds_bias
 from rewriter.export.tflite_refusal import refusal
-from rewriter.export.tflite_settings import relay
+from rewriter.export.tflite_settings import BIAS, relay
 from rewriter.export.tflite_values import same_constant
 
 LAYING_OUT = frozenset({"Transpose", "Reshape", "Identity", "Relu", "Clip"})
@@ -79,5 +79,6 @@ def _settle(flatbuffer: Flatbuffer, operator: FbOperator, was: Node, node: Node)
         both = was.constants.get(slot), node.constants.get(slot)
         if both[0] is None or both[1] is None:
             raise refusal(node, f"its input {slot} is a constant on one side only")
-        if not relay(flatbuffer, operator, (both[0], both[1]), slot):
+        place = BIAS if adds_bias(flatbuffer, operator, was) else slot
+        if not relay(flatbuffer, operator, (both[0], both[1]), place):
             raise refusal(node, "its kernel runs on integers, and has no more of them")
