@@ -34,9 +34,9 @@ from analyzer.frontends.child.client import kill_children
 from analyzer.harmless import fixed_sizes, told_harmless
 from analyzer.integer_ends import called_in_file, untold_ends, with_float_ends
 from analyzer.lost_outputs import lost_output_faults, told_lost
+from analyzer.matching.ends import output_names
 from analyzer.naming import coverage_in_file
 from analyzer.narrowed import narrowing_faults
-from analyzer.matching.ends import output_names
 from analyzer.natively import Natively, natively, refused
 from analyzer.opened import compare_opened
 from analyzer.origins import hidden_behind, is_hidden

@@ -9,23 +9,19 @@ from dataclasses import replace
 
 from analyzer.causes import excerpt
 from analyzer.core.errors import RunError
-from analyzer.core.grids import grid_of
 from analyzer.core.types import Array, Aspect, Difference, Fault, Node, Sample
 from analyzer.differences.operators import bounds
+from analyzer.matching.rectified import lowest
 from analyzer.runtime.metrics import spared_error
 from analyzer.runtime.region import region_error, run_region
 from analyzer.sides import Side
 from analyzer.view import View
-from analyzer.view.absorb import SAME_VALUES_OPS
 
 LAYOUT_FREE = frozenset(
     {"Relu", "Clip", "LeakyRelu", "Elu", "Selu", "Sigmoid", "Tanh", "HardSigmoid"}
     | {"HardSwish", "Softplus", "Gelu", "Mish", "Swish", "Abs", "Neg", "Exp", "Sqrt"}
 )
 """Operators on one tensor that do not ask which axis is which."""
-
-GRID_OPS = SAME_VALUES_OPS | {"QuantizeLinear", "DequantizeLinear"}
-"""What stands between a grid and who reads its values."""
 
 
 def lost_activations(fault: Fault, source: Side, target: Side) -> Iterator[Difference]:
@@ -97,11 +93,5 @@ def _is_limited(name: str, node: Node, view: View) -> bool:
 
     A quantizer merges a rectifier into the ends of the grid behind it.
     """
-    limits = bounds(node)
-    giver = view.giver.get(name)
-    while giver is not None and giver.op in GRID_OPS:
-        grid = grid_of(giver)
-        if limits is not None and grid is not None and grid.is_per_tensor:
-            return grid.ends[0] >= limits[0]
-        giver = view.giver.get(giver.inputs[0])
-    return False
+    limits, least = bounds(node), lowest(view, name)
+    return limits is not None and least is not None and least >= limits[0]

@@ -1,4 +1,4 @@
-"""Inputs and outputs that are integers in the user's file, and the floats they stand for."""
+"""Inputs and outputs that are integers in a file, and the floats they stand for."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,8 @@ class IntegerEnd:
         """
         limits = np.iinfo(self.dtype)
         steps = np.rint(floats.astype(np.float32) / np.float32(self.scale)) + self.zero
-        return np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        held = np.clip(steps, limits.min, limits.max)
+        return np.asarray(held, np.dtype(self.dtype))
 
     def floats(self, integers: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return what integers stand for, float32 of the same shape.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from analyzer.core.types import Node
 from analyzer.matching.operators import OperatorPair
+from analyzer.matching.rectified import behind_rectifier
 from analyzer.view import Operator, View
 from analyzer.view.absorb import PAD_OPS
 
@@ -42,7 +43,8 @@ def proposals(
             continue
         options = tuple(reversed(_before_pads(source, one)))
         for name in _ends(target, other):
-            yield Proposal(name, options, both)
+            rectified = behind_rectifier(source, one, target, name)
+            yield Proposal(name, (*rectified, *options), both)
 
 
 def operands(

@@ -8,7 +8,7 @@ import onnx
 
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Pivot
-from analyzer.integer_ends import with_integers
+from analyzer.quantized_ends import with_integers
 from rewriter.export import onnx_file, tflite
 from rewriter.export.beside import replacing
 

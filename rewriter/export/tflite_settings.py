@@ -253,7 +253,8 @@ def relay(
     slots = range(len(operator.inputs)) if usual is None else (usual,)
     for place in slots:
         reader, place_there, own = _source(flatbuffer, operator, place)
-        if own is None or dequantized(flatbuffer, int(reader.inputs[place_there])) is not None:
+        index = NOTHING if own is None else int(reader.inputs[place_there])
+        if own is None or dequantized(flatbuffer, index) is not None:
             continue  # integers of a grid are none of the pivot's floats, not even zeros
         floats = relaid(own.astype(values[0].dtype), *values, name)
         if floats is None:
