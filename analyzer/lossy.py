@@ -1,8 +1,10 @@
 """What is wrong with a region in which integers stand for floats, beside their rounding."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from analyzer.core.types import Fault, Status
+from analyzer.core.grids import GridFault
+from analyzer.core.types import Difference, Fault, Status
 from analyzer.judge import is_quantized
 from analyzer.runtime.metrics import spared_error
 from analyzer.sides import Side
@@ -32,6 +34,26 @@ def with_spared(fault: Fault, target: Side) -> Fault:
     return replace(fault, recorded=spared)
 
 
+MISREAD_LEAVES = 0.1
+"""Share of a region's error that stays, at most, where a tensor was read by another grid
+than it was written with: no calibration makes the two disagree, and what is left is what
+inputs beyond it saturate."""
+
+
+def _with_saturation(fault: Fault, found: Sequence[Difference]) -> Fault:
+    """Return a fault whose floor holds what saturates where a misread grid is set right."""
+    cures = [
+        one.cure
+        for one in found
+        if one.grid is not None
+        and one.grid.fault is GridFault.MISREAD
+        and one.cure is not None
+        and one.cure <= MISREAD_LEAVES * fault.local_error
+    ]
+    least = min(cures, default=0.0)
+    return replace(fault, noise_floor=max(fault.noise_floor, least))
+
+
 def with_lossy_causes(fault: Fault, source: Side, target: Side, *, drawn: bool) -> Fault:
     """Return a fault with what is wrong with a quantized region: grids, lost nodes."""
     if not is_quantized(target.view, fault.target.outputs, fault.target.inputs):
@@ -39,6 +61,7 @@ def with_lossy_causes(fault: Fault, source: Side, target: Side, *, drawn: bool) 
     from analyzer.grids import grid_causes  # most models have none
 
     found = grid_causes(fault, target, drawn=drawn)
+    fault = _with_saturation(fault, found)
     rest = fault.differences
     if any(map(fault.is_cured_by, found)):  # what cures without them needs no weight
         joint = {id(one) for one in rest if one.jointly}

@@ -44,7 +44,7 @@ def proposals(
         options = tuple(reversed(_before_pads(source, one)))
         for name in _ends(target, other):
             rectified = behind_rectifier(source, one, target, name)
-            yield Proposal(name, (*rectified, *options), both)
+            yield Proposal(name, rectified or options, both)
 
 
 def operands(

@@ -33,24 +33,51 @@ def calibration() -> Iterator[list[np.ndarray]]:
     yield from ([one] for one in images(64, seed=1))
 
 
+def head() -> keras.Model:
+    """Return one dense layer with a bias as large as its products."""
+    keras.utils.set_random_seed(1)
+    features = keras.Input((SIZE,))
+    wide = keras.initializers.RandomNormal(stddev=1.0)
+    return keras.Model(features, keras.layers.Dense(8, bias_initializer=wide)(features))
+
+
+def features(count: int, seed: int) -> np.ndarray:
+    """Return noise, shape [count, 1, 12]."""
+    drawn = np.random.default_rng(seed).normal(size=(count, 1, SIZE))
+    return drawn.astype(np.float32)
+
+
+def rows() -> Iterator[list[np.ndarray]]:
+    """Yield what the dense layer is calibrated on."""
+    yield from ([one] for one in features(64, seed=1))
+
+
 def converted(model: keras.Model, kind: str) -> bytes:
-    """Return a flatbuffer: ``float``, ``dynamic``, ``half`` or ``full``."""
+    """Return a flatbuffer: ``float``, ``dynamic``, ``half``, ``full`` or ``integers``."""
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if kind != "float":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == "half":
         converter.target_spec.supported_types = [tf.float16]
-    if kind == "full":
-        converter.representative_dataset = calibration
+    if kind in {"full", "integers"}:
+        small = len(model.input_shape) == 2
+        converter.representative_dataset = rows if small else calibration
+    if kind == "integers":
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
     return converter.convert()
 
 
 def build(folder: Path) -> None:
     """Save the network in every precision, and inputs for it."""
     model = network()
-    for kind in ("float", "dynamic", "half", "full"):
+    for kind in ("float", "dynamic", "half", "full", "integers"):
         (folder / f"{kind}.tflite").write_bytes(converted(model, kind))
     np.savez(folder / "probes.npz", arr_0=images(6, seed=2)[:, 0])
+    dense = head()
+    for kind in ("float", "integers"):
+        (folder / f"head-{kind}.tflite").write_bytes(converted(dense, kind))
+    np.savez(folder / "head-probes.npz", arr_0=features(6, seed=2)[:, 0])
 
 
 if __name__ == "__main__":

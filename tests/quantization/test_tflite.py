@@ -12,13 +12,16 @@ from analyzer.core.options import Options
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Status
 from analyzer.frontends.child.client import WarmChildren, warm_children
-from rewriter.export.tflite_file import Flatbuffer, packed, read
+from rewriter.export.tflite_file import FbTensor, Flatbuffer, packed, read
 from rewriter.repair import repair
 from rules.discovery import ours
 
 BUILDER = Path(__file__).with_name("build_tflite.py")
 EXACT = 2e-5
 """Relative error that a sum in another order leaves."""
+BIASED = 3
+"""Inputs of an operator with a bias."""
+
 NEAR = 0.1
 """Relative error that int8 may leave."""
 
@@ -65,6 +68,23 @@ def narrow_range(file: Flatbuffer) -> None:
     tensor.quantization.scale = tensor.quantization.scale * np.float32(0.25)
 
 
+def lost_bias(file: Flatbuffer) -> None:
+    """Store zeros for the second convolution's bias, or the only layer's."""
+    operators = [one for one in file.graph.operators if len(one.inputs) == BIASED]
+    operator = operators[min(1, len(operators) - 1)]
+    tensor = file.graph.tensors[int(operator.inputs[2])]
+    size = len(file.model.buffers[tensor.buffer].data)
+    file.model.buffers[tensor.buffer].data = np.zeros(size, np.uint8)
+
+
+def wrong_channel(file: Flatbuffer) -> None:
+    """Store zeros for one channel of the second convolution's weight."""
+    tensor = file.graph.tensors[int(_convolution(file).inputs[1])]
+    octets = np.array(file.model.buffers[tensor.buffer].data, np.uint8)
+    octets.reshape(tensor.shape)[3] = 0
+    file.model.buffers[tensor.buffer].data = octets
+
+
 def _convolution(file: Flatbuffer) -> object:
     quantize_first = len(file.graph.operators[0].inputs) == 1
     return file.graph.operators[2 if quantize_first else 1]
@@ -89,7 +109,45 @@ def test_wrong_grid_is_mended_in_place(
     assert report.outputs[0].relative_error < NEAR
 
 
-@pytest.mark.parametrize("kind", ["dynamic", "half", "full"])
+@pytest.mark.parametrize(
+    ("model", "spoil", "rule"),
+    [
+        ("", lost_bias, "quantized-weight"),
+        ("", wrong_channel, "quantized-weight"),
+        ("", weight_scale, "quantization-scale"),
+        ("", narrow_range, "calibration-clips"),
+        ("head-", lost_bias, "quantized-weight"),
+    ],
+)
+def test_file_with_integer_ends_is_mended_in_place(
+    folder: Path, warm: WarmChildren, model: str, spoil: object, rule: str
+) -> None:
+    """What is wrong is named, and the file's own integers stand for the right floats."""
+    assert warm is not None
+    assert callable(spoil)
+    file = read(folder / f"{model}integers.tflite")
+    spoil(file)
+    (folder / "spoilt.tflite").write_bytes(packed(file))
+    report = repair(
+        str(folder / f"{model}float.tflite"), str(folder / "spoilt.tflite"),
+        folder / "mended.tflite", options=Options(inputs=folder / f"{model}probes.npz"),
+        rules=ours(), force=True,
+    )  # fmt: skip
+    kinds = {int(t.type) for t in _ends(read(folder / "mended.tflite"))}
+
+    assert (report.findings[0].rule, report.findings[0].status) == (rule, Status.FAULT)
+    assert report.verdict is Verdict.REPAIRED
+    assert report.outputs[0].step is not None
+    assert report.outputs[0].relative_error < NEAR
+    assert kinds == {int(file.schema.TensorType.INT8)}
+
+
+def _ends(file: Flatbuffer) -> list[FbTensor]:
+    graph = file.graph
+    return [graph.tensors[int(index)] for index in (*graph.inputs, *graph.outputs)]
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "half", "full", "integers"])
 def test_deliberate_quantization_is_left_alone(
     folder: Path, mended: Callable[..., Report], kind: str
 ) -> None:
