@@ -7,6 +7,7 @@ native runtime is fed and read likewise. `with_integers` takes both off again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,7 +59,7 @@ def as_floats(pivot: Pivot, names: Iterable[str]) -> Pivot:
         names: The inputs and outputs meant; those of no known grid stay as they are.
     """
     wanted = set(names) & {**_bytes(pivot.inputs), **_bytes(pivot.outputs)}.keys()
-    ends = {name: end for name, end in _told(pivot, wanted) if name in wanted}
+    ends = dict(_told(pivot, wanted)) if wanted else {}  # most models have no such end
     if not ends:
         return pivot
     model = with_floats(pivot.model, ends)
@@ -101,14 +102,13 @@ def _typed(specs: Sequence[TensorSpec], ends: Grids) -> tuple[TensorSpec, ...]:
     )
 
 
-def _told(pivot: Pivot, wanted: Iterable[str]) -> Iterator[tuple[str, IntegerEnd]]:
+def _told(pivot: Pivot, wanted: AbstractSet[str]) -> Iterator[tuple[str, IntegerEnd]]:
     """Yield the ends whose grid stands beside them, of whatever operator it is part of."""
     model = opened(pivot.model).model
     own = nodes(model, pivot.folder)
-    named = set(wanted)
-    shared = named & {name for proto in pivot.model.graph.node for name in captured(proto)}
+    inner = {name for proto in pivot.model.graph.node for name in captured(proto)}
     for spec in (*pivot.inputs, *pivot.outputs):
-        if spec.name not in named - shared:
+        if spec.name not in wanted - inner:
             continue
         is_input = any(spec is one for one in pivot.inputs)
         beside = _readers(spec.name, own) if is_input else _writers(spec.name, own)
