@@ -113,7 +113,7 @@ def test_wrong_grid_is_mended_in_place(
     ("model", "spoil", "rule"),
     [
         ("", lost_bias, "quantized-weight"),
-        ("", wrong_channel, "quantized-weight"),
+        ("", wrong_channel, "weight-differs"),
         ("", weight_scale, "quantization-scale"),
         ("", narrow_range, "calibration-clips"),
         ("head-", lost_bias, "quantized-weight"),
