@@ -1,9 +1,12 @@
 """Every tensor of a model as one run computes it."""
 
+from pathlib import Path
+
 import onnx
+from onnx import TensorProto
 
 from analyzer.core.types import Array, Feeds
-from analyzer.runtime.session import Session
+from analyzer.runtime.session import Session, open_session
 from analyzer.runtime.spill import Spilled
 
 
@@ -36,6 +39,34 @@ def computed(graph: onnx.GraphProto) -> tuple[str, ...]:
         for name in node.output
         if name
     )
+
+
+TENSOR = "tensor(", ")"
+"""What stands around an element type where ONNX Runtime tells the type of a tensor."""
+
+
+def given_types(model: onnx.ModelProto, folder: Path) -> dict[str, int]:
+    """Return the element type that the runtime gives each computed tensor.
+
+    It knows operators that ONNX's own inference does not, and reads no declared type.
+
+    Args:
+        model: A proto; what it declares of its tensors counts for nothing.
+        folder: The folder its external locations are relative to.
+
+    Returns:
+        ``TensorProto`` element type by tensor name; sequences are left out.
+
+    Raises:
+        RunError: The runtime does not load the model for another reason.
+    """
+    kinds = open_session(instrument(model), folder).output_kinds
+    start, end = TENSOR
+    return {
+        name: TensorProto.DataType.Value(kind[len(start) : -len(end)].upper())
+        for name, kind in kinds.items()
+        if kind.startswith(start)
+    }
 
 
 def dump(session: Session | Spilled, feeds: Feeds) -> dict[str, Array]:

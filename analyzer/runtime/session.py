@@ -62,7 +62,9 @@ class Session:
         shared: The runtime's values of weights that are mapped once for all sessions.
     """
 
-    __slots__ = ("_model", "_native", "_shared", "input_names", "output_names")
+    __slots__ = (
+        "_model", "_native", "_shared", "input_names", "output_kinds", "output_names",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -74,8 +76,11 @@ class Session:
         self._model = model
         self._shared = shared  # the runtime reads them as long as it lives
         self.input_names: tuple[str, ...] = tuple(item.name for item in native.get_inputs())
+        self.output_kinds: Mapping[str, str] = {
+            item.name: item.type for item in native.get_outputs()
+        }
         self.output_names: tuple[str, ...] = tuple(
-            item.name for item in native.get_outputs() if _fetchable(item.type)
+            name for name, kind in self.output_kinds.items() if _fetchable(kind)
         )
 
     def run(self, feeds: Feeds, outputs: Sequence[str] | None = None) -> dict[str, Array]:

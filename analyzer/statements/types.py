@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import onnx
 
+from analyzer.core.errors import RunError
 from analyzer.core.inference import inferred
 from analyzer.core.tensors import dtype_name
 from analyzer.core.types import Restate, Statement
 from analyzer.frontends.imported import specs
+from analyzer.runtime.dump import given_types
 from analyzer.statements.scene import Contradiction, Scene, first_outputs, told
 
 
@@ -40,18 +42,27 @@ def types(scene: Scene) -> Iterator[Contradiction]:
         value.ClearField("type")
     implied = inferred(bare)
     found_types = (*implied.value_info, *implied.output)
-    known = {one.name: one.type.tensor_type for one in found_types}
-    for value in (*scene.graph.output, *scene.graph.value_info):
+    known = {one.name: one.type.tensor_type.elem_type for one in found_types}
+    declared = (*scene.graph.output, *scene.graph.value_info)
+    if not all(known.get(value.name) for value in declared):
+        known |= _taken(scene)
+    for value in declared:
         stated, found = value.type.tensor_type, known.get(value.name)
-        if found is None or 0 in {found.elem_type, stated.elem_type}:
-            continue
-        if found.elem_type == stated.elem_type:
+        if not found or stated.elem_type in {0, found}:
             continue
         shape = specs([onnx.ValueInfoProto(name="", type=value.type)])[0].shape
         giver = [node for node in scene.graph.node if value.name in node.output]
         yield Contradiction(
-            Restate(Statement.TYPE, value.name, dtype_name(found.elem_type), shape),
+            Restate(Statement.TYPE, value.name, dtype_name(found), shape),
             f"{value.name} is declared {dtype_name(stated.elem_type)}, and {told(giver)} "
-            f"gives {dtype_name(found.elem_type)}",
+            f"gives {dtype_name(found)}",
             (value.name,),
         )
+
+
+def _taken(scene: Scene) -> dict[str, int]:
+    """Return the types the runtime gives; none where it refuses more than what is said."""
+    try:
+        return given_types(scene.model, scene.target.folder)
+    except RunError:
+        return {}

@@ -170,6 +170,22 @@ def test_contradiction_is_named_by_node_and_mended(
     assert diff(told.source, str(out), rules=ours()).verdict is Verdict.EQUIVALENT
 
 
+def test_wrong_type_behind_an_operator_of_a_runtime_is_stated_right(tmp_path: Path) -> None:
+    """What ONNX's inference does not know, ONNX Runtime's does: a fused operator gives."""
+
+    def fuse(model: onnx.ModelProto) -> None:
+        _retype_output(model)
+        model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+        model.graph.node[1].op_type = "Gelu"
+        model.graph.node[1].domain = "com.microsoft"
+
+    told = pair(tmp_path, fuse)
+    first = compared(told).findings[0]
+
+    assert first.rule == "declaration-wrong"
+    assert "declared int64, and Squeeze n3 gives float32" in first.message
+
+
 def test_contradiction_and_a_fault_are_both_mended(tmp_path: Path) -> None:
     """Read as meant, the rest of the file is compared as any other."""
 
