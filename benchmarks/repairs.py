@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import onnx
-from broken import Broken, Discarded, broken, write_inputs
+from broken import SHOWN, Broken, Discarded, broken, write_inputs
+from eight_bits import on_right_grids
 from judge import HEALTHY, LEAST_EFFECT, Array, Outputs, Refused, deviation, deviations, run
 from kinds import right_classes
 from pairs import HealthyPair
@@ -27,7 +29,8 @@ UNSEEN_SEED = 5
 
 TIMES_FLOOR = 2.0
 """How far above the healthy pair's own deviation a repaired one may stand: a mended node
-may round in another order."""
+may round in another order. Where a fault put in a grid of integers, the healthy model on
+right grids deviates too, and a repair reaches no less."""
 
 WORSE = 1.01
 """A deviation beyond this factor of what it was is worse: less is other rounding."""
@@ -138,9 +141,20 @@ def outcome(made: Broken, out: Path) -> Row:
         return base | {"outcome": "unrepaired"}
     result = run(out, unseen(source), UNSEEN)
     after = deviation(expected, result)
-    floor = max(LEAST_EFFECT, TIMES_FLOOR * healthy)
+    least = max(healthy, grids_leave(made, expected))
+    floor = max(LEAST_EFFECT, TIMES_FLOOR * least)
     return base | {"after": after, "outcome": _judged(
         expected, broken_outputs, result, floor)}  # fmt: skip
+
+
+def grids_leave(made: Broken, expected: Outputs | Refused) -> float:
+    """Return by how much right grids in place of wrong ones deviate; 0 without any."""
+    source = SOURCES[made.pair.source]
+    model = on_right_grids(onnx.load(made.pair.right), made.model, probes(source), SHOWN)
+    if model is None:
+        return 0.0
+    left = deviation(expected, run(model, unseen(source), UNSEEN))
+    return left if np.isfinite(left) else 0.0
 
 
 def _judged(
