@@ -1,6 +1,6 @@
 """Does a fault reach anybody? What no reader notices is latent, or a matter of spelling."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -250,17 +250,20 @@ def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...
     A converter that quantizes moves and merges operators (a ReLU into the grid's lower end,
     a bias behind the integer product), so that tensors of both sides resemble each other
     without being the same; only a setting or a weight that cures its region, and that no
-    eight-bit grid explains, is a fault there.
+    eight-bit grid explains, is a fault there. A grid explains a weight beside a quantizer:
+    floats that stand on one where nothing is quantized were rounded by something else.
 
     Args:
         faults: Root faults.
         model: The target's proto.
     """
-    if not any(node.op_type.startswith(QUANTIZING) for node in model.graph.node):
+    quantizing = [n for n in model.graph.node if n.op_type.startswith(QUANTIZING)]
+    if not quantizing:
         return tuple(faults)
+    touched = {name for node in quantizing for name in (*node.input, *node.output)}
     return tuple(
         fault
-        if _is_proven(fault) or _is_exchanged(fault)
+        if _is_proven(fault, touched) or _is_exchanged(fault)
         else replace(fault, status=Status.DRIFT)
         for fault in faults
     )
@@ -275,11 +278,20 @@ def _is_exchanged(fault: Fault) -> bool:
     return any(op not in INTRODUCED and not op.startswith(QUANTIZING) for op in strange)
 
 
-def _is_proven(fault: Fault) -> bool:
+def _is_proven(fault: Fault, touched: Collection[str]) -> bool:
+    """Return whether a fault has a cause that is no quantizer's doing.
+
+    Args:
+        fault: A root fault.
+        touched: What the target's quantizing operators read and give.
+    """
+    part = fault.target
+    ends = {*part.inputs, *part.outputs, *(n for one in part.nodes for n in one.inputs)}
+    beside = not ends.isdisjoint(touched)
     return fault.fault_class is not None or any(
         fault.is_cured_by(diff)
         and (diff.aspect in PROVING or _is_lost_or_exchanged(diff))
-        and not _is_on_grid(diff)
+        and not (beside and _is_on_grid(diff))
         for diff in fault.differences
     )
 

@@ -104,6 +104,39 @@ def test_quantized_fault_without_a_proven_cause_is_drift(
     assert judged.status is Status.DRIFT
 
 
+ROUNDED = (
+    "(float[2,4] x) => (y) { a = MatMul(x, w) b = Tanh(a)"
+    " d = DequantizeLinear(q, s) c = MatMul(b, d) y = Tanh(c) }"
+)
+ROUNDED_BESIDE = (
+    "(float[2,4] x) => (y) { d = DequantizeLinear(q, s) b = MatMul(x, d)"
+    " h = QuantizeLinear(b, s) i = DequantizeLinear(h, s) c = MatMul(i, w) y = Tanh(c) }"
+)
+FLOATS = "(float[2,4] x) => (y) { a = MatMul(x, w) b = Tanh(a) c = MatMul(b, v) y = Tanh(c) }"
+FLOATS_BESIDE = "(float[2,4] x) => (y) { b = MatMul(x, v) c = MatMul(b, w) y = Tanh(c) }"
+
+
+@pytest.mark.parametrize(
+    ("spelt", "quantized", "status"),
+    [
+        (FLOATS, ROUNDED, Status.FAULT),
+        (FLOATS_BESIDE, ROUNDED_BESIDE, Status.DRIFT),
+    ],
+)
+def test_grid_explains_a_weight_beside_a_quantizer(  # noqa: PLR0913 - fixtures and cases
+    bench: Bench, located: Located, weight: Array, spelt: str, quantized: str, status: Status
+) -> None:
+    """Floats that stand on a grid far from any integers were rounded by something else."""
+    step = np.float32(weight.max() / 127)
+    integers = np.round(weight / step).astype(np.int8)
+    grid = {"q": integers, "s": step, "w": integers * step}
+    one = bench(spelt, quantized, ROW, {"w": weight, "v": integers * step}, grid)
+    faults = lenient(located(one), one.target.model)
+
+    found = [f.status for f in faults if any("w" in n.inputs for n in f.target.nodes)]
+    assert found == [status]
+
+
 @pytest.mark.parametrize(
     ("text", "decided"),
     [
