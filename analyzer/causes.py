@@ -18,6 +18,7 @@ from analyzer.differences import compare
 from analyzer.differences.undo import held, undo
 from analyzer.factors import factor_differences
 from analyzer.orders import order_causes
+from analyzer.relaid import is_of_layout
 from analyzer.runtime.region import region_error, surroundings
 from analyzer.solved import number_causes
 
@@ -34,6 +35,8 @@ def tested(
     folder: Path,
     givers: Mapping[str, Node],
     values: Sequence[Feeds],
+    *,
+    spelt: bool,
 ) -> Fault:
     """Return the fault with the differences of its pairs, each with its cause test.
 
@@ -44,9 +47,11 @@ def tested(
         givers: The target node that gives each tensor.
         values: For each recorded sample, what the target's tensors hold when they are
         right.
+        spelt: Whether settings that both files hold alike are left out.
     """
     compared = (diff for pair in fault.pairs for diff in _compared(pair, fault))
     found = [diff for diff in compared if not _is_negated(diff, fault)]
+    found = [diff for diff in found if not (spelt and is_of_layout(diff))]
     found += factor_differences(fault)
     small = excerpt(fault, model)
     alone = [_cured(fault, small, folder, diff) for diff in found[:MOST_TESTS]]

@@ -15,11 +15,11 @@ from analyzer.core.types import (
     Array,
     Fault,
     Feeds,
-    Node,
     Region,
     Sample,
     TensorPair,
 )
+from analyzer.guilty import guilty
 from analyzer.homes import with_homes
 from analyzer.isolation import Kind
 from analyzer.judge import Judged
@@ -27,7 +27,8 @@ from analyzer.lossy import with_lossy_causes, with_spared
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Links, carried_or_none
 from analyzer.measuring import with_measuring
-from analyzer.regions import beyond, node_pairs, region, unpaired
+from analyzer.regions import node_pairs, region, unpaired
+from analyzer.relaid import relaid
 from analyzer.runtime.spill import put_away
 from analyzer.samples import Probe, local_errors
 from analyzer.sides import Side
@@ -41,13 +42,6 @@ RECORDED = 3
 
 LARGEST_HELD = 1 << 23
 """Bytes of one sample's values that are held in memory; larger ones lie in a file."""
-
-FOLDING_OPS = frozenset({"BatchNormalization"})
-"""What a converter folds into the operator before it: its absence says nothing."""
-
-
-MOST_ODD = 8
-"""Nodes without counterpart of which each may be named; of more, only what they give."""
 
 _Group = tuple[tuple[Judged, ...], Region]
 """Tensors that deviate together, and the region that gives them."""
@@ -84,7 +78,16 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
     recorded = list(map(record, islice(probes, RECORDED)))  # one in memory at a time
 
     def build(group: _Group) -> Fault:
-        return _fault(source, target, links, group, errors, recorded, drawn=drawn)
+        fault = _fault(source, target, links, group, errors, recorded, drawn=drawn)
+        hidden = relaid(fault, source, target, links)
+        if not hidden:
+            return fault
+        seen = {name: link for name, link in links.items() if name not in hidden}
+        wider = group[0], _joint(target, group[0], seen.keys())
+        other = _fault(
+            source, target, seen, wider, errors, recorded, drawn=drawn, spelt=True
+        )
+        return other if other.is_explained else fault
 
     groups = _together(target, links, found)
     built = [build(group) for group in groups]
@@ -169,6 +172,7 @@ def _fault(  # noqa: PLR0913 - both sides, a group, and what was seen of it
     recorded: Sequence[_Seen],
     *,
     drawn: bool,
+    spelt: bool = False,
 ) -> Fault:
     judged, right = group
     results = tuple(links[name].tensors for name in right.outputs)
@@ -207,6 +211,7 @@ def _fault(  # noqa: PLR0913 - both sides, a group, and what was seen of it
         target.folder,
         target.view.giver,
         [{**one.seen, **one.fed} for one in recorded],
+        spelt=spelt,
     )
     fault = with_homes(fault, source)
     fault = with_origins(fault, target, [one.seen for one in recorded])
@@ -314,84 +319,3 @@ def _sample(
 def _moved(given: Feeds, pair: TensorPair) -> Array:
     value = carried_or_none(given[pair.source], layout_of(pair))
     return given[pair.source] if value is None else np.require(value, requirements="C")
-
-
-def guilty(fault: Fault) -> tuple[str, ...]:
-    """Return the target tensors at the root of a fault, at most four, most guilty first.
-
-    Outputs of nodes that the cause test blames; else of nodes that only the target has,
-    or has in another kind, and the edges from which operators of the source are missing;
-    else of nodes that differ in anything, or of the one that computes; else what the region
-    gives.
-    """
-    blamed = [
-        diff for diff in fault.differences if fault.is_cured_by(diff) and diff.target_node
-    ]
-    if blamed:
-        ranked = sorted(blamed, key=lambda diff: diff.cure or 0.0)
-        nodes = (diff.target_node for diff in ranked if diff.target_node)
-        return _named((*(one.node for one in fault.origins), *nodes))
-    odd = (*fault.unpaired_target, *strangers(fault))
-    if len(odd) > MOST_ODD:
-        return fault.target.outputs[:4]
-    found = tuple(dict.fromkeys((*_named(odd), *missing_edge(fault))))
-    differing = [diff.target_node for diff in fault.differences if diff.target_node]
-    alone = [node for node in fault.target.nodes if node.op not in LAYOUT_OPS]
-    computing = _named(alone) if len(alone) == 1 else ()
-    return found[:4] or _named(differing) or computing or fault.target.outputs[:4]
-
-
-def strangers(fault: Fault) -> tuple[Node, ...]:
-    """Return target nodes whose operator their pair lacks, or has fewer times."""
-    found = [node for pair in fault.pairs for node in beyond(pair.target, pair.source)]
-    return tuple(node for node in found if node.op not in FOLDING_OPS)
-
-
-def _named(nodes: Iterable[Node]) -> tuple[str, ...]:
-    names = (name for node in nodes for name in node.outputs if name)
-    return tuple(dict.fromkeys(names))[:4]
-
-
-def missing_edge(fault: Fault) -> tuple[str, ...]:
-    """Return the target tensor behind which source nodes are missing, and their reader.
-
-    Where what follows the missing nodes has a counterpart, the edge is what it
-    reads; where nothing follows, it is what the region gives.
-    """
-    if not fault.unpaired_source:
-        return ()
-    lost = {name for node in fault.unpaired_source for name in node.outputs}
-    for node in fault.source.nodes:
-        if node.op in LAYOUT_OPS and lost & set(node.inputs):
-            lost.update(node.outputs)
-    for pair in fault.pairs:
-        if any(name in lost for node in pair.source for name in node.inputs):
-            own = {name for node in pair.target for name in node.outputs}
-            reads = [
-                name
-                for node in pair.target
-                for name in node.inputs
-                if name and name not in own and _is_activation(name, fault)
-            ]
-            strange = [name for name in reads if name not in _shared(fault)]
-            edge = [name for name in reads if name in _before_missing(fault)]
-            outs = [name for node in pair.target[:1] for name in node.outputs if name]
-            return tuple(dict.fromkeys((*(edge or strange or reads), *outs)))[:4]
-    return fault.target.outputs[:4]
-
-
-def _before_missing(fault: Fault) -> frozenset[str]:
-    """Return the target tensors that hold what the missing nodes read."""
-    wanted = {name for node in fault.unpaired_source for name in node.inputs}
-    return frozenset(edge.target for edge in fault.edges if edge.source in wanted)
-
-
-def _shared(fault: Fault) -> frozenset[str]:
-    """Return the target region's inputs whose counterparts the source's reads too."""
-    ours = set(fault.source.inputs)
-    return frozenset(edge.target for edge in fault.edges if edge.source in ours)
-
-
-def _is_activation(name: str, fault: Fault) -> bool:
-    given = {out for node in fault.target.nodes for out in node.outputs}
-    return name in given or name in fault.target.inputs

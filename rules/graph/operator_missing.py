@@ -7,11 +7,12 @@ Cause
 Evidence
     The source has nodes without counterpart between two tensors that have one; or applying
     one operator of the source to what came out gives what should have come out, on every
-    sample.
+    sample. A normalisation that the source folds into a weight is missing where each
+    channel of the weight lacks a factor of its own, and the bias something else.
 
 Repair
     Put the source's nodes on the edge where they are missing, in the target's opset and
-    layout.
+    layout; fold a normalisation into the weight and the bias, as the source does.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,10 +37,11 @@ from analyzer.core.types import (
 from rules.base import PLAUSIBLE, PROVEN, Example, Rule, Spot
 from rules.carrying import carried, inserted
 from rules.evidence import Hypothesis, blamed, fits
-from rules.models import chain, conv, layer
+from rules.folded import unfolded
+from rules.models import Layer, chain, conv, layer
 from rules.regions import gap, skipped
 from rules.sabotage import bypassed, spoiled
-from rules.wording import listed
+from rules.wording import listed, named
 
 STRUCTURAL = PLAUSIBLE / PROVEN + 0.05
 """Certainty where only the structure speaks; above that of a whole subgraph."""
@@ -80,16 +82,19 @@ DROPPED = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Missing:
-    """The nodes that are missing, where, and the edits that could put them there."""
+    """The nodes that are missing, where, and edits each of which could put them there."""
 
     nodes: tuple[Node, ...]
     ops: str
     tensor: str
-    edits: tuple[Edit, ...]
+    edits: tuple[tuple[Edit, ...], ...]
     spot: Spot
 
 
 def detect(fault: Fault) -> Missing | None:
+    lacking = folded(fault)
+    if lacking is not None:
+        return lacking
     if any(map(_is_replaced, blamed(fault))):
         return None
     proven, likely = _by_value(fault), _by_structure(fault)
@@ -118,7 +123,24 @@ def explain(cause: Missing) -> str:
 
 def repair(cause: Missing) -> tuple[Fix, ...]:
     title = f"Put {cause.ops} behind {cause.tensor}"
-    return tuple(Fix(title, (edit,)) for edit in cause.edits)
+    return tuple(Fix(title, edits) for edits in cause.edits)
+
+
+def folded(fault: Fault) -> Missing | None:
+    """Return a normalisation that is missing behind a weight, which lacks its factors."""
+    found = unfolded(fault)
+    if found is None:
+        return None
+    low, high = float(found.factors.min()), float(found.factors.max())
+    ops = (
+        f"normalisation, {found.factors.size} factors from {low:.4g} to {high:.4g} that "
+        f"{named(found.source)} holds in its weight,"
+    )
+    tensor = next(name for name in found.node.outputs if name)
+    spot = Spot((found.source,), found.nodes)
+    whole = carried(fault) if len(found.nodes) > 1 else None
+    edits = found.edits if whole is None else (whole,)  # what is left would only cancel out
+    return Missing((found.source,), ops, tensor, (edits,), spot)
 
 
 def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
@@ -132,7 +154,7 @@ def _by_value(fault: Fault) -> Missing | None:
         if not fits(fault, _applied(node.op), name):
             continue
         edit = InsertNode(name, node.op, {}, {})
-        return Missing((node,), node.op, name, (edit,), Spot((node,), edge=(name,)))
+        return Missing((node,), node.op, name, ((edit,),), Spot((node,), edge=(name,)))
     return None
 
 
@@ -154,12 +176,22 @@ def _by_structure(fault: Fault) -> Missing | None:
     hole = gap(fault)
     if hole is None:
         return None
-    edits = [edit for edit in (inserted(hole, fault), carried(fault)) if edit is not None]
+    tried = inserted(hole, fault), carried(fault)
+    edits = tuple((edit,) for edit in tried if edit is not None)
     readers = tuple(name for node, _ in hole.readers for name in node.outputs)
     edge = tuple(dict.fromkeys((hole.place.tensor, *readers)))
     certainty = 1.0 if proven else STRUCTURAL
     spot = Spot(hole.nodes, edge=edge, certainty=certainty)
-    return Missing(hole.nodes, listed(hole.nodes), hole.place.tensor, tuple(edits), spot)
+    return Missing(hole.nodes, listed(hole.nodes), hole.place.tensor, edits, spot)
+
+
+def normalised(one: Layer) -> Layer:
+    """Return a convolution with a batch normalisation folded into it."""
+    kernel, bias = one.constants[1], one.constants[2]
+    factors = np.linspace(0.5, 2.5, len(bias), dtype=np.float32)
+    scaled = kernel * factors.reshape(-1, *[1] * (kernel.ndim - 1))
+    held = {1: scaled.astype(np.float32), 2: bias * factors + np.float32(0.3)}
+    return replace(one, constants=held)
 
 
 RULE = Rule(
@@ -170,6 +202,7 @@ RULE = Rule(
     explain=explain,
     repair=repair,
     sabotage=sabotage,
+    together=folded,
     examples=(
         Example(
             source=partial(chain, conv(), layer("Relu"), conv(4, 2)),
@@ -191,6 +224,10 @@ RULE = Rule(
         Example(
             source=partial(chain, conv(), layer("Floor")),
             target=partial(chain, conv()),
+        ),
+        Example(
+            source=partial(chain, normalised(conv()), layer("Relu"), conv(4, 2)),
+            target=partial(chain, conv(), layer("Relu"), conv(4, 2)),
         ),
     ),
 )
