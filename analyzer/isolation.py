@@ -58,6 +58,9 @@ class Isolated:
     rounds: int
     known: Mapping[str, Kind]
 
+PLACED = frozenset({"structure before", "structure after"})
+"""Evidence that two tensors lie between the same operators."""
+
 
 def kinds(values: Feeds) -> dict[str, Kind]:
     """Return the kind of each tensor, by name."""
@@ -238,12 +241,16 @@ def _reviewed(
 
     A link stands where its region gives the source's value; where a region that reads it
     does; where it is an output of the model. Of those that do not, only the first on each
-    path are refuted: what lies behind may be right once they are gone.
+    path are refuted: what lies behind may be right once they are gone. Truth values tell
+    little of what is compared: there, structure on both sides of it has to agree as well.
     """
     right = {name for name in links if _agrees(name, links, given, seen)}
     reads = reached(view, links.keys())
     vouched = {
-        edge for name in right if is_telling(seen[name]) for edge in reads.get(name, ())
+        edge
+        for name in right
+        for edge in reads.get(name, ())
+        if is_telling(seen[name]) or _is_compared(seen[name], links.get(edge))
     }
     exact = (name for name in right if links[name].tensors.exact)
     taken = {links[name].tensors.source: name for name in exact}
@@ -257,6 +264,12 @@ def _reviewed(
     first = {name for name in doubtful if not doubtful & reads.get(name, frozenset())}
     refuted = frozenset((links[name].tensors.source, name) for name in first)
     return {name: link for name, link in links.items() if name not in first}, refuted
+
+
+def _is_compared(value: Array, link: Link | None) -> bool:
+    """Return whether truth values come of a tensor that structure alone pairs safely."""
+    placed = link is not None and PLACED <= set(link.reasons)
+    return placed and value.dtype == np.bool_
 
 
 def _agrees(name: str, links: Links, given: Feeds, seen: Feeds) -> bool:

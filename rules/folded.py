@@ -57,8 +57,8 @@ def unfolded(fault: Fault) -> Unfolded | None:
             continue
         named = {d.target_node.name: d.target_node for d in joint if d.target_node}
         edits = tuple(edit for each in joint for edit in undone(each))
-        others = (node for node in named.values() if node is not one.target_node)
-        nodes = (one.target_node, *others)
+        beside = (node for node in named.values() if node is not one.target_node)
+        nodes = (one.target_node, *beside)
         return Unfolded(one.target_node, one.source_node, nodes, factors, edits)
     return None
 
