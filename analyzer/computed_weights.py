@@ -63,11 +63,14 @@ def is_part(value: Array, whole: Array) -> bool:
 
     Args:
         value: An array of any shape.
-        whole: What it may be a part of; axes of one do not count in either.
+        whole: What it may be a part of; axes of one do not count in either, nor do its
+            first ones where the array has fewer.
     """
     one, other = np.squeeze(value), np.squeeze(whole)
     if np.array_equal(one.ravel(), other.ravel()):
         return True
+    if one.ndim < other.ndim:  # of one direction of several, as the first axis has them
+        return any(is_part(one, each) for each in other)
     return any(_is_run(turned, other) for turned in (one, one.T))
 
 

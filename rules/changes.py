@@ -7,7 +7,16 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from analyzer.core.changes import undone
-from analyzer.core.types import Array, Aspect, Difference, Fault, Fix, Node, Safety
+from analyzer.core.types import (
+    Array,
+    Aspect,
+    Difference,
+    Fault,
+    FaultClass,
+    Fix,
+    Node,
+    Safety,
+)
 from rules.base import Spot
 from rules.evidence import SIMPLEST_FIRST, blamed, first
 from rules.wording import shown
@@ -45,6 +54,28 @@ def steered(difference: Difference) -> str:
         return STEERING.get(difference.slot, "")
     flags = isinstance(held, np.ndarray) and held.dtype == np.bool_
     return difference.field if flags else ""
+
+
+LAYING_OUT = frozenset({"Transpose", "Reshape"})
+"""Operators that give their operand's numbers in another shape or order."""
+
+
+def computed_kind(fault: Fault) -> FaultClass | None:
+    """Return the class of a weight that the file puts together wrongly of right parts.
+
+    No trained number is wrong then; what computes with them is.
+
+    Args:
+        fault: The fault.
+
+    Returns:
+        The class by the operators at which the weights go wrong; None where none does.
+    """
+    operators = {one.node.op for one in fault.origins}
+    if not operators:
+        return None
+    laid = operators <= LAYING_OUT
+    return FaultClass.TENSOR_SHAPE_STRUCTURE if laid else FaultClass.COMPUTATIONAL_GRAPH
 
 
 PatternT = TypeVar("PatternT")

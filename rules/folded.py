@@ -64,7 +64,7 @@ def unfolded(fault: Fault) -> Unfolded | None:
 
 
 def _factors(difference: Difference) -> Array | None:
-    """Return the factors, along an axis, from a linear operator's weight to the source's."""
+    """Return the factors, along an axis, between the weights of a linear operator."""
     ours, theirs, node = difference.source, difference.target, difference.target_node
     if node is None or node.op not in LINEAR or difference.slot != 1:
         return None

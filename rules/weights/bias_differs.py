@@ -23,7 +23,7 @@ import onnx
 
 from analyzer.core.types import Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import Example, Rule
-from rules.changes import Change, beside, change, undoing
+from rules.changes import Change, beside, change, computed_kind, undoing
 from rules.models import Layer, batch_norm, chain, conv, layer
 from rules.patterns import damage
 from rules.sabotage import Victim, spoiled
@@ -85,6 +85,7 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
+    kind=computed_kind,
     sabotage=sabotage,
     examples=(
         Example(

@@ -24,7 +24,7 @@ import onnx
 
 from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import LIKELY, Example, Rule
-from rules.changes import Change, beside, change, steered, undoing
+from rules.changes import Change, beside, change, computed_kind, steered, undoing
 from rules.models import batch_norm, chain, conv, layer, weights
 from rules.patterns import damage
 from rules.sabotage import Victim, spoiled
@@ -113,6 +113,7 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
+    kind=computed_kind,
     sabotage=sabotage,
     examples=(
         Example(

@@ -24,7 +24,7 @@ import onnx
 
 from analyzer.core.types import Difference, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule
-from rules.changes import Change, beside, change, undoing
+from rules.changes import Change, beside, change, computed_kind, undoing
 from rules.models import chain, conv, layer, with_kernel
 from rules.sabotage import Victim, spoiled
 from rules.wording import named
@@ -81,6 +81,7 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
+    kind=computed_kind,
     sabotage=sabotage,
     examples=(
         Example(

@@ -25,7 +25,7 @@ import onnx
 
 from analyzer.core.types import Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule
-from rules.changes import Damaged, beside, damaged, undoing
+from rules.changes import Damaged, beside, computed_kind, damaged, undoing
 from rules.models import Layer, chain, conv, dense, layer, with_kernel
 from rules.patterns import reordering
 from rules.sabotage import Victim, spoiled
@@ -76,6 +76,7 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
+    kind=computed_kind,
     sabotage=sabotage,
     examples=(
         Example(
