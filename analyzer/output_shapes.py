@@ -11,13 +11,25 @@ from dataclasses import replace
 
 from analyzer.comparison import Compared
 from analyzer.core.report import InputPair, OutputPair
-from analyzer.core.types import FaultClass, Finding, Node, Status
+from analyzer.core.types import (
+    Aspect,
+    Difference,
+    FaultClass,
+    Finding,
+    Fix,
+    Node,
+    SetAttribute,
+    Status,
+)
 from analyzer.core.words import OUTPUT_RESHAPED
 from analyzer.outputs import NativeRuns
 from analyzer.outside import bare_fault, bare_finding
 from analyzer.view.inline import Opened
 
 Shape = tuple[int, ...]
+
+KEEPING, KEPT = "keepdims", 1
+"""The one attribute that changes a result's shape and none of its values; its default."""
 
 
 def output_shape_findings(
@@ -49,7 +61,8 @@ def output_shape_findings(
             continue
         node = _guilty(pair.target, compared)
         if node is None or known.isdisjoint(node.outputs):
-            yield _finding(pair, (ours, theirs), node, side)
+            stated = _stated(node, compared)
+            yield _finding(pair, (ours, theirs), node, side, stated)
 
 
 def _named(finding: Finding) -> Iterator[str]:
@@ -61,21 +74,48 @@ def _guilty(name: str, compared: Compared) -> Node | None:
     """Return the first node on the way to an output whose own result has another shape."""
     giver = compared.target.giver.get(name)
     while giver is not None:
-        before = (one for one in giver.inputs if _is_reshaped(one, compared))
-        earlier = next((compared.target.giver.get(one) for one in before), None)
+        earlier = _earlier(giver, compared)
         if earlier is None:
             return giver
         giver = earlier
     return None
 
 
-def _is_reshaped(name: str, compared: Compared) -> bool:
-    link = compared.links.get(name)
-    return link is not None and link.tensors.shape is not None
+def _earlier(node: Node, compared: Compared) -> Node | None:
+    """Return the nearest node before one whose result is known to have another shape.
+
+    Parts of an operator that the other side has in one piece have no counterpart.
+    """
+    links, giver = compared.links, compared.target.giver
+    waiting = [name for name in node.inputs if name in giver]
+    while waiting:
+        name = waiting.pop(0)
+        link = links.get(name)
+        if link is None:
+            waiting += [one for one in giver[name].inputs if one in giver]
+        elif link.tensors.shape is not None:
+            return giver[name]
+    return None
+
+
+def _stated(node: Node | None, compared: Compared) -> Difference | None:
+    """Return the attribute that makes a node's result another shape than the source's."""
+    link = None if node is None else compared.links.get(node.outputs[0])
+    twin = None if link is None else compared.source.giver.get(link.tensors.source)
+    if node is None or twin is None or twin.op != node.op:
+        return None
+    held = twin.attributes.get(KEEPING, KEPT), node.attributes.get(KEEPING, KEPT)
+    if held[0] == held[1]:
+        return None
+    return Difference(Aspect.ATTRIBUTE, KEEPING, *held, twin, node)
 
 
 def _finding(
-    pair: OutputPair, shapes: tuple[Shape, Shape], node: Node | None, side: Opened
+    pair: OutputPair,
+    shapes: tuple[Shape, Shape],
+    node: Node | None,
+    side: Opened,
+    stated: Difference | None,
 ) -> Finding:
     ours, theirs = shapes
     tensor = pair.target if node is None else next(filter(None, node.outputs))
@@ -84,8 +124,11 @@ def _finding(
         f"output {pair.target} has the source's values in shape {list(theirs)}, where the "
         f"source's {pair.source} is {list(ours)}{of_node}"
     )
+    shape, setting = FaultClass.TENSOR_SHAPE_STRUCTURE, FaultClass.LAYER_HYPERPARAMETERS
+    if stated is not None:
+        problem += f": its {KEEPING} is {stated.target}, the source's {stated.source}"
     fault = bare_fault(
-        FaultClass.TENSOR_SHAPE_STRUCTURE,
+        shape if stated is None else setting,
         problem,
         nodes=() if node is None else (node,),
         guilty=(side.held(tensor),),
@@ -93,4 +136,8 @@ def _finding(
         floor=pair.noise_floor,
     )
     names = () if node is None else (side.called(node.name),)
-    return replace(bare_finding(OUTPUT_RESHAPED.slug, fault), target_nodes=names)
+    found = replace(bare_finding(OUTPUT_RESHAPED.slug, fault), target_nodes=names)
+    if stated is None:
+        return found
+    edit = SetAttribute(names[0], KEEPING, stated.source)
+    return replace(found, fix=Fix(f"Restore {KEEPING} of {names[0]}", (edit,)))

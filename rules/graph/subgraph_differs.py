@@ -36,7 +36,17 @@ References:
 from dataclasses import dataclass
 from functools import partial
 
-from analyzer.core.types import Aspect, Fault, FaultClass, Fix, Node, ReplaceRegion
+import numpy as np
+
+from analyzer.core.types import (
+    Aspect,
+    Difference,
+    Fault,
+    FaultClass,
+    Fix,
+    Node,
+    ReplaceRegion,
+)
 from rules.base import Example, Rule, Spot
 from rules.carrying import carried
 from rules.evidence import blamed, relation
@@ -94,8 +104,22 @@ def kind(fault: Fault) -> FaultClass | None:
     """Return the finder's class of a target that stops, else that of all that differs."""
     if fault.fault_class is not None or fault.unpaired_source or fault.unpaired_target:
         return fault.fault_class
+    if any(_holds_another(one, fault) for one in blamed(fault)):
+        return FaultClass.WEIGHTS_BIASES
     aspects = {difference.aspect for difference in fault.differences}
     return ONLY.get(next(iter(aspects))) if len(aspects) == 1 else None
+
+
+def _holds_another(difference: Difference, fault: Fault) -> bool:
+    """Return whether a computed operand goes wrong where a number is none of the source's."""
+    node = difference.target_node
+    if difference.aspect is not Aspect.SHAPE or node is None:
+        return False
+    known = [value for one in fault.source.nodes for value in one.constants.values()]
+    return any(
+        value.dtype.kind == "f" and not any(np.array_equal(value, one) for one in known)
+        for value in node.constants.values()
+    )
 
 
 def _stopping(fault: Fault) -> tuple[Node, ...]:

@@ -33,6 +33,7 @@ STACKED = (
         (STACK.T, True),
         (STACK[None, 2:4], True),
         (STACK[:, 1:3].T, True),
+        (STACK[0, 1:3], True),
         (STACK[::2], False),
         (np.concatenate([STACK[3:], STACK[:3]]), False),
     ],

@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from analyzer.core.report import Report, Verdict
+from analyzer.core.types import FaultClass, SetAttribute
 from analyzer.diff import analyse
 
 Told = Callable[[str, str], Report]
@@ -22,9 +23,11 @@ def told(
 ) -> Told:
     """The report on two models built from text."""
     axes = np.array([1], np.int64)
+    kernel = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3) ** 3
+    weights = {"axes": axes, "w": kernel, "b": kernel[0]}
 
     def run(source: str, target: str) -> Report:
-        models = (net(text, axes=axes) for text in (source, target))
+        models = (net(text, **weights) for text in (source, target))
         files = [saved(model, name) for model, name in zip(models, "st", strict=True)]
         return analyse(*files, rules=()).report
 
@@ -50,6 +53,23 @@ def test_operator_that_first_gives_the_other_shape_is_named(told: Told) -> None:
     (finding,) = told(text, text.replace("keepdims = 0", "keepdims = 1")).findings
 
     assert finding.target_nodes == ("early",)
+
+
+def test_keepdims_that_gives_the_other_shape_is_restored(told: Told) -> None:
+    """A product in two parts lies behind it, which the source has in one."""
+    text = (
+        "(float[1,2,4] x) => (y) {{ m = Mul(x, x)"
+        " [mean] r = ReduceMean<keepdims = {}>(m, axes) {} }}"
+    )
+    whole = text.format(0, "y = Gemm(r, w, b)")
+    parts = text.format(1, "p = MatMul(r, w) y = Add(p, b)")
+    (finding,) = told(whole, parts).findings
+
+    assert finding.fault_class is FaultClass.LAYER_HYPERPARAMETERS
+    assert finding.fix is not None
+    (edit,) = finding.fix.edits
+    assert isinstance(edit, SetAttribute)
+    assert (edit.node, edit.attribute, edit.value) == ("mean", "keepdims", 0)
 
 
 def test_axis_kept_inside_and_dropped_later_is_the_same(told: Told) -> None:
