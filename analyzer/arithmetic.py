@@ -25,6 +25,7 @@ from analyzer.differences.operators import couples
 from analyzer.matching.labels import COMMUTATIVE
 from analyzer.matching.tensors import Links
 from analyzer.runtime.region import region_error
+from analyzer.served import meant_for, serves
 from analyzer.sides import Side
 
 COMPUTED = "computed operand"
@@ -90,11 +91,35 @@ def operand_fault(
     )
     different = (one for one in operands if not one.is_same())
     for one in different:
-        cause = _cured(fault, source, target, one, given, seen)
+        cause = _cured(fault, source, target, one, links, given, seen)
+        if cause is not None and cause.target_node is one.target:
+            found = _moved(one, cause, target, seen)
+            return replace(fault, differences=(found, *fault.differences))
         if cause is not None:
             parts = _part(source, one.partner), _part(target, one.name)
             return _inside(fault, parts, _edges(links, *parts), one, cause, given)
     return fault
+
+
+def _moved(
+    operand: _Operand, cause: Difference, target: Side, seen: Sequence[Feeds]
+) -> Difference:
+    """Return what a reader is misled by that reads what was meant for somebody else.
+
+    Another tensor of the target that holds what it should read is what it was meant to.
+    """
+    name = meant_for(target, operand.target, operand.ours, seen)
+    if not name or operand.name not in seen[0]:
+        return cause
+    slot = operand.slots[1]
+    return replace(
+        cause,
+        aspect=Aspect.CONNECTION,
+        field=f"input{slot}",
+        source=name,
+        target=operand.name,
+        slot=slot,
+    )
 
 
 def _edges(links: Links, left: Region, right: Region) -> tuple[TensorPair, ...]:
@@ -115,8 +140,6 @@ def _inside(
 ) -> Fault:
     """Return the fault of the nodes that compute an operand."""
     left, right = parts
-    if not right.nodes:
-        return replace(fault, differences=(cause, *fault.differences))
     samples = tuple(
         Sample(
             {name: values[name] for name in left.inputs if name in values},
@@ -235,11 +258,12 @@ def _value(node: Node, slot: int, given: Feeds) -> Array | None:
     return given.get(node.inputs[slot]) if constant is None else constant
 
 
-def _cured(
+def _cured(  # noqa: PLR0913 - both sides, what is read, and what was seen
     fault: Fault,
     source: Side,
     target: Side,
     operand: _Operand,
+    links: Links,
     given: Sequence[Feeds],
     seen: Sequence[Feeds],
 ) -> Difference | None:
@@ -257,18 +281,24 @@ def _cured(
         tuple(operand.ours[0].reshape(-1).tolist()),
         tuple(operand.theirs[0].reshape(-1).tolist()),
         operand.source,
-        _origin(source, target, operand, given[0], seen[0]),
+        _origin(source, target, operand, links, given[0], seen[0]),
         cure=cure,
     )
 
 
 def _origin(
-    source: Side, target: Side, operand: _Operand, given: Feeds, seen: Feeds
+    source: Side,
+    target: Side,
+    operand: _Operand,
+    links: Links,
+    given: Feeds,
+    seen: Feeds,
 ) -> Node:
     """Return the target node at which an operand goes wrong; its reader where none does.
 
     From the operand back along values that none of the source's nodes holds; what leads to
-    a right value on the way is only another spelling.
+    a right value on the way is only another spelling, and what somebody else reads, who is
+    right, was meant for that reader.
     """
     right = {_key(value) for value in _values(source, operand.partner, given)}
     right.update(_key(one) for one in operand.ours)
@@ -276,7 +306,7 @@ def _origin(
     givers = {name: node for node in before for name in node.outputs}
     odd = [operand.name] if operand.name in givers else []
     found = operand.target
-    while odd:
+    while odd and not serves(target, odd[0], (operand.target, *before), links, given, seen):
         found = givers[odd[0]]
         known = (name for name in found.inputs if name in givers and name in seen)
         odd = [name for name in known if _key(seen[name]) not in right]

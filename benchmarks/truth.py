@@ -89,7 +89,8 @@ class Wiring:
     def region(self, given: str) -> frozenset[str]:
         """Return the macro region of a node: what serves it, and what it serves.
 
-        Arithmetic on constants belongs to the operators that read its result.
+        Arithmetic on constants belongs to the operators that read its result; who reads
+        but a size is no reader of values.
         """
         if given in self.static:
             served = frozenset().union(*(self.region(one) for one in self.after(given)))
@@ -127,7 +128,7 @@ class Wiring:
         return before[0] if serving else None
 
     def _below(self, given: str) -> str | None:
-        after = self.after(given)
+        after = [one for one in self.after(given) if one not in self.static]
         if len(after) != 1:
             return None
         serving = self.absorbed(given) or self.absorbed(after[0])

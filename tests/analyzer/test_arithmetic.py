@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from analyzer.arithmetic import COMPUTED
-from analyzer.core.types import Fault
+from analyzer.core.types import Aspect, Fault
 
 Bench = Callable[..., SimpleNamespace]
 Located = Callable[..., tuple[Fault, ...]]
@@ -42,3 +42,20 @@ def test_equal_sizes_are_no_cause(bench: Bench, located: Located) -> None:
 
     assert faults
     assert all(one.field != COMPUTED for fault in faults for one in fault.differences)
+
+
+TWICE = (
+    "(float[2,12] x) => (y, z) {{ a = Neg(x) s = Shape(x) n = Gather(s, last)"
+    " h = Div(n, two) q = Div(h, two) b = Slice(a, one, {}, one) y = Exp(b)"
+    " c = Slice(a, one, q, one) z = Tanh(c) }}"
+)
+
+
+def test_a_size_that_is_right_for_another_reader_was_meant_for_it(
+    bench: Bench, located: Located
+) -> None:
+    """The Slice reads what the other one should; the arithmetic is right."""
+    (fault,) = located(bench(TWICE.format("h"), TWICE.format("q"), ROWS, GIVEN))
+    (cause,) = [one for one in fault.differences if one.aspect is Aspect.CONNECTION]
+
+    assert (cause.source, cause.target, fault.guilty) == ("h", "q", ("b",))

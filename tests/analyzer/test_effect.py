@@ -112,7 +112,9 @@ ROUNDED_BESIDE = (
     "(float[2,4] x) => (y) { d = DequantizeLinear(q, s) b = MatMul(x, d)"
     " h = QuantizeLinear(b, s) i = DequantizeLinear(h, s) c = MatMul(i, w) y = Tanh(c) }"
 )
-FLOATS = "(float[2,4] x) => (y) { a = MatMul(x, w) b = Tanh(a) c = MatMul(b, v) y = Tanh(c) }"
+FLOATS = (
+    "(float[2,4] x) => (y) { a = MatMul(x, w) b = Tanh(a) c = MatMul(b, v) y = Tanh(c) }"
+)
 FLOATS_BESIDE = "(float[2,4] x) => (y) { b = MatMul(x, v) c = MatMul(b, w) y = Tanh(c) }"
 
 
@@ -123,8 +125,13 @@ FLOATS_BESIDE = "(float[2,4] x) => (y) { b = MatMul(x, v) c = MatMul(b, w) y = T
         (FLOATS_BESIDE, ROUNDED_BESIDE, Status.DRIFT),
     ],
 )
-def test_grid_explains_a_weight_beside_a_quantizer(  # noqa: PLR0913 - fixtures and cases
-    bench: Bench, located: Located, weight: Array, spelt: str, quantized: str, status: Status
+def test_grid_explains_a_weight_beside_a_quantizer(
+    bench: Bench,
+    located: Located,
+    weight: Array,
+    spelt: str,
+    quantized: str,
+    status: Status,
 ) -> None:
     """Floats that stand on a grid far from any integers were rounded by something else."""
     step = np.float32(weight.max() / 127)

@@ -137,3 +137,16 @@ def test_layout_that_does_not_fit_is_no_cut(bench: Bench) -> None:
     odd = replace(link, tensors=replace(link.tensors, shape=(5,)))
 
     assert "a" not in cuts({"a": odd}, one.given, one.target.view, one.known)
+
+
+def test_truth_value_does_not_refute_what_structure_pairs(bench: Bench) -> None:
+    """A mean that is too small is still no less than nothing: it is told by its place."""
+    text = (
+        "(float[2,4] x) => (y) {{ a = Abs(x) {} m = ReduceMean<keepdims = 0>({})"
+        " c = Greater(m, zero) d = Cast<to = 1>(c) y = Add(a, d) }}"
+    )
+    given = {"zero": np.float32(0.0), "low": np.float32(0.0), "high": np.float32(0.1)}
+    clipped = text.format("k = Clip(a, low, high)", "k")
+    found = settled(bench(text.format("", "a"), clipped, ROW, given))
+
+    assert found.links["m"].tensors.source == "m"
