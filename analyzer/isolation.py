@@ -58,6 +58,7 @@ class Isolated:
     rounds: int
     known: Mapping[str, Kind]
 
+
 PLACED = frozenset({"structure before", "structure after"})
 """Evidence that two tensors lie between the same operators."""
 
@@ -268,7 +269,7 @@ def _reviewed(
 
 def _is_compared(value: Array, link: Link | None) -> bool:
     """Return whether truth values come of a tensor that structure alone pairs safely."""
-    placed = link is not None and PLACED <= set(link.reasons)
+    placed = link is not None and set(link.reasons) >= PLACED
     return placed and value.dtype == np.bool_
 
 

@@ -126,7 +126,7 @@ def _finding(
     )
     shape, setting = FaultClass.TENSOR_SHAPE_STRUCTURE, FaultClass.LAYER_HYPERPARAMETERS
     if stated is not None:
-        problem += f": its {KEEPING} is {stated.target}, the source's {stated.source}"
+        problem += f": its {KEEPING} is {stated.target!s}, the source's {stated.source!s}"
     fault = bare_fault(
         shape if stated is None else setting,
         problem,
@@ -135,9 +135,10 @@ def _finding(
         error=pair.relative_error,
         floor=pair.noise_floor,
     )
-    names = () if node is None else (side.called(node.name),)
+    called = "" if node is None else side.called(node.name)
+    names = (called,) if called else ()
     found = replace(bare_finding(OUTPUT_RESHAPED.slug, fault), target_nodes=names)
     if stated is None:
         return found
-    edit = SetAttribute(names[0], KEEPING, stated.source)
-    return replace(found, fix=Fix(f"Restore {KEEPING} of {names[0]}", (edit,)))
+    edit = SetAttribute(called, KEEPING, stated.source)
+    return replace(found, fix=Fix(f"Restore {KEEPING} of {called}", (edit,)))

@@ -75,7 +75,7 @@ def meant_for(
         for name in filter(None, node.outputs)
         if name not in target.view.dynamic
         and all(
-            np.array_equal(held.get(name), value)
+            name in held and np.array_equal(held[name], value)
             for held, value in zip(seen, values, strict=False)
         )
     ]

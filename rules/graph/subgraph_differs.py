@@ -111,7 +111,7 @@ def kind(fault: Fault) -> FaultClass | None:
 
 
 def _holds_another(difference: Difference, fault: Fault) -> bool:
-    """Return whether a computed operand goes wrong where a number is none of the source's."""
+    """Return whether an operand goes wrong at a number that is none of the source's."""
     node = difference.target_node
     if difference.aspect is not Aspect.SHAPE or node is None:
         return False
