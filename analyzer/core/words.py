@@ -127,7 +127,8 @@ OUTPUT_RESHAPED = Word(
         and the first node on the way whose result has another shape.
 
     Repair
-        Squeeze or reshape where the message says, or in the code that reads the output.
+        Where a reduction says otherwise, its keepdims as the source has it. Else squeeze or
+        reshape where the message says, or in the code that reads the output.
     """,
 )
 
