@@ -6,14 +6,11 @@ from itertools import permutations
 
 import numpy as np
 
+from analyzer.core.fills import MASKING, fills
 from analyzer.core.types import Array, Permutation, TensorPair
 
 MAX_RANK = 5
 """Above this rank only the given order of axes is tried: 6! is 720 looks at a tensor."""
-
-MASKING = 1e3
-"""Distance from which the ends of a tensor may be a mask's: scores and activations lie
-closer, masks write ten thousand or the largest number there is."""
 
 GLANCE = 61
 """Elements looked at before a whole tensor is; a prime, so that no axis size divides it."""
@@ -106,18 +103,15 @@ def _orders(rank: int, preferred: Sequence[Permutation]) -> Iterator[Permutation
 def spread(array: Array) -> float:
     """Return the distance between the largest and the smallest finite element.
 
-    Where the two lie as far apart as a mask's numbers and the values it leaves, both are
-    left out: next to a mask all other values would look the same.
+    The numbers of a mask are left out: next to them all other values would look the same.
     """
     finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
     if not finite.size:
         return 0.0
     low, high = finite.min(), finite.max()
-    if array.dtype.kind != "f" or float(high) - float(low) < MASKING:
-        return float(high) - float(low)
-    inner = finite[(finite > low) & (finite < high)]
-    inner = inner if inner.size else finite
-    return float(inner.max()) - float(inner.min())
+    places = None if float(high) - float(low) < MASKING else fills(finite)
+    inner = finite if places is None else finite[~places]
+    return float(inner.max()) - float(inner.min()) or float(high) - float(low)
 
 
 def disagreement(source: Array, target: Array, layout: Layout, scale: float) -> float:

@@ -146,7 +146,7 @@ def _value(
 ) -> Array:
     """Return one sample of one input, of its own shape and dtype."""
     dtype = drawn_dtype(spec)
-    if dtype.kind == "b":
+    if dtype.kind == "b" or use.use is Use.FILL:
         return _both(rng, shape).astype(dtype)
     if dtype.kind in "iu" or use.use in {Use.INDEX, Use.CLASS}:
         return _integers(rng, shape, dtype, use, narrow=narrow).astype(dtype)

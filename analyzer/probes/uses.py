@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from analyzer.core.fills import MASKING
 from analyzer.core.tensors import is_external, tensor_value
 
 TRANSPARENT = frozenset(
@@ -60,16 +61,20 @@ LARGEST_SCALE = 2**16
 
 
 class Use(IntEnum):
-    """What an input is for; the first that applies wins."""
+    """What an input is for; the first that applies wins.
+
+    A fill is a mask even where it is of floats: times -1e9, its places are left out.
+    """
 
     INDEX = 0
     CLASS = 1
     COUNT = 2
     DIVISOR = 3
-    MASK = 4
-    PIXELS = 5
-    POSITIVE = 6
-    PLAIN = 7
+    FILL = 4
+    MASK = 5
+    PIXELS = 6
+    POSITIVE = 7
+    PLAIN = 8
 
 
 COMPARISONS = ("Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual")
@@ -171,7 +176,8 @@ def _uses_of(name: str, reading: _Reading) -> Iterator[InputUse]:
             found = _use(node, slot, reading)
             if found is not None:
                 yield found
-            if node.op_type not in TRANSPARENT or (node.op_type, slot) in SHAPES:
+            passed = node.op_type in TRANSPARENT or _is_complement(node, slot, reading)
+            if not passed or (node.op_type, slot) in SHAPES:
                 continue
             waiting += [output for output in node.output if output not in seen]
             seen.update(node.output)
@@ -189,10 +195,18 @@ def _use(node: onnx.NodeProto, slot: int, reading: _Reading) -> InputUse | None:
             return InputUse(Use.CLASS, int(_constant(node, 1, reading, otherwise=2.0)))
         case "Cast", _:
             return _mask_if(_attribute(node, "to", 0) == onnx.TensorProto.BOOL)
-        case "Sub", 1 if _constant(node, 0, reading, otherwise=0.0) == 1.0:
+        case "Sub", 1 if _is_complement(node, slot, reading):
             return InputUse(Use.MASK)
+        case "Mul", _ if abs(_constant(node, 1 - slot, reading, otherwise=1.0)) > MASKING:
+            return InputUse(Use.FILL)
         case _:
             return _pixel_use(node, slot, reading)
+
+
+def _is_complement(node: onnx.NodeProto, slot: int, reading: _Reading) -> bool:
+    """Return whether a node takes a tensor from one, as what turns a mask round does."""
+    of_one = node.op_type == "Sub" and slot == 1
+    return of_one and _constant(node, 0, reading, otherwise=0.0) == 1.0
 
 
 def _mask_if(holds: bool) -> InputUse | None:  # noqa: FBT001 -- the condition is the subject

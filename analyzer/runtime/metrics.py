@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from analyzer.core.fills import MASKING, fills
 from analyzer.core.types import Array
 
 FAST_DTYPES = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
@@ -23,12 +24,28 @@ def relative_error(observed: Array, expected: Array) -> float:
     Returns:
         ``max|o - e| / max|e|`` over the finite values; ``max|o|`` where `expected` is zero
         everywhere; infinite where the shapes, the places of NaN and infinity, or any
-        strings differ.
+        strings differ. What a mask writes, as -1e9, is no scale for what it leaves: a fill
+        counts against itself.
     """
     deviation, scale = deviation_and_scale(observed, expected)
     if deviation == 0.0 or scale == 0.0:
         return deviation
-    return deviation / scale
+    if scale < MASKING or not np.isfinite(deviation):
+        return deviation / scale
+    return float(_deviations(observed, expected, scale).max(initial=0.0))
+
+
+def _deviations(observed: Array, expected: Array, scale: float) -> Array:
+    """Return each finite value's deviation, fills against themselves, others against all."""
+    finite = np.isfinite(expected)
+    want = expected[finite]
+    with np.errstate(over="ignore"):
+        gap = np.abs(observed[finite].astype(np.float64) - want)
+    places = fills(want)
+    if places is None:
+        return gap / scale
+    rest = _scale(want[~places]) or 1.0
+    return gap / np.where(places, np.abs(want.astype(np.float64)), rest)
 
 
 def spared_error(observed: Array, expected: Array, share: float) -> float:
@@ -47,10 +64,12 @@ def spared_error(observed: Array, expected: Array, share: float) -> float:
     left_out = int(share * observed.size)
     if not left_out or not np.isfinite(whole) or observed.dtype.kind not in "fiu":
         return whole
-    gap = np.abs(observed.astype(np.float64) - expected).ravel()
-    kept = float(np.partition(gap, gap.size - left_out - 1)[gap.size - left_out - 1])
     scale = _scale(expected)
-    return kept / scale if np.isfinite(kept) and scale else whole
+    if not scale:
+        return whole
+    gap = _deviations(observed, expected, scale)
+    last = gap.size - left_out - 1
+    return float(np.partition(gap, last)[last]) if last >= 0 else whole
 
 
 def max_abs_error(observed: Array, expected: Array) -> float:

@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from analyzer.core.errors import RunError
+from analyzer.core.fills import fills
 from analyzer.core.graph import constant_value, opsets
 from analyzer.core.parts import all_parts
 from analyzer.core.settings import SETTING_INPUTS, setting_slot
@@ -290,7 +291,8 @@ def perturbed(
         array: Array of any shape and dtype; only float16, float32 and float64 move, of
             the wider two none that holds whole numbers alone: they were counted, compared
             or cast, not rounded, and what decides by them decides alike on both sides.
-            Whole numbers of float16 may well be rounded.
+            Whole numbers of float16 may well be rounded. Zeros and ones alone are a mask,
+            which nothing rounds.
         unit: Relative size of the step; None: the machine epsilon of the dtype.
         rng: Draws the signs.
         counts: Whether whole numbers move as well, since nothing decides by them.
@@ -301,7 +303,7 @@ def perturbed(
     if array.dtype not in FLOATS:
         return array
     exact = unit is None and not counts and array.dtype != np.float16
-    if exact and is_whole(array):
+    if (exact and is_whole(array)) or _is_flags(array):
         return array
     step = float(np.finfo(array.dtype).eps) if unit is None else unit
     signs = rng.integers(0, 2, min(array.size, PERIOD), dtype=np.int8) * 2 - 1
@@ -320,21 +322,22 @@ def perturbed(
 
 
 def _leave_fills(values: Array, moved: Array, step: float) -> None:
-    """Leave, in our own copy, the number that masked places hold, as -1e9 for attention.
+    """Leave, in our own copy, the numbers that masked places hold, as -1e9 for attention.
 
-    It stands there exactly. Its own rounding error is as large as everything beside it, and
-    would move an exponent by one: a Softmax over masked places alone would seem to compute
-    nothing but noise.
+    They stand there exactly. Their own rounding error is as large as everything beside
+    them, and would move an exponent by one: a Softmax over masked places alone would seem
+    to compute nothing but noise.
     """
-    for end in {values.min(initial=0.0), values.max(initial=0.0)} - {0.0}:
-        if not np.isfinite(end):
-            continue
-        filled = values == end
-        others = np.abs(values[~filled]).max(initial=0.0)
-        if np.count_nonzero(filled) > 1 and max(others, ONE_EXPONENT) <= step * abs(
-            float(end)
-        ):
-            moved[filled] = end
+    places = fills(np.nan_to_num(values, posinf=0.0, neginf=0.0))
+    if places is None:
+        return
+    others = np.abs(values[~places & np.isfinite(values)]).max(initial=0.0)
+    swallow = places & (step * np.abs(values) >= max(others, ONE_EXPONENT))
+    moved[swallow] = values[swallow]
+
+
+def _is_flags(array: Array) -> bool:
+    return all_parts(lambda part: bool(np.all((part == 0) | (part == 1))), array)
 
 
 def is_whole(array: Array) -> bool:

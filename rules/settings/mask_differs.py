@@ -19,10 +19,10 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from analyzer.core.types import Array, Fault, FaultClass, Fix, ReplaceRegion
+from analyzer.core.types import Array, Aspect, Fault, FaultClass, Fix, ReplaceRegion
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.carrying import carried
-from rules.evidence import results
+from rules.evidence import is_cure, results
 from rules.models import model
 from rules.wording import listed
 
@@ -51,6 +51,10 @@ class OtherMask:
 
 
 def detect(fault: Fault) -> OtherMask | None:
+    if any(
+        one.aspect is Aspect.OPERATOR and is_cure(one, fault) for one in fault.differences
+    ):
+        return None  # another operator lays the right mask over the scores
     name = fault.target.outputs[0] if len(fault.target.outputs) == 1 else ""
     seen = [(one, right) for tensor, one, right in results(fault) if tensor == name]
     if not seen or not all(_is_masked(one, right) for one, right in seen):

@@ -103,3 +103,33 @@ def test_images_have_no_labels() -> None:
     image = np.zeros((1, 8, 8, 3), np.float32)
 
     assert label_disagreement([(image, image)]) is None
+
+
+@pytest.mark.parametrize("fill", [-1e4, -1e9, float(np.finfo(np.float32).min)])
+def test_fill_of_a_mask_is_no_scale(fill: float) -> None:
+    """Beside masked places, scores of 2 that are off by 1 are off by a half."""
+    expected = np.float32([2.0, -1.0, fill, fill])
+
+    assert relative_error(np.float32([1.0, -1.0, fill, fill]), expected) == 0.5
+
+
+def test_several_fills_are_no_scale() -> None:
+    """A causal and a padding mask write two numbers, and their sum where both apply."""
+    fills = [-1e9, -1e9, -1e4, -1e4, -1e9 - 1e4, -1e9 - 1e4]
+    expected = np.float32([2.0, *fills])
+
+    assert relative_error(np.float32([1.0, *fills]), expected) == 0.5
+
+
+def test_fill_counts_against_itself() -> None:
+    """A score that was added to -1e4 moves it by one in ten thousand, not by half a score."""
+    expected = np.float32([2.0, -1e4, -1e4])
+
+    assert relative_error(np.float32([2.0, -9999.0, -1e4]), expected) == pytest.approx(1e-4)
+
+
+def test_large_number_that_stands_alone_is_the_scale() -> None:
+    """One activation of a million is no mask: it is a large activation."""
+    expected = np.float32([2.0, 1e6])
+
+    assert relative_error(np.float32([1.0, 1e6]), expected) == pytest.approx(1e-6)
