@@ -82,6 +82,7 @@ def _by_rule_of(finding: Finding, whole: Finding) -> Finding:
         rule=whole.rule,
         fault_class=whole.fault_class,
         confidence=whole.confidence,
+        message=f"{whole.message}; {finding.message}",
     )
 
 

@@ -24,7 +24,7 @@ from analyzer.core.types import (
 )
 from rules.arranged import held_results, last_outputs
 from rules.protos import proto_of
-from rules.regions import Gap, computed_inputs, entering, sample_shape
+from rules.regions import CAPTURED, Gap, computed_inputs, entering, sample_shape
 
 AXIS_FIELDS = frozenset({"axis"})
 ELEMENTWISE = frozenset(
@@ -221,8 +221,8 @@ def inserted(hole: Gap, fault: Fault) -> Edit | None:
         fault: The fault they were found in.
     """
     opset = target_opset(fault)
-    if opset is None:
-        return None
+    if opset is None or any(slot == CAPTURED for _, slot in hole.readers):
+        return None  # no edit reaches into a body
     shape = sample_shape(fault, hole.place.tensor)
     rank = None if shape is None else len(shape)
     if len(hole.nodes) == 1:

@@ -1,11 +1,19 @@
 """The two regions of a fault: which tensor stands for which, and what is missing."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Collection,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
 
+from analyzer.core.graph import node_reads
 from analyzer.core.permutations import composed, inverse, is_identity
 from analyzer.core.types import (
     Array,
@@ -16,6 +24,9 @@ from analyzer.core.types import (
     Permutation,
     TensorPair,
 )
+
+CAPTURED = -1
+"""Slot of what the graphs of a node read from around it."""
 
 MOST_AXES = 5
 """Rank up to which every order of the axes is tried."""
@@ -62,6 +73,7 @@ class Gap:
         exit: The source tensor they give.
         place: The target tensor behind which they are missing.
         readers: Target node and slot that should read them; empty: every reader.
+            `CAPTURED` is the slot of a node whose branches or body read them.
     """
 
     nodes: tuple[Node, ...]
@@ -258,21 +270,25 @@ def _unpaired_gap(fault: Fault) -> Gap | None:
     if ends is None:
         return None
     entries, end = ends
-    found = [
-        (name, place) for name in entries if (place := placed(name, fault)) is not None
-    ]
-    tensors = {place.tensor for _, place in found}
-    if len(found) != len(entries) or len(tensors) != 1:
+    found = {name: one for name in entries if (one := placed(name, fault)) is not None}
+    sizes = {name for node in fault.source.measuring for name in node.outputs}
+    if not sizes.issuperset(entries - found.keys()):
         return None
     pointwise = all(node.op in POINTWISE for node in missing)
-    if any(p.reshaped for _, p in found) and not pointwise:
+    if any(one.reshaped for one in found.values()) and not pointwise:
         return None
-    place = min((one for _, one in found), key=lambda one: one.permutation is not None)
-    readers = _readers(fault, missing, end, place.tensor)
-    if readers is None:
+    read = {
+        one.tensor: readers
+        for one in found.values()
+        if (readers := _readers(fault, missing, end, one.tensor)) is not None
+    }
+    if len(read) != 1:
         return None
-    pairs = tuple(TensorPair(name, one.tensor, one.permutation) for name, one in found)
-    return Gap(missing, pairs, end, place, readers)
+    (tensor, readers), *_ = read.items()
+    ways = [one for one in found.values() if one.tensor == tensor]
+    place = min(ways, key=lambda one: one.permutation is not None)
+    pairs = [TensorPair(name, one.tensor, one.permutation) for name, one in found.items()]
+    return Gap(missing, tuple(pairs), end, place, readers)
 
 
 def skipped(fault: Fault) -> tuple[Node, ...]:
@@ -296,10 +312,10 @@ def skipped(fault: Fault) -> tuple[Node, ...]:
 def _skipped_gap(fault: Fault, missing: tuple[Node, ...]) -> Gap | None:
     """Return the place of nodes that a region begins without: all that reads its input."""
     ends = _ends(fault, missing)
-    place = None if ends is None else placed(ends[0][0], fault)
+    place = None if ends is None else placed(next(iter(ends[0])), fault)
     if ends is None or place is None:
         return None
-    (name, *_), end = ends
+    (name, *_), end = tuple(ends[0]), ends[1]
     readers = tuple(
         (node, slot)
         for node in fault.target.nodes
@@ -310,7 +326,7 @@ def _skipped_gap(fault: Fault, missing: tuple[Node, ...]) -> Gap | None:
     return Gap(missing, (pair,), end, place, readers)
 
 
-def _ends(fault: Fault, nodes: Sequence[Node]) -> tuple[tuple[str, ...], str] | None:
+def _ends(fault: Fault, nodes: Sequence[Node]) -> tuple[KeysView[str], str] | None:
     """Return the tensors that go into some nodes and the one that comes out of them."""
     own = producers(nodes)
     chosen = {id(node) for node in nodes}
@@ -321,10 +337,10 @@ def _ends(fault: Fault, nodes: Sequence[Node]) -> tuple[tuple[str, ...], str] | 
         name
         for node in fault.source.nodes
         if id(node) not in chosen
-        for name in node.inputs
+        for name in node_reads(node)
     }
     exits = {name for name in own if name in read or name in fault.source.outputs}
-    return (tuple(entries), next(iter(exits))) if entries and len(exits) == 1 else None
+    return (entries.keys(), next(iter(exits))) if entries and len(exits) == 1 else None
 
 
 def _readers(
@@ -342,14 +358,13 @@ def _readers(
         return () if is_end else None
     found: list[tuple[Node, int]] = []
     for pair in fault.pairs:
-        if not any(
-            spread & set(node.inputs) for node in pair.source if id(node) not in chosen
-        ):
+        others = (node for node in pair.source if id(node) not in chosen)
+        if not any(spread.intersection(node_reads(node)) for node in others):
             continue
         found += [
-            (node, slot)
+            (node, slot if slot < len(node.inputs) else CAPTURED)
             for node in pair.target
-            for slot, name in enumerate(node.inputs)
+            for slot, name in enumerate((*node.inputs, *node_reads(node)))
             if name == tensor
         ]
     return tuple(found) or None

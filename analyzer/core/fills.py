@@ -5,15 +5,15 @@ import numpy as np
 from analyzer.core.types import Array
 
 MASKING = 1e3
-"""Magnitude from which a number may be a mask's: scores and activations are smaller, masks
-write ten thousand or the largest number there is."""
+"""Magnitude from which a number may be a mask's: scores and activations are smaller, and
+masks write ten thousand or the largest number there is."""
 
 GAP = 7
 """Powers of two that lie empty between the largest other number and the smallest fill:
-numbers that are computed alike thin out, they do not leave a factor of 128 out."""
+numbers that are computed alike thin out, they leave no factor of 128 out."""
 
 MOST_FILLS = 8
-"""Different fills, to `FILL_BITS`, that one tensor holds: of several masks, and their sums."""
+"""Different fills, to `FILL_BITS`, in one tensor: of several masks, and their sums."""
 
 FILL_BITS = 64
 """Steps of a power of two to which fills are told apart: a score that was added to -1e4
@@ -37,7 +37,7 @@ def fills(array: Array) -> Array | None:
         return None
     wide = array if array.dtype != np.float16 else array.astype(np.float32)
     mantissa, exponent = np.frexp(wide)
-    exponent = np.maximum(exponent, 0)  # a share of one is no more apart from one than zero
+    exponent = np.maximum(exponent, 0)  # zero is no farther from a fill than one is
     held = np.flatnonzero(np.bincount(exponent.ravel()))
     far = np.flatnonzero((np.diff(held) > GAP) & (held[1:] > np.log2(MASKING)))
     if not far.size:
@@ -45,5 +45,5 @@ def fills(array: Array) -> Array | None:
     places = exponent >= held[far[0] + 1]
     steps = exponent[places] * FILL_BITS + np.rint(np.abs(mantissa[places]) * FILL_BITS)
     different = np.unique(steps).size
-    is_mask = different <= MOST_FILLS and steps.size >= FEWEST * different
-    return places if is_mask else None
+    covers = steps.size >= FEWEST * different
+    return places if covers and different <= MOST_FILLS else None

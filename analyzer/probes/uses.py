@@ -197,10 +197,8 @@ def _use(node: onnx.NodeProto, slot: int, reading: _Reading) -> InputUse | None:
             return _mask_if(_attribute(node, "to", 0) == onnx.TensorProto.BOOL)
         case "Sub", 1 if _is_complement(node, slot, reading):
             return InputUse(Use.MASK)
-        case "Mul", _ if abs(_constant(node, 1 - slot, reading, otherwise=1.0)) > MASKING:
-            return InputUse(Use.FILL)
         case _:
-            return _pixel_use(node, slot, reading)
+            return _scaled_use(node, slot, reading)
 
 
 def _is_complement(node: onnx.NodeProto, slot: int, reading: _Reading) -> bool:
@@ -213,11 +211,13 @@ def _mask_if(holds: bool) -> InputUse | None:  # noqa: FBT001 -- the condition i
     return InputUse(Use.MASK) if holds else None
 
 
-def _pixel_use(node: onnx.NodeProto, slot: int, reading: _Reading) -> InputUse | None:
-    """Return what an operator tells of a sensor's range by normalising it."""
+def _scaled_use(node: onnx.NodeProto, slot: int, reading: _Reading) -> InputUse | None:
+    """Return what an operator tells by its factor: of a mask, or of a sensor's range."""
     if len(node.input) != 2 or node.op_type not in {"Div", "Sub", "Mul", "Add"}:  # noqa: PLR2004
         return None
     other = abs(_constant(node, 1 - slot, reading, otherwise=1.0))
+    if node.op_type == "Mul" and other > MASKING:
+        return InputUse(Use.FILL)
     scale = 1.0 / other if node.op_type == "Mul" and other else other
     if not PIXEL_SCALE < scale <= LARGEST_SCALE:
         return None

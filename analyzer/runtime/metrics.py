@@ -36,7 +36,7 @@ def relative_error(observed: Array, expected: Array) -> float:
 
 
 def _deviations(observed: Array, expected: Array, scale: float) -> Array:
-    """Return each finite value's deviation, fills against themselves, others against all."""
+    """Return each finite value's deviation: a fill's against itself, in its own scale."""
     finite = np.isfinite(expected)
     want = expected[finite]
     with np.errstate(over="ignore"):

@@ -74,6 +74,12 @@ def detect(fault: Fault) -> OtherMask | None:
     )
 
 
+def _is_replaced(fault: Fault) -> bool:
+    """Return whether another operator lays the right mask over the scores."""
+    wrong = (one for one in fault.differences if one.aspect is Aspect.OPERATOR)
+    return any(is_cure(one, fault) for one in wrong)
+
+
 def explain(cause: OtherMask) -> str:
     return (
         f"{cause.tensor}: {cause.found} of {cause.size} places are hidden, the source's "

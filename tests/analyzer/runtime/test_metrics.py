@@ -122,7 +122,7 @@ def test_several_fills_are_no_scale() -> None:
 
 
 def test_fill_counts_against_itself() -> None:
-    """A score that was added to -1e4 moves it by one in ten thousand, not by half a score."""
+    """A score beside -1e4 moves it by one in ten thousand, not by half a score."""
     expected = np.float32([2.0, -1e4, -1e4])
 
     assert relative_error(np.float32([2.0, -9999.0, -1e4]), expected) == pytest.approx(1e-4)
