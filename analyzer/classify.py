@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from analyzer.arithmetic import COMPUTED
+from analyzer.core.listing import several
 from analyzer.core.options import Judge
 from analyzer.core.report import NotCompared
 from analyzer.core.rulebook import WHATEVER, judged
@@ -211,7 +212,7 @@ def unexplained(fault: Fault) -> Finding:
     nodes = [node for node in known if set(node.outputs) & set(tensors)]
     sources = fault.source.nodes
     message = (
-        f"{', '.join(tensors)} deviates by {fault.local_error:.3g} of its largest value "
+        f"{several(tensors)} deviates by {fault.local_error:.3g} of its largest value "
         f"when fed the source's own inputs "
         f"({_ops(fault.target.nodes)} against {_ops(sources)}); "
         f"rounding explains {fault.noise_floor:.3g}"

@@ -58,6 +58,7 @@ from analyzer.prepared import Prepared, prepared
 from analyzer.second_size import Asked, at_second_sizes
 from analyzer.simplify import simplify
 from analyzer.stated import stated_pairs
+from analyzer.unrelated import has_stranger
 from analyzer.verdict import verdict_of
 
 PACKAGES = ("onnx", "onnxruntime", "numpy", "networkx", "onnx_graphsurgeon")
@@ -185,6 +186,8 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     if read.faults:
         analysed = partial(analyse_pivots, source, read.target, options=options)
         meant = analysed(rules=rules, progress=progress, clock=clock, probes=probes)
+        if has_stranger(meant.report.findings):
+            return replace(meant, target=target)
         told, broken = explained_alone(read.faults, rules)
         whole = with_contradictions(meant.report, told, broken)
         every = (*told, *meant.restated)  # loaded, it may still refuse a sample
@@ -211,6 +214,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     narrowing = narrowing_faults(pair, compared, runs, outputs)
     lost = tuple(lost_output_faults(pair, compared))
     found += explain(replace(compared, faults=(*narrowing, *lost)))[0]
+    found = tuple({one.id: one for one in found}.values())
     findings = _all_findings(pair, found, outputs, (working, compared), runs, options)
     report = _report(pair, findings, outputs, compared, runs, broken, clock)
     return Analysis(report, source, target, pair.samples, pair.inputs, compared.tensors)

@@ -13,6 +13,7 @@ from analyzer.effect import decided_outputs
 from analyzer.naming import said_in_file
 from analyzer.outside import leftovers
 from analyzer.size_nodes import with_sizes
+from analyzer.unrelated import unrelated
 from analyzer.view.inline import Opened
 
 
@@ -33,6 +34,9 @@ def explained(
     """
     if not compared.faults:
         return (), ()
+    stranger = unrelated(compared, compared.faults)
+    if stranger is not None:
+        return (stranger,), ()
     faults = with_sizes(compared.faults, compared.source, sides[0].model, both[0].folder)
     findings, broken = classify(faults, _resolved(rules))
     named = (

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from analyzer.comparison import Compared
+from analyzer.core.listing import several
 from analyzer.core.types import (
     Fault,
     FaultClass,
@@ -91,7 +92,7 @@ def _lost(
     fault = bare_fault(
         FaultClass.COMPUTATIONAL_GRAPH,
         f"the source's output {spec.name} is missing: nothing in the target gives it, "
-        f"{', '.join(edge.target for edge in edges)} is what it is made of",
+        f"{several(edge.target for edge in edges)} is what it is made of",
         nodes=nodes,
         guilty=[edge.target for edge in edges],
         samples=len(values),

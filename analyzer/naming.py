@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from analyzer.classify import where
+from analyzer.core.listing import several
 from analyzer.core.report import Coverage
 from analyzer.core.types import Fault, Finding, Fix, Inside
 from analyzer.view.closed import closed, reached
@@ -143,7 +144,7 @@ def _inside(finding: Finding, target: Opened) -> str:
     """Return what to add to a message: which parts of the user's nodes are meant."""
     inner = [name for name in finding.target_nodes if name in target.parts]
     unsaid = [name for name in inner if name not in finding.message]
-    return f" (it is in {', '.join(unsaid)})" if unsaid else ""
+    return f" (it is in {several(unsaid)})" if unsaid else ""
 
 
 def _fix_in_file(fix: Fix, target: Opened) -> Fix:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analyzer.core.errors import RunError, UsageError
+from analyzer.core.listing import several
 from analyzer.core.options import EVERY_OUTPUT, Options
 from analyzer.core.report import InputPair, OutputPair
 from analyzer.core.types import Array, Fault, Feeds, Pivot, Status
@@ -183,7 +184,7 @@ def refuse_unknown_outputs(source: Pivot, target: Pivot, options: Options) -> No
         if name != EVERY_OUTPUT and name not in known:
             raise UsageError(
                 f"a tolerance is given for {name}, which is no output of either model",
-                hint=f"name one of {', '.join(dict.fromkeys(known))}",
+                hint=f"name one of {several(dict.fromkeys(known))}",
             )
 
 

@@ -6,6 +6,7 @@ from onnx import TensorProto
 
 from analyzer.classify import finding_id
 from analyzer.core.errors import RunError
+from analyzer.core.listing import several
 from analyzer.core.options import EVERY_OUTPUT
 from analyzer.core.report import InputPair, OutputPair
 from analyzer.core.types import (
@@ -203,7 +204,7 @@ def _shown(shape: Sequence[int | str | None]) -> str:
 
 def _listed(lost: Sequence[str], added: Sequence[str]) -> str:
     both = ("lacks", lost), ("adds", added)
-    return "; ".join(f"the target {verb} {', '.join(n)}" for verb, n in both if n)
+    return "; ".join(f"the target {verb} {several(n)}" for verb, n in both if n)
 
 
 def refusal_findings(target: Pivot, refusal: RunError | None) -> Iterator[Finding]:

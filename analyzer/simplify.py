@@ -7,6 +7,7 @@ import onnx
 
 from analyzer.core.errors import LoadError
 from analyzer.core.graph import nodes
+from analyzer.core.listing import several
 from analyzer.core.types import Pivot
 from analyzer.runtime.skeleton import embed
 
@@ -53,5 +54,5 @@ def _noted(pivot: Pivot, model: onnx.ModelProto) -> Pivot:
     lost = sorted(before - {layer.name for layer in layers.values()})
     counts = [len(nodes(one, pivot.folder)) for one in (pivot.model, model)]
     note = f"onnxsim left {counts[1]} of the {counts[0]} operators of {pivot.path}"
-    losses = f", and no tensor of {', '.join(lost)}" if lost else ""
+    losses = f", and no tensor of {several(lost)}" if lost else ""
     return replace(pivot, model=model, layers=layers, notes=(*pivot.notes, note + losses))

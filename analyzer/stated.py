@@ -13,6 +13,7 @@ import onnx
 
 from analyzer.core.errors import UsageError
 from analyzer.core.graph import node_name, reads
+from analyzer.core.listing import several
 from analyzer.matching.overrides import Named, read_pairs
 from analyzer.prepared import Prepared
 from analyzer.view.calls import every_node, subgraphs
@@ -163,6 +164,6 @@ def _pairs(row: tuple[str, str], sides: tuple[Spoken, Spoken]) -> Iterator[tuple
     parts = (left, right)[place]
     raise UsageError(
         f"the pairs file names {row[place]}, which is compared as {len(parts)} parts of "
-        f"the {sides[place].side}: {', '.join(parts)}",
+        f"the {sides[place].side}: {several(parts)}",
         hint=ONE_BY_ONE,
     )

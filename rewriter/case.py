@@ -61,7 +61,12 @@ class Case:
         return ""
 
     def analysed(
-        self, target: Pivot, *, everything: bool = False, strict: bool = False
+        self,
+        target: Pivot,
+        *,
+        everything: bool = False,
+        strict: bool = False,
+        in_time: bool = False,
     ) -> Analysis:
         """Return the analysis of an edited target.
 
@@ -69,6 +74,10 @@ class Case:
             target: The edited target.
             everything: Whether on all probes, not on those alone that fixes are found with.
             strict: Whether fewer bits excuse nothing.
+            in_time: Whether it ends with the time for trying.
+
+        Raises:
+            TimeUpError: It is to end in time, and does.
         """
         probes = (*self.seen.probes, *(self.unseen.judges[0].probes if everything else ()))
         summary = replace(self.first.report.probe, samples=len(probes))
@@ -77,10 +86,15 @@ class Case:
             target,
             options=replace(self.options, strict=strict),
             rules=self.rules,
-            progress=self.progress,
+            progress=self.limits.watched(self.progress) if in_time else self.progress,
             probes=(probes, summary),
         )
 
     def faults(self, target: Pivot) -> tuple[Finding, ...]:
-        """Return what is left to find in an edited target."""
-        return self.analysed(target, strict=self.restores).report.findings
+        """Return what is left to find in an edited target.
+
+        Raises:
+            TimeUpError: The time for trying is up before it is found.
+        """
+        found = self.analysed(target, strict=self.restores, in_time=True)
+        return found.report.findings

@@ -17,6 +17,7 @@ from analyzer.core.types import (
     Where,
 )
 from rewriter.kept import STOPPED, Choice, Kept, Measured, Trial, bound, edited
+from rewriter.limits import TimeUpError
 from rewriter.parts import clash, spoken
 
 CLEARLY = 0.5
@@ -209,7 +210,10 @@ class Search:
         for one in beside[:RELOCALISED]:
             if self.trial.limits.is_over:
                 return
-            error = self._relocalised(one.choices[0])
+            try:
+                error = self._relocalised(one.choices[0])
+            except TimeUpError:  # what was tried so far stays
+                return
             judged = self._judged(one.choices, Measured(error))
             yield Tried(one.choices, error, judged.why, judged.holds, anew=True)
 

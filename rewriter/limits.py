@@ -4,9 +4,16 @@ import math
 import time
 from dataclasses import dataclass, field
 
+from analyzer.core.errors import PivotfixError
+from analyzer.core.options import Progress
+
 ROUNDS = 8
 """Passes over what earlier fixes unmasked. A round goes on only where the one before it
 kept something, and a region rarely hides another: three rounds were the most ever seen."""
+
+
+class TimeUpError(PivotfixError):
+    """The time for trying was up in the middle of an analysis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,23 @@ class Limits:
     def is_over(self) -> bool:
         """Whether the time for trying is up."""
         return time.monotonic() - self.started >= self.seconds
+
+    def watched(self, progress: Progress) -> Progress:
+        """Return what is told how far an analysis is, and ends it when the time is up.
+
+        Args:
+            progress: Told the same, as long as there is time.
+
+        Raises:
+            TimeUpError: From what is returned, at the first stage that begins too late.
+        """
+
+        def told(doing: str, share: float) -> None:
+            if self.is_over:
+                raise TimeUpError(self.too_late, hint="give --timeout more seconds")
+            progress(doing, share)
+
+        return told
 
     @property
     def too_late(self) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from analyzer.clock import Clock
 from analyzer.core.errors import RunError, UsageError
 from analyzer.core.options import Judge, Options, Progress, silent
-from analyzer.core.report import OutputPair, Report, Verdict
+from analyzer.core.report import ALREADY, OutputPair, Report, Verdict
 from analyzer.core.types import Pivot, Status
 from analyzer.diff import Analysis, analyse_pivots
 from analyzer.explained import installed_rules
@@ -35,7 +35,6 @@ from rewriter.verify import judgement
 from rewriter.written import publish
 
 UNPROVEN = "the source does not run as a whole, so that no repair can be proven"
-EQUIVALENT = "it was equivalent already"
 
 
 def repair(  # noqa: PLR0913 - a command with its options
@@ -222,7 +221,7 @@ def _copied(case: Case, out: Path | None) -> Report:
     """Write the target as it is; it is equivalent already."""
     if out is not None:
         copy(case.target, out)
-    return untouched(case.first.report, Verdict.REPAIRED, ended=EQUIVALENT)
+    return untouched(case.first.report, Verdict.REPAIRED, ended=ALREADY)
 
 
 def _repaired(case: Case, files: _Files) -> Report:

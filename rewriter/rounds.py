@@ -9,6 +9,7 @@ from rewriter.attempts import Round, attempt
 from rewriter.case import Case
 from rewriter.choices import mendable
 from rewriter.kept import Kept, Trial
+from rewriter.limits import TimeUpError
 from rewriter.outcome import NO_HELP, NOTHING_LEFT
 from rewriter.restored import ON_INTEGERS, restored
 
@@ -43,25 +44,34 @@ def tried_rounds(case: Case, before: Tries) -> Tries:
         done = list(before.rounds) or [*_restated(case), *restored(case)]
         if case.restores and done and not done[-1].kept:
             return Tries(tuple(done), ON_INTEGERS)
-        target = done[-1].end if done else case.target
-        findings: Sequence[Finding] = case.first.report.findings
         while len(done) < case.limits.rounds:
             case.progress("repairing", len(done) / case.limits.rounds)
-            if done or case.restores:
-                findings = case.faults(target)
-            new = _worth_trying(findings, done)
-            if not new:
-                ended = NO_HELP if mendable(findings) else NOTHING_LEFT
-                return Tries(tuple(done), ended)
-            again = case.faults
-            limits, turn = case.limits, len(done) + 1
-            trial = Trial(target, case.seen, case.refusal, again, limits, turn)
-            done.append(attempt(trial, new))
-            target = done[-1].end
-            ended = _ended(case, done[-1], target, again=bool(before.rounds))
+            try:
+                turn, ended = _turn(case, done, again=bool(before.rounds))
+            except TimeUpError:
+                return Tries(tuple(done), case.limits.too_late)
+            done += turn
             if ended:
                 return Tries(tuple(done), ended)
     return Tries(tuple(done), case.limits.too_often)
+
+
+def _turn(case: Case, done: Sequence[Round], *, again: bool) -> tuple[list[Round], str]:
+    """Return the next round, if there is anything to try, and why it is the last.
+
+    Raises:
+        TimeUpError: The time is up before it is known what there is to try.
+    """
+    target = done[-1].end if done else case.target
+    known = case.first.report.findings
+    findings = case.faults(target) if done or case.restores else known
+    new = _worth_trying(findings, done)
+    if not new:
+        return [], NO_HELP if mendable(findings) else NOTHING_LEFT
+    limits, number = case.limits, len(done) + 1
+    trial = Trial(target, case.seen, case.refusal, case.faults, limits, number)
+    last = attempt(trial, new)
+    return [last], _ended(case, last, last.end, again=again)
 
 
 def _restated(case: Case) -> Iterator[Round]:

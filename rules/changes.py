@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from analyzer.core.changes import undone
+from analyzer.core.listing import several
 from analyzer.core.types import (
     Array,
     Aspect,
@@ -193,7 +194,7 @@ def beside(cause: Change) -> str:
     """Return, as the end of a sentence, where it comes from and what goes with it."""
     others = [one for one in cause.together if one is not cause.difference]
     said = (f"{one.field} {shown(one.target)} for {shown(one.source)}" for one in others)
-    with_others = f"; together with {', '.join(said)}" if others else ""
+    with_others = f"; together with {several(said)}" if others else ""
     if cause.origin is None:
         return with_others
     made = next(name for name in cause.origin.outputs if name)

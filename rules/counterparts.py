@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx
 
-from analyzer.core.types import Array, Fault, FaultClass, Node
+from analyzer.core.types import Array, AttributeValue, Fault, FaultClass, Node
 from rules.wording import named, shown
 
 STOPPED = frozenset({FaultClass.LOAD_FAILURE, FaultClass.RUNTIME})
@@ -61,8 +61,15 @@ def misfits(node: Node, other: Node) -> Iterator[str]:
         stated, right_one = node.attributes.get(name), other.attributes.get(name)
         if isinstance(stated, onnx.GraphProto) or isinstance(right_one, onnx.GraphProto):
             continue
-        if type(stated) is not type(right_one) or shown(stated) != shown(right_one):
+        if _is_other(stated, right_one):
             yield f"{name} is {shown(stated)}, the source's {shown(right_one)}"
+
+
+def _is_other(one: AttributeValue | None, other: AttributeValue | None) -> bool:
+    """Return whether two settings differ, of any length."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return shown(one) != shown(other)
+    return type(one) is not type(other) or one != other
 
 
 def _differ(one: Array, other: Array) -> bool:

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from analyzer.core.listing import MOST_LISTED, several
 from analyzer.core.types import Array, AttributeValue, Node
-
-MOST_NUMBERS = 8
-"""Numbers of an array that a sentence can hold."""
 
 ELEMENT_TYPES = {
     1: "float32",
@@ -33,13 +31,13 @@ def shown(value: AttributeValue | None) -> str:
     if isinstance(value, np.ndarray):
         return _array(value)
     if isinstance(value, tuple):
-        return f"({', '.join(_number(item) for item in value)})"
+        return f"({several(_number(item) for item in value)})"
     return _number(value) if isinstance(value, int | float) else str(value)
 
 
 def _array(value: Array) -> str:
-    if value.size <= MOST_NUMBERS:
-        return ", ".join(_number(item) for item in value.ravel().tolist())
+    if value.size <= MOST_LISTED:
+        return several(_number(item) for item in value.ravel().tolist())
     return f"{value.dtype} of shape {value.shape}"
 
 
@@ -63,6 +61,4 @@ def named(node: Node) -> str:
 
 def listed(nodes: Sequence[Node]) -> str:
     """Return the operators of some nodes in their order; many are counted."""
-    ops = [node.op for node in nodes[:MOST_NUMBERS]]
-    rest = len(nodes) - len(ops)
-    return ", ".join(ops) + (f" and {rest} more" if rest else "")
+    return several(node.op for node in nodes)

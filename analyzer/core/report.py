@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from analyzer.core.types import Finding, Permutation
 
+ALREADY = "it was equivalent already"
+"""Why a repair that only copies its target tried nothing."""
+
 
 class Verdict(StrEnum):
     """The answer of a run; the first three are `diff`'s, the last three `repair`'s."""
@@ -172,3 +175,8 @@ class Report:
     before: tuple[OutputPair, ...] = ()
     found: str = ""
     ended: str = ""
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether a repair had nothing to mend: what it writes is the target itself."""
+        return self.verdict is Verdict.REPAIRED and self.ended == ALREADY

@@ -150,6 +150,26 @@ INTERFACE_DIFFERS = Word(
     """,
 )
 
+UNRELATED_MODELS = Word(
+    "unrelated-models",
+    "The two files do not look like the same model.",
+    """
+    Cause
+        Another file was given than was meant: another network, or another version of it
+        that was built anew and trained anew.
+
+    Evidence
+        Few operators of the one have a counterpart in the other, next to none of its
+        weights occurs there in any layout or scale, and the outputs differ; the message
+        counts them.
+
+    Repair
+        None is offered: to mend the target would be to write the source again. Check both
+        paths. Where the two do belong together, name some layers that do in a file for
+        `--pairs`.
+    """,
+)
+
 AMPLIFIED_ROUNDING = Word(
     "amplified-rounding",
     "The outputs differ although every part is right within rounding.",
@@ -193,6 +213,7 @@ WORDS = (
     UNFAITHFUL_IMPORT,
     OUTPUT_RESHAPED,
     INTERFACE_DIFFERS,
+    UNRELATED_MODELS,
     AMPLIFIED_ROUNDING,
     CONSTANT_OUTPUT,
 )

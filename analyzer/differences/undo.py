@@ -9,6 +9,7 @@ from onnx import helper, numpy_helper
 from analyzer.core.changes import undone
 from analyzer.core.errors import RepairError
 from analyzer.core.graph import node_name
+from analyzer.core.listing import several
 from analyzer.core.tensors import outside
 from analyzer.core.types import (
     Array,
@@ -154,7 +155,7 @@ def _replace(graph: onnx.GraphProto, edit: ReplaceRegion) -> None:
     places = [i for i, node in enumerate(graph.node) if node_name(node) in gone]
     if not places:
         raise RepairError(
-            f"none of {', '.join(sorted(gone))} is in the region",
+            f"none of {several(sorted(gone))} is in the region",
             hint="test the region that holds the nodes",
         )
     kept = [node for node in graph.node if node_name(node) not in gone]

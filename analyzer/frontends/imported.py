@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 
 from analyzer.core.errors import LoadError, RunError
+from analyzer.core.listing import several
 from analyzer.core.tensors import dtype_name
 from analyzer.core.types import Feeds, NativeLayer, Pivot, TensorSpec
 from analyzer.frontends.base import digest
@@ -74,7 +75,7 @@ class NativeModel:
         if missing:
             raise RunError(
                 f"{self._path} takes an input {missing[0]}, which is not fed",
-                hint=f"feed {', '.join(self._inputs)}",
+                hint=f"feed {several(self._inputs)}",
             )
         with self._turn:
             return self._run(feeds)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from analyzer.core.errors import UsageError
+from analyzer.core.listing import several
 from analyzer.core.types import Array, Feeds, Pivot, TensorSpec
 from analyzer.probes.sizes import declared, is_batch
 
@@ -47,7 +48,7 @@ def read_npz(path: Path, source: Pivot) -> tuple[Feeds, ...]:
     }
     counts = {name: len(samples) for name, samples in rows.items()}
     if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        listed = several(f"{name} {count}" for name, count in counts.items())
         raise UsageError(
             f"{path} holds unequal numbers of samples: {listed}",
             hint="give every input the same number of samples",
@@ -104,9 +105,9 @@ def _owner(name: str, inputs: Sequence[TensorSpec]) -> str | None:
 def _names_error(
     path: Path, surprise: str, arrays: Mapping[str, Array], inputs: Sequence[TensorSpec]
 ) -> UsageError:
-    names = ", ".join(spec.name for spec in inputs) or "none"
+    names = several(spec.name for spec in inputs) or "none"
     return UsageError(
-        f"{path} has {surprise}; it holds {', '.join(arrays) or 'nothing'}",
+        f"{path} has {surprise}; it holds {several(arrays) or 'nothing'}",
         hint=f"name one array after each input ({names}), or arr_0, arr_1, ... in order",
     )
 

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 
 from analyzer.core.errors import RunError, UsageError
+from analyzer.core.listing import several
 from analyzer.core.options import Options
 from analyzer.core.types import Array, Feeds, Pivot, TensorSpec
 from analyzer.probes.sizes import PLANS, SizePlan, has_open_sizes, sample_shapes
@@ -88,7 +89,7 @@ def refuse_unknown_names(source: Pivot, options: Options) -> None:
         if stranger is not None:
             raise UsageError(
                 f"{option} names {stranger}, which is no input of {source.path}",
-                hint=f"its inputs are {', '.join(sorted(known)) or 'none'}",
+                hint=f"its inputs are {several(sorted(known)) or 'none'}",
             )
 
 

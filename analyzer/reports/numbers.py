@@ -12,6 +12,14 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
+MOST_TIMES = 1e8
+"""Times from which only the power of ten is worth reading."""
+
+
+def _times(count: float) -> str:
+    return f"{count:,.0f}" if count < MOST_TIMES else f"{count:.2g}"
+
+
 def over_floor(error: float, floor: float) -> str:
     """Return an error against its noise floor: how many times over it, or that it is below.
 
@@ -23,7 +31,7 @@ def over_floor(error: float, floor: float) -> str:
         return short(error)
     if error <= floor:
         return f"{short(error)}, below the floor of {short(floor)}"
-    return f"{short(error)}, x {error / floor:,.0f} over the floor"
+    return f"{short(error)}, x {_times(error / floor)} over the floor"
 
 
 def times_floor(error: float, floor: float) -> str:
@@ -35,7 +43,7 @@ def times_floor(error: float, floor: float) -> str:
     """
     if not math.isfinite(error) or floor <= 0:
         return "-"
-    return f"{error / floor:,.0f}" if error >= floor else "below"
+    return _times(error / floor) if error >= floor else "below"
 
 
 def share(value: float) -> str:

@@ -61,7 +61,8 @@ def tell_written(report: Report, given: argparse.Namespace) -> None:
         print("\n".join(("edits:", *edit_lines(report), "nothing is written")), file=out)
         return
     if report.verdict.value in WRITTEN:
-        print(f"written: {given.output}", file=out)
+        copied = f", a byte copy of {given.target}" if report.is_copy else ""
+        print(f"written: {given.output}{copied}", file=out)
     if given.patch is not None and not edit_lines(report):
         print("no edit was kept, so no patch is written", file=out)
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import PurePath
+from textwrap import fill
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
@@ -17,6 +18,19 @@ from analyzer.core.types import Finding, Outcome, Status, TryVerdict, Where
 from analyzer.reports.numbers import counted, over_floor, share, short, times_floor
 
 WIDTH = 100
+
+WHOLE = 88
+"""Columns from which a table has room for the class beside the rule."""
+
+NARROWEST = 12
+"""Columns that a layer's name takes at least, folded."""
+
+WORDS = 20
+"""Columns that a rule's or a class's words fill before they go on in the next line; where
+there is `ROOM` for more, twice as many."""
+
+ROOM = 120
+
 LONGEST_NAME = 60
 """Longer tensor names lose their middle; ``-v`` and report.json show them whole."""
 
@@ -63,19 +77,20 @@ def render(
         legacy_windows=False,
         color_system="standard" if colour else None,
     )
-    for part in _parts(report, verbosity=verbosity):
+    for part in _parts(report, width, verbosity=verbosity):
         console.print(part)
     return "\n".join(line.rstrip() for line in screen.getvalue().splitlines()) + "\n"
 
 
-def _parts(report: Report, *, verbosity: int) -> Iterator[RenderableType]:
-    verdict = (f"{report.verdict.value}: ", COLOURS[report.verdict])
+def _parts(report: Report, width: int, *, verbosity: int) -> Iterator[RenderableType]:
+    said = Verdict.EQUIVALENT if report.is_copy else report.verdict
+    verdict = (f"{said.value}: ", COLOURS[report.verdict])
     yield Text.assemble(verdict, headline(report))
     if verbosity < 0:
         return
     shown = _shown(report.findings, verbosity=verbosity)
     if shown:
-        yield _table(shown)
+        yield _table(shown, width)
         yield _details(shown, verbosity=verbosity)
         yield Text()
     yield from (Text(line) for line in _compared(report, shown, verbosity=verbosity))
@@ -102,12 +117,19 @@ def headline(report: Report) -> str:
             return f"too little of {source} and {target} could be compared"
         case Verdict.REPAIRED:
             mended = f"{counted(kept, 'fault')} of {target} mended; it now computes"
-            return f"{mended if kept else f'{target} computes'} what {source} computes"
+            same = f"{mended if kept else f'{target} computes'} what {source} computes"
+            return f"{same} already; nothing to mend" if report.is_copy else same
         case Verdict.IMPROVED:
             mended = f"{kept} of {counted(len(faults), 'fault')} of {target} mended"
             return f"{mended}; the rest remain"
         case Verdict.UNREPAIRED:
-            return f"no fix for {target} held, so nothing is written"
+            return f"no fix for {target} {_fate(report.findings)}, so nothing is written"
+
+
+def _fate(findings: Iterable[Finding]) -> str:
+    """Return what became of fixes none of which is kept."""
+    tried = any(one.outcome and one.outcome.attempts for one in findings)
+    return "held" if tried else "was tried"
 
 
 def _roots(report: Report) -> str:
@@ -123,18 +145,20 @@ def _shown(findings: Sequence[Finding], *, verbosity: int) -> tuple[Finding, ...
     return tuple(one for one in findings if one.status in SHOWN or verbosity > 0)
 
 
-def _table(findings: Sequence[Finding]) -> Table:
-    """Return a row per finding: what, where and how much."""
+def _table(findings: Sequence[Finding], width: int) -> Table:
+    """Return a row per finding: what, where and how much; of which class, if it is wide."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
-    for heading in ("#", "rule", "class", "layer"):
-        table.add_column(heading, overflow="fold")
+    wide, room = width >= WHOLE, WORDS if width < ROOM else 2 * WORDS
+    for heading in ("#", "rule", *(("class",) if wide else ())):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("layer", overflow="fold", min_width=NARROWEST)
     for heading in ("local error", "x floor", "samples"):
         table.add_column(heading, no_wrap=True, justify="right")
     for number, finding in enumerate(findings, start=1):
+        words = (_rule(finding), finding.fault_class.value.replace("_", " "))
         table.add_row(
             str(number),
-            escape(_rule(finding)),
-            finding.fault_class.value.replace("_", " "),
+            *(escape(fill(one, room)) for one in (words if wide else words[:1])),
             escape(layer(finding)),
             short(finding.local_error),
             times_floor(finding.local_error, finding.noise_floor),

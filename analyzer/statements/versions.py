@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from analyzer.core.graph import node_name, opsets
+from analyzer.core.listing import several
 from analyzer.core.types import Restate, Statement
 from analyzer.forms import has_form, nearest_opsets
 from analyzer.statements.scene import SHOWN, Contradiction, Scene, first_outputs, told
@@ -32,7 +33,7 @@ def old_format(scene: Scene) -> Iterator[Contradiction]:
         Restate(Statement.IR_VERSION, "", FREE_WEIGHTS),
         f"it declares IR version {model.ir_version}, in which initializers are inputs too, "
         f"and {len(unread)} that no node of the main graph reads are none, "
-        f"{', '.join(unread[:SHOWN])} first; the source declares IR version "
+        f"{several(unread)} first; the source declares IR version "
         f"{scene.source.model.ir_version}",
         (*first_outputs(inside), *unread)[:SHOWN],
     )

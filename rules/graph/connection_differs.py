@@ -24,6 +24,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from analyzer.core.listing import several
 from analyzer.core.types import (
     Aspect,
     Difference,
@@ -62,8 +63,8 @@ def detect(fault: Fault) -> Misread | None:
 
 
 def explain(cause: Misread) -> str:
-    read = ", ".join(str(one.target) for one in cause.moved)
-    right = ", ".join(str(one.source) for one in cause.moved)
+    read = several(one.target for one in cause.moved)
+    right = several(one.source for one in cause.moved)
     return (
         f"{named(cause.node)}: reads {read} where the source's operator reads what is "
         f"{right} here"
@@ -71,7 +72,7 @@ def explain(cause: Misread) -> str:
 
 
 def repair(cause: Misread) -> tuple[Fix, ...]:
-    right = ", ".join(str(one.source) for one in cause.moved)
+    right = several(one.source for one in cause.moved)
     edits = tuple(Rewire(cause.node.name, one.slot, str(one.source)) for one in cause.moved)
     return (Fix(f"Let {cause.node.name} read {right}", edits),)
 

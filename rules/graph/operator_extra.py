@@ -18,6 +18,7 @@ from functools import partial
 import numpy as np
 import onnx
 
+from analyzer.core.listing import several
 from analyzer.core.types import (
     Array,
     Aspect,
@@ -89,7 +90,7 @@ def _is_refuted(extra: tuple[Node, ...], fault: Fault) -> bool:
 
 
 def explain(cause: Extra) -> str:
-    names = ", ".join(node.name for node in cause.nodes[:4])
+    names = several(node.name for node in cause.nodes)
     return f"{listed(cause.nodes)} ({names}) in the target has no counterpart in the source"
 
 

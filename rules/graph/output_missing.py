@@ -25,6 +25,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from analyzer.core.listing import several
 from analyzer.core.types import AddOutput, Array, Fault, FaultClass, Fix, ReplaceRegion
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.carrying import carried
@@ -68,7 +69,7 @@ def explain(cause: Lost) -> str:
         )
     return (
         f"the source's output {cause.output} is missing: the target has "
-        f"{', '.join(cause.tensors)}, of which {cause.ops} would make it"
+        f"{several(cause.tensors)}, of which {cause.ops} would make it"
     )
 
 

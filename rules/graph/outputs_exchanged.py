@@ -32,6 +32,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from analyzer.core.listing import several
 from analyzer.core.types import Fault, FaultClass, Fix, Node, ReplaceRegion
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.models import model, weights
@@ -65,7 +66,7 @@ def explain(cause: OutOfPlace) -> str:
         f"{name} holds the source's {one} where {cause.own[name]} belongs"
         for name, one in cause.held.items()
     )
-    return f"the outputs come in another order: {', '.join(told)}"
+    return f"the outputs come in another order: {several(told)}"
 
 
 def repair(cause: OutOfPlace) -> tuple[Fix, ...]:

@@ -38,6 +38,7 @@ from functools import partial
 
 import numpy as np
 
+from analyzer.core.listing import several
 from analyzer.core.types import (
     Aspect,
     Difference,
@@ -130,14 +131,14 @@ def _stopping(fault: Fault) -> tuple[Node, ...]:
 
 def explain(cause: OtherSubgraph) -> str:
     return (
-        f"{', '.join(cause.tensors[:4])}: {cause.ops} does not compute "
+        f"{several(cause.tensors)}: {cause.ops} does not compute "
         f"what the source's {listed(cause.spot.source)} computes"
         f"{': ' if cause.problem else ''}{cause.problem}"
     )
 
 
 def repair(cause: OtherSubgraph) -> tuple[Fix, ...]:
-    title = f"Compute {', '.join(cause.tensors[:4])} as the source does"
+    title = f"Compute {several(cause.tensors)} as the source does"
     return (Fix(title, (cause.edit,)),)
 
 

@@ -32,6 +32,7 @@ from functools import partial
 
 import onnx
 
+from analyzer.core.listing import several
 from analyzer.core.types import (
     Fault,
     FaultClass,
@@ -82,7 +83,7 @@ def explain(cause: Stopping) -> str:
 
 
 def repair(cause: Stopping) -> tuple[Fix, ...]:
-    slots = ", ".join(f"input{edit.slot}" for edit in cause.constants)
+    slots = several(f"input{edit.slot}" for edit in cause.constants)
     given = Fix(f"Restore {slots} of {cause.node.name}", cause.constants)
     whole = () if cause.edit is None else (cause.edit,)
     carried_over = Fix(f"Compute {cause.node.outputs[0]} as the source does", whole)

@@ -26,6 +26,7 @@ from functools import partial
 import numpy as np
 import onnx
 
+from analyzer.core.listing import several
 from analyzer.core.types import Array, Fault, FaultClass, Fix, Node, Safety, SetConstant
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.models import Layer, batch_norm, chain, conv
@@ -68,7 +69,7 @@ def detect(fault: Fault) -> WrongRank | None:
 
 
 def explain(cause: WrongRank) -> str:
-    told = ", ".join(f"input{slot}" for slot in cause.slots)
+    told = several(f"input{slot}" for slot in cause.slots)
     return (
         f"{named(cause.node)}: {told} of shape {cause.shape} where a vector of "
         f"{max(cause.shape)} is taken; the runtime refuses the node"

@@ -24,6 +24,7 @@ from functools import partial
 import numpy as np
 import onnx
 
+from analyzer.core.listing import several
 from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.changes import Change, change, undoing
@@ -104,7 +105,7 @@ def together(fault: Fault) -> Epsilon | None:
 
 def explain(cause: Epsilon) -> str:
     default = " (ONNX's default)" if np.isclose(cause.found, ONNX_DEFAULT, rtol=0.1) else ""
-    nodes = " and ".join(named(node) for node in cause.spot.target)
+    nodes = several(map(named, cause.spot.target), " and ")
     return (
         f"{nodes}: epsilon {cause.found:.3g}{default} {cause.how}, the trained one is "
         f"{cause.trained:.3g}"

@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 import onnx
 
+from analyzer.core.listing import several
 from analyzer.core.types import Array, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule
 from rules.changes import Damaged, beside, damaged, undoing
@@ -35,10 +36,9 @@ def detect(fault: Fault) -> Damaged[Lost] | None:
 
 def explain(cause: Damaged[Lost]) -> str:
     one, (axis, channels) = cause.change, cause.pattern
-    listed = ", ".join(str(channel) for channel in channels)
     return (
-        f"{named(one.node)}: {SIDES[axis]} channels {listed} of {one.difference.field} are "
-        f"zero, the source's are not{beside(one)}"
+        f"{named(one.node)}: {SIDES[axis]} channels {several(channels)} of "
+        f"{one.difference.field} are zero, the source's are not{beside(one)}"
     )
 
 

@@ -16,7 +16,7 @@ from analyzer.core.types import Fault, Finding, Fix, SetAttribute, TryVerdict
 from analyzer.runtime import region
 from cli import main
 from rewriter import case
-from rewriter.limits import Limits
+from rewriter.limits import Limits, TimeUpError
 from rewriter.repair import repair
 from rules.discovery import ours
 
@@ -88,6 +88,30 @@ def test_no_time_at_all_writes_nothing(
     )
     assert "--timeout" in report.ended
     assert not (tmp_path / "out.onnx").exists()
+
+
+def test_further_analysis_ends_in_time(
+    pair: Callable[..., tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stops at the next stage, not at its end; what was kept before it is written."""
+    analysed = case.analyse_pivots
+    monkeypatch.setattr("rewriter.rounds._ended", lambda *_, **__: "")
+    stopped: list[str] = []
+
+    def late(*args: object, **more: object) -> object:
+        monkeypatch.setattr(Limits, "is_over", property(lambda _: not stopped))
+        try:
+            return analysed(*args, **more)  # type: ignore[arg-type]
+        except TimeUpError as surprise:
+            stopped.append(surprise.problem)
+            raise
+
+    monkeypatch.setattr(case, "analyse_pivots", late)
+    report = mended(pair(("0.1", "0.4")), tmp_path / "out.onnx", timeout=2.5)
+
+    assert stopped == ["the 2.5 seconds of --timeout were over"]
+    assert report.verdict is Verdict.REPAIRED
+    assert verdicts(report) == [TryVerdict.KEPT]
 
 
 class Half:

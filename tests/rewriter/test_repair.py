@@ -157,6 +157,7 @@ def test_equivalent_target_is_copied_byte_for_byte(
 
     assert report.verdict is Verdict.REPAIRED
     assert report.command == "repair"
+    assert report.is_copy
     assert (tmp_path / "out.onnx").read_bytes() == Path(paths[1]).read_bytes()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from analyzer.core.report import Coverage, NotCompared, Report, Verdict
+from analyzer.core.report import ALREADY, Coverage, NotCompared, Report, Verdict
 from analyzer.core.types import Finding, Status, Where
 from analyzer.reports.terminal import brief, headline, render, shortened
 
@@ -90,7 +90,7 @@ def test_a_kept_fix_says_why(mended: Report) -> None:
     [
         (Verdict.INCONCLUSIVE, "too little of net.keras and net.tflite could be compared"),
         (Verdict.IMPROVED, "0 of 1 fault of net.tflite mended; the rest remain"),
-        (Verdict.UNREPAIRED, "no fix for net.tflite held, so nothing is written"),
+        (Verdict.UNREPAIRED, "no fix for net.tflite was tried, so nothing is written"),
     ],
 )
 def test_every_verdict_has_its_sentence(
@@ -98,6 +98,39 @@ def test_every_verdict_has_its_sentence(
 ) -> None:
     """The first line says what the verdict means for these two files."""
     assert headline(report(verdict=verdict)) == said
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("rule", ["transpose-perm-wrong", "input-channels-reversed"])
+def test_no_word_of_a_rule_is_split(
+    report: MakeReport, finding: MakeFinding, rule: str, width: int
+) -> None:
+    """A rule goes on in the next line at a hyphen, and takes no column from the numbers."""
+    found = finding(rule=rule, local_error=3.01e9, noise_floor=2e-7)
+    said = render(report(findings=(found,)), width=width)
+
+    assert all(f" {word}" in said or f"-{word}" in said for word in rule.split("-"))
+    assert "1.5e+16    7 of 8" in said
+    assert max(map(len, said.splitlines())) <= width
+
+
+def test_copy_is_not_called_a_repair(report: MakeReport) -> None:
+    """A target that was equivalent already was not repaired."""
+    copied = report(command="repair", verdict=Verdict.REPAIRED, findings=(), ended=ALREADY)
+
+    assert render(copied, verbosity=-1) == (
+        "equivalent: net.tflite computes what net.keras computes already; nothing to mend\n"
+    )
+
+
+def test_fix_that_was_tried_did_not_hold(
+    report: MakeReport, finding: MakeFinding, mended: Report
+) -> None:
+    """Nothing is written either way, but not for the same reason."""
+    tried = finding(outcome=mended.findings[0].outcome)
+    said = headline(report(verdict=Verdict.UNREPAIRED, findings=(tried,)))
+
+    assert said == "no fix for net.tflite held, so nothing is written"
 
 
 def test_drift_is_called_drift(report: MakeReport, finding: MakeFinding) -> None:
