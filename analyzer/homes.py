@@ -32,7 +32,8 @@ def _with_home(difference: Difference, fault: Fault, source: Side) -> Difference
     assert isinstance(wrong, np.ndarray)  # noqa: S101 - tells the type checker
     if wrong.size < FEWEST or not _varies(wrong):
         return difference
-    own = {id(node) for node in fault.source.nodes}
+    nodes = (difference.source_node,) if difference.jointly else fault.source.nodes
+    own = {id(node) for node in nodes}  # weights may be exchanged within a region
     return replace(difference, home=next(_homes(wrong, own, source), ""))
 
 

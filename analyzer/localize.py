@@ -27,7 +27,8 @@ from analyzer.lossy import with_lossy_causes, with_spared
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Links, carried_or_none
 from analyzer.measuring import with_measuring
-from analyzer.regions import node_pairs, region, unpaired
+from analyzer.one_cause import one_cause
+from analyzer.regions import beyond, node_pairs, region, unpaired
 from analyzer.relaid import relaid
 from analyzer.runtime.spill import put_away
 from analyzer.samples import Probe, local_errors
@@ -91,30 +92,15 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
 
     groups = _together(target, links, found)
     built = [build(group) for group in groups]
-    forked = _forked(groups, built)
-    if len(forked) < len(groups):
+    parts = one_cause([part for part, _ in groups], built)
+    if len(parts) < len(groups):
         stops = links.keys()
         done = {part: fault for (part, _), fault in zip(groups, built, strict=True)}
         built = [
             done[part] if part in done else build((part, _joint(target, part, stops)))
-            for part in forked
+            for part in parts
         ]
     return tuple(sorted(built, key=lambda fault: -fault.local_error))
-
-
-def _forked(groups: Sequence[_Group], faults: Sequence[Fault]) -> list[tuple[Judged, ...]]:
-    """Return the deviating tensors, those together that miss the same node of the source.
-
-    A node that is missing before a fork is missing from every region behind it, once each.
-    """
-    merged: list[tuple[set[int], tuple[Judged, ...]]] = []
-    for (judged, _), fault in zip(groups, faults, strict=True):
-        lost = {id(node) for node in fault.unpaired_source}
-        alike = [one for one in merged if one[0] & lost]
-        others = [one for one in merged if one not in alike]
-        whole = lost.union(*(one[0] for one in alike))
-        merged = [*others, (whole, (*judged, *(n for one in alike for n in one[1])))]
-    return [judged for _, judged in merged]
 
 
 def _joint(target: Side, judged: Sequence[Judged], stops: Collection[str]) -> Region:
