@@ -26,6 +26,7 @@ import onnx
 from analyzer.core.types import Fault, FaultClass, Fix, Node, SetAttribute
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.models import chain, conv, layer
+from rules.sabotage import Victim, spoiled
 from rules.wording import named
 
 _COORDINATES = (
@@ -111,6 +112,21 @@ def _unknown(fault: Fault) -> Iterator[Unknown]:
                 yield Unknown(node, field, value, right, Spot(tuple(ours), (node,)))
 
 
+def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
+    return spoiled(model, rng, {op for op, _ in KNOWN}, _foreign)
+
+
+def _foreign(victim: Victim) -> bool:
+    """Write a word of a node's options as a framework calls it."""
+    for word, known in SYNONYMS.items():
+        for op, field in KNOWN:
+            value = victim.attribute(field, b"")
+            if op == victim.node.op_type and value == known.encode():
+                victim.set_attribute(field, word)
+                return True
+    return False
+
+
 def resized(mode: str) -> onnx.ModelProto:
     """Return a convolution, an enlargement, and another convolution."""
     none = np.zeros(0, np.float32)
@@ -125,6 +141,7 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
+    sabotage=sabotage,
     examples=(
         Example(source=partial(resized, "linear"), target=partial(resized, "bilinear")),
     ),

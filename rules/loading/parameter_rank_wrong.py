@@ -30,6 +30,7 @@ from analyzer.core.listing import several
 from analyzer.core.types import Array, Fault, FaultClass, Fix, Node, Safety, SetConstant
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.models import Layer, batch_norm, chain, conv
+from rules.sabotage import Victim, spoiled
 from rules.wording import named
 
 VECTORS = {
@@ -94,6 +95,19 @@ def _vector(stretched: Array) -> Array:
     return np.ascontiguousarray(stretched.reshape(-1))
 
 
+def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
+    return spoiled(model, rng, VECTORS.keys(), _stretch)
+
+
+def _stretch(victim: Victim) -> bool:
+    """Store a node's vectors as they would broadcast over an image."""
+    held = {s: victim.constant(s) for s in VECTORS[victim.node.op_type]}
+    vectors = {s: one for s, one in held.items() if one is not None and one.ndim == 1}
+    for slot, vector in vectors.items():
+        victim.set_constant(slot, vector.reshape(1, -1, 1, 1))
+    return bool(vectors)
+
+
 def stretched() -> onnx.ModelProto:
     """Return a convolution and a batch normalisation of which no parameter is a vector."""
     norm = batch_norm()
@@ -108,6 +122,7 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
+    sabotage=sabotage,
     examples=(
         Example(source=partial(chain, conv(), batch_norm(), conv(4, 2)), target=stretched),
     ),

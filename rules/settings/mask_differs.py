@@ -24,6 +24,7 @@ from rules.base import PROVEN, Example, Rule, Spot
 from rules.carrying import carried
 from rules.evidence import is_cure, results
 from rules.models import model
+from rules.sabotage import Victim, spoiled
 from rules.wording import listed
 
 HIDDEN = -1e3
@@ -92,6 +93,31 @@ def repair(cause: OtherMask) -> tuple[Fix, ...]:
     return () if cause.edit is None else (Fix(title, (cause.edit,)),)
 
 
+def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
+    return spoiled(model, rng, CHOOSING, _shift)
+
+
+def _shift(victim: Victim) -> bool:
+    """Shift a constant mask by one place along its last axis."""
+    held = {slot: victim.constant(slot) for slot in range(len(victim.node.input))}
+    for slot, mask in held.items():
+        if mask is None or not mask.ndim or not _hides(mask):
+            continue
+        shifted = np.roll(mask, 1, axis=-1)
+        if not np.array_equal(shifted, mask):
+            victim.set_constant(slot, np.ascontiguousarray(shifted))
+            return True
+    return False
+
+
+def _hides(mask: Array) -> bool:
+    """Return whether a constant chooses places: by truth values, or by huge numbers."""
+    if mask.dtype == np.bool_:
+        return True
+    hidden = mask <= HIDDEN
+    return mask.dtype.kind == "f" and bool(hidden.any()) and not hidden.all()
+
+
 def _is_masked(found: Array, right: Array) -> bool:
     """Return whether two results of one shape agree where neither hides anything."""
     if found.shape != right.shape or right.dtype.kind != "f":
@@ -140,5 +166,6 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
+    sabotage=sabotage,
     examples=(Example(source=lambda: causal(1), target=lambda: causal(2)),),
 )

@@ -17,6 +17,7 @@ References:
     https://github.com/pytorch/pytorch/issues/21271
 """
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -26,7 +27,11 @@ from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fi
 from rules.base import PROVEN, Example, Rule
 from rules.changes import Change, beside, change, undoing
 from rules.models import chain, conv, layer, weights
+from rules.sabotage import Victim, spoiled
 from rules.wording import named
+
+SPREADING = frozenset({"Add", "Sub", "Mul", "Div", "PRelu"})
+"""Operators that spread a vector over an axis."""
 
 PARTICULAR = PROVEN + 0.01
 """Confidence: that the numbers are right says more than that the constant differs."""
@@ -66,6 +71,31 @@ def _along(vector: Array) -> int | None:
     return vector.shape.index(vector.size) - vector.ndim if is_vector else None
 
 
+def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:
+    known = onnx.shape_inference.infer_shapes(model).graph
+    shapes = {
+        value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim]
+        for value in (*known.input, *known.value_info)
+    }
+    return spoiled(model, rng, SPREADING, partial(_turn, shapes))
+
+
+def _turn(shapes: Mapping[str, Sequence[int]], victim: Victim) -> bool:
+    """Lay a vector along another axis of as many places as it has numbers."""
+    for slot, other in ((1, 0), (0, 1)):
+        vector, sizes = victim.constant(slot), shapes.get(victim.node.input[other], ())
+        along = None if vector is None else _along(vector)
+        if vector is None or along is None or vector.ndim > len(sizes):
+            continue
+        alike = [axis - len(sizes) for axis, n in enumerate(sizes) if n == vector.size]
+        for axis in alike:
+            if axis != along:
+                shape = [-1 if one == axis else 1 for one in range(-len(sizes), 0)]
+                victim.set_constant(slot, vector.reshape(shape))
+                return True
+    return False
+
+
 def slopes(*shape: int) -> onnx.ModelProto:
     """Return a convolution of as many channels as its result is wide, and a PRelu.
 
@@ -83,5 +113,6 @@ RULE = Rule(
     detect=detect,
     explain=explain,
     repair=repair,
+    sabotage=sabotage,
     examples=(Example(source=partial(slopes, 8, 1, 1), target=partial(slopes, 8)),),
 )
