@@ -52,6 +52,7 @@ from analyzer.outside import (
     constant_findings,
     interface_faults,
     refusal_findings,
+    superfluous,
 )
 from analyzer.pivot import load
 from analyzer.prepared import Prepared, prepared
@@ -217,7 +218,8 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     found = tuple({one.id: one for one in found}.values())
     findings = _all_findings(pair, found, outputs, (working, compared), runs, options)
     report = _report(pair, findings, outputs, compared, runs, broken, clock)
-    return Analysis(report, source, target, pair.samples, pair.inputs, compared.tensors)
+    ends = (pair.samples, pair.inputs, compared.tensors)
+    return Analysis(report, source, target, *ends, superfluous(findings))
 
 
 def _compared(

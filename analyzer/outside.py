@@ -1,6 +1,7 @@
 """Findings that lie in no region: importers, runtimes, and the two models' interfaces."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from onnx import TensorProto
 
@@ -13,10 +14,13 @@ from analyzer.core.types import (
     Fault,
     FaultClass,
     Finding,
+    Fix,
     Node,
     Pair,
     Pivot,
     Region,
+    Restate,
+    Statement,
     Status,
     Where,
 )
@@ -167,7 +171,7 @@ def interface_faults(
     gone = [spec.name for spec in source.outputs if spec.name not in held]
     new = [s.name for s in target.outputs if s.name not in {other for _, other in names}]
     if gone or new:
-        yield bare_finding(
+        finding = bare_finding(
             INTERFACE_DIFFERS.slug,
             bare_fault(
                 FaultClass.COMPUTATIONAL_GRAPH,
@@ -176,6 +180,23 @@ def interface_faults(
                 guilty=new,
             ),
         )
+        yield finding if gone else replace(finding, fix=_without(new))
+
+
+def _without(outputs: Sequence[str]) -> Fix:
+    """Return the fix that takes outputs out which the source has not."""
+    edits = tuple(Restate(Statement.NO_OUTPUT, name) for name in outputs)
+    return Fix(f"Give {several(outputs)} no more", edits)
+
+
+def superfluous(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings of outputs that only the target has, which can be taken out.
+
+    Args:
+        findings: Any.
+    """
+    told = (one for one in findings if one.rule == INTERFACE_DIFFERS.slug)
+    return tuple(one for one in told if one.fix is not None)
 
 
 def _sizes(source: Pivot, target: Pivot, pair: InputPair) -> Iterator[Finding]:

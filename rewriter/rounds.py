@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from analyzer.core.types import Finding, Outcome, Pivot, TryVerdict
+from analyzer.outside import superfluous
 from rewriter.attempts import Round, attempt
 from rewriter.case import Case
 from rewriter.choices import mendable
-from rewriter.kept import Kept, Trial
+from rewriter.kept import Kept, Trial, edited
 from rewriter.limits import TimeUpError
 from rewriter.outcome import NO_HELP, NOTHING_LEFT
 from rewriter.restored import ON_INTEGERS, restored
@@ -18,6 +19,8 @@ MOVED = 1e-3
 be tried again: another fix has changed what they change."""
 
 READABLE = "the file can be read with it"
+
+UNWANTED = "the source gives no such output"
 
 LOOKS_MENDED = "no output is off any more"
 
@@ -79,15 +82,29 @@ def _restated(case: Case) -> Iterator[Round]:
 
     Without it nothing of the file can be read, so that it is judged with all the rest.
     """
-    wrong = tuple(one for one in case.first.restated if one.fix is not None)
+    wrong = tuple(one for one in case.first.restated if _can_be_said(one, case))
     kept = tuple(
         Kept(((one.id, one.fix),), one.fault, one.local_error, 0.0)
         for one in wrong
         if one.fix is not None
     )
-    outcome = Outcome(TryVerdict.KEPT, READABLE, math.inf, 0.0)
+    outcomes = {
+        one.id: Outcome(TryVerdict.KEPT, _reason(one), math.inf, 0.0) for one in wrong
+    }
     if wrong:
-        yield Round(case.target, wrong, kept, {one.id: outcome for one in wrong})
+        yield Round(case.target, wrong, kept, outcomes)
+
+
+def _can_be_said(finding: Finding, case: Case) -> bool:
+    """Return whether the target's own format can be told what a finding's fix says."""
+    if finding.fix is None or not superfluous([finding]):
+        return finding.fix is not None
+    kept = Kept(((finding.id, finding.fix),), finding.fault, finding.local_error, 0.0)
+    return not case.refusal(edited(case.target, (kept,)), finding.fix.edits)
+
+
+def _reason(finding: Finding) -> str:
+    return UNWANTED if superfluous([finding]) else READABLE
 
 
 def _ended(case: Case, last: Round, target: Pivot, *, again: bool) -> str:
