@@ -10,6 +10,11 @@ CONVERSION = frozenset({Where.CONVERSION, Where.RUNTIME})
 """Who must have made a fault for the pair to be divergent: not one of our own importers."""
 
 
+def is_root(finding: Finding) -> bool:
+    """Return whether a finding is a fault that the conversion or a runtime made."""
+    return finding.status is Status.FAULT and finding.where in CONVERSION
+
+
 def verdict_of(
     findings: Sequence[Finding], outputs: Sequence[OutputPair], share: float
 ) -> Verdict:
@@ -21,7 +26,7 @@ def verdict_of(
         share: Share of the target's operators that were compared.
     """
     blamed = [finding for finding in findings if finding.status is Status.FAULT]
-    if any(finding.where in CONVERSION for finding in blamed):
+    if any(map(is_root, findings)):
         return Verdict.DIVERGENT
     drifts = any(finding.status is Status.DRIFT for finding in findings)
     if not all(pair.within for pair in outputs) and (blamed or not drifts):

@@ -20,9 +20,9 @@ from analyzer.diff import Analysis
 from analyzer.reports.fix_report import NO_PAGE, Page
 from analyzer.reports.json_report import tool_version
 from analyzer.reports.numbers import counted, short
-from analyzer.reports.shown import is_root
 from analyzer.reports.templates import rendered
 from analyzer.reports.terminal import layer
+from analyzer.verdict import is_root
 from rewriter.kept import bound
 from rewriter.reproduction import (
     Reproduction,

@@ -14,8 +14,8 @@ from analyzer.core.types import (
     ReplaceRegion,
     Status,
     TryVerdict,
-    Where,
 )
+from analyzer.verdict import is_root
 from rewriter.kept import STOPPED, Choice, Kept, Measured, Trial, bound, edited
 from rewriter.limits import TimeUpError
 from rewriter.parts import clash, spoken
@@ -34,17 +34,10 @@ MOST_PAIRS = 28
 """Pairs of fixes that are tried where none mends alone: all pairs of eight. Each costs one
 run of the region."""
 
-MENDED = frozenset({Where.CONVERSION, Where.RUNTIME})
-"""Who must have made a fault for the target to be edited; the importers' are not in it."""
-
 
 def mendable(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings that a repair may act on: faults of the conversion itself."""
-    return tuple(
-        finding
-        for finding in findings
-        if finding.status is Status.FAULT and finding.where in MENDED
-    )
+    return tuple(filter(is_root, findings))
 
 
 def breadth(choice: Choice) -> int:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Finding, Fix, Outcome, Safety, Status, TryVerdict
 from analyzer.diff import Analysis
+from analyzer.verdict import is_root
 from rewriter.attempts import Round, again, fixes
-from rewriter.choices import MENDED
 from rewriter.chosen import Chosen
 from rewriter.kept import Chain
 
@@ -169,7 +169,7 @@ def _final(name: str, outcome: Outcome, chosen: Chosen, *, is_in_it: bool) -> Ou
 def _untried(finding: Finding, why: str = "", *, late: str = "") -> Outcome:
     """Return the outcome of a finding that was never tried."""
     reason = why or UNTRIED[finding.status]
-    if finding.status is Status.FAULT and finding.where not in MENDED:
+    if finding.status is Status.FAULT and not is_root(finding):
         reason = "it is our importer's fault, not the target's"
     elif finding.status is Status.FAULT and late:
         reason = late

@@ -7,7 +7,7 @@ import sys
 
 from analyzer.core.errors import UsageError
 from analyzer.core.report import Report
-from analyzer.core.types import Finding, Status, Where
+from analyzer.verdict import is_root
 
 WIDTH = 100
 """Columns of a report that no terminal shows."""
@@ -65,12 +65,6 @@ def tell_written(report: Report, given: argparse.Namespace) -> None:
         print(f"written: {given.output}{copied}", file=out)
     if given.patch is not None and not edit_lines(report):
         print("no edit was kept, so no patch is written", file=out)
-
-
-def is_root(finding: Finding) -> bool:
-    """Return whether a finding is a fault that the conversion or a runtime made."""
-    guilty = finding.where in {Where.CONVERSION, Where.RUNTIME}
-    return guilty and finding.status is Status.FAULT
 
 
 def tell_bundle(report: Report, given: argparse.Namespace) -> None:

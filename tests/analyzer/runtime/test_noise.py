@@ -10,7 +10,8 @@ from onnx import helper
 
 from analyzer.core.errors import RunError
 from analyzer.runtime import noise
-from analyzer.runtime.noise import PERIOD, gridded, noise_floor, perturbed
+from analyzer.runtime.noise import noise_floor
+from analyzer.runtime.perturbation import PERIOD, gridded, perturbed
 from analyzer.runtime.session import Session, open_session
 
 Build = Callable[..., onnx.ModelProto]
