@@ -189,15 +189,13 @@ def test_exchanged_weights_are_one_fault_in_two_places(
     net: Net, compared: Compared, rng: np.random.Generator
 ) -> None:
     """Weights say who a layer is, but not where both its neighbours say otherwise."""
-    text = (
-        "(float[4,8] x) => (y) {"
-        " a = MatMul(x, w) b = Relu(a) c = MatMul(b, v) y = Tanh(c) }"
-    )
+    text = """(float[4,8] x) => (y) {
+        a = MatMul(x, w) b = Relu(a) c = MatMul(b, v) y = Tanh(c) }"""
     w, v = rng.normal(size=(2, 8, 8)).astype(np.float32)
 
-    report = compared(net(text, w=w, v=v), net(text, w=v, v=w))
+    found = only(compared(net(text, w=w, v=v), net(text, w=v, v=w)))
 
-    assert set(only(report).target_tensors) == {"a", "c"}
+    assert set(found.target_tensors) == {"a", "c"}
 
 
 def test_half_precision_copy_drifts(
