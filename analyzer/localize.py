@@ -28,7 +28,7 @@ from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Links, carried_or_none
 from analyzer.measuring import with_measuring
 from analyzer.one_cause import one_cause
-from analyzer.regions import beyond, node_pairs, region, unpaired
+from analyzer.regions import node_pairs, region, unpaired
 from analyzer.relaid import relaid
 from analyzer.runtime.spill import put_away
 from analyzer.samples import Probe, local_errors
