@@ -1,7 +1,9 @@
-"""Write what a model of any format makes of images: ``fetafix_labels.py MODEL IMAGES OUT``.
+"""Write what a model makes of images: ``fetafix_labels.py MODEL IMAGES OUT [COUNT]``.
 
-IMAGES is an ``.npz`` of one array, uint8 [images, height, width, 3]; OUT gets the outputs,
-float32 [images, classes]. The model's own runtime computes them, one image at a time.
+IMAGES is an ``.npz`` of one array, uint8 [images, height, width, 3]; OUT gets the outputs
+of all of them, or of the first COUNT, float32 [images, classes]. The model's own runtime
+computes them, one image at a time and on one core: where others use the machine too, two
+that wait for each other take longer.
 """
 
 import os
@@ -20,7 +22,11 @@ def by_onnxruntime(path: Path) -> Answer:
     """Return what runs an ONNX file, float32 [1, height, width, 3] to [1, classes]."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        path, options, providers=["CPUExecutionProvider"]
+    )
     (given,) = session.get_inputs()
     first = given.shape[1] == 3  # noqa: PLR2004 - colours
     return lambda image: session.run(None, {given.name: laid(image, first=first)})[0]
@@ -47,6 +53,8 @@ def by_keras(path: Path) -> Answer:
     import keras
     import tensorflow as tf
 
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     model = keras.models.load_model(path)
     called = tf.function(lambda x: model(x, training=False))
     return lambda image: called(tf.constant(image)).numpy()
@@ -56,6 +64,7 @@ def by_torch(path: Path) -> Answer:
     """Return what runs an exported program, its input channels first."""
     import torch
 
+    torch.set_num_threads(1)
     model = torch.export.load(path).module()
 
     def answer(image: np.ndarray) -> np.ndarray:
@@ -78,13 +87,13 @@ RUNTIMES = {
 }
 
 
-def main(model: Path, images: Path, out: Path) -> None:
-    """Answer for every image and write the answers beside, then under their name."""
+def main(model: Path, images: Path, out: Path, count: int | None) -> None:
+    """Answer for the images and write the answers."""
     answer = RUNTIMES[model.suffix](model)
     (pixels,) = np.load(images).values()
-    scores = [answer(image[None].astype(np.float32)) for image in pixels]
+    scores = [answer(image[None].astype(np.float32)) for image in pixels[:count]]
     np.save(out, np.concatenate(scores))
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]))
+    main(*map(Path, sys.argv[1:4]), int(sys.argv[4]) if sys.argv[4:] else None)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from analyzer.core.types import (
     SetType,
     TryVerdict,
 )
+from rewriter.apart import is_apart, is_own
 from rewriter.kept import Chain, Kept, bound, end, left, through
 from rewriter.verify import Judgement
 
@@ -82,7 +82,7 @@ def ablated(chain: Chain, error: ErrorOf) -> Ablated:
         chain: The kept edits, round by round.
         error: What measures a region with some of them.
     """
-    error = cache(error)  # each region is asked about by several units
+    error = _remembered(chain, error)
     taken_out: dict[str, tuple[Attempt, ...]] = {}
     needed: dict[str, tuple[float, float]] = {}
     units = [(turn, one) for turn, kept in enumerate(chain) for one in kept]
@@ -100,6 +100,31 @@ def ablated(chain: Chain, error: ErrorOf) -> Ablated:
         for name, attempt in _taken_out(one, least, errors, turn):
             taken_out[name] = (*taken_out.get(name, ()), attempt)
     return Ablated(chain, taken_out, needed)
+
+
+def _remembered(chain: Chain, error: ErrorOf) -> ErrorOf:
+    """Return the same measure, each region measured once for the edits that it can feel.
+
+    What its own edits do to a region that feels no others is known from their trial.
+    """
+    units = [(turn, one) for turn, kept in enumerate(chain) for one in kept]
+    known: dict[tuple[int, Fault, tuple[Kept, ...]], float] = {}
+    for turn, one in units:
+        others = (other for _, other in units if other is not one)
+        alone = all(is_apart(other, one.fault) for other in others)
+        if alone and is_own(one.edits, one.fault):
+            known[turn, one.fault, ()] = one.before
+            known[turn, one.fault, (one,)] = one.after
+
+    def remembered(chain: Chain, turn: int, fault: Fault) -> float:
+        every = (one for kept in chain for one in kept)
+        felt = tuple(one for one in every if not is_apart(one, fault))
+        key = turn, fault, felt
+        if key not in known:
+            known[key] = error(chain, turn, fault)
+        return known[key]
+
+    return remembered
 
 
 def swapped(chain: Chain, one: Kept, instead: Kept | None) -> Chain:

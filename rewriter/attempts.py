@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 
 from analyzer.core.types import Finding, Fix, Outcome, Pivot, TryVerdict
+from rewriter.apart import Mended, mended_at_once
 from rewriter.choices import Found, Search, breadth
 from rewriter.kept import Choice, Kept, Trial, bound, edited
 from rewriter.neighbours import joined
@@ -47,10 +48,14 @@ def attempt(trial: Trial, findings: Sequence[Finding]) -> Round:
         trial: The target as the findings speak of it.
         findings: Faults with or without fixes, worst first.
     """
-    kept: tuple[Kept, ...] = ()
-    outcomes: dict[str, Outcome] = {}
     groups = tuple(_regions(findings))
+    firsts = [(group, one) for group in groups for one in _choices(group)[:1]]
+    mended = mended_at_once(trial, firsts)
+    kept = tuple(one.kept for one in mended)
+    outcomes = {name: told for one in mended for name, told in _told(one, trial).items()}
     for group in groups:
+        if group[0].id in outcomes:
+            continue
         gained, told = _mend(trial, kept, group)
         kept += gained
         outcomes |= told
@@ -127,6 +132,13 @@ def _mend(
     if found.chosen is None:
         return (), told
     return (Kept(found.chosen.choices, fault, before, found.chosen.error),), told
+
+
+def _told(mended: Mended, trial: Trial) -> dict[str, Outcome]:
+    """Return what became of the findings of a region that was mended with others."""
+    found = Found(mended.tried, (mended.tried,))
+    before = mended.kept.before
+    return {one.id: _outcome(one.id, found, before, trial) for one in mended.group}
 
 
 def _untried(group: Sequence[Finding], why: str, error: float) -> dict[str, Outcome]:

@@ -26,6 +26,11 @@ Source: https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/qua
 """
 
 
+ROUNDED = 0.75
+"""Steps up to which a weight is what the stored integers were rounded from: rounding leaves
+half of one, and a normalisation folded in another order a little more."""
+
+
 class FbGrid(Protocol):
     """The quantization of a tensor of the flatbuffer."""
 
@@ -163,8 +168,8 @@ def set_rounded(
 ) -> bool:
     """Store a weight in place of one on a grid; return whether it can be.
 
-    What rounds to the integers that are there is to be had without rounding: then the
-    operator reads floats. Anything else is rounded to a grid of its own.
+    What the integers that are there were rounded from is to be had without rounding: then
+    the operator reads floats. Anything else is rounded to a grid of its own.
 
     Args:
         flatbuffer: The tree, changed in place.
@@ -179,10 +184,13 @@ def set_rounded(
     if own.dtype == np.int32:
         return _set_bias(flatbuffer, operator, slot, new)
     limits = np.iinfo(own.dtype)
-    made = np.clip(np.round(new / grid[0]) + grid[1], limits.min, limits.max)
+    steps = np.clip(new / grid[0] + grid[1], limits.min, limits.max)
+    scale, made = grid[0], np.round(steps)
+    close = bool((np.abs(steps - own) <= ROUNDED).all())
+    if close and _set_floats(flatbuffer, operator, slot, new):
+        return True
     if np.array_equal(made, own):
-        return _set_floats(flatbuffer, operator, slot, new)
-    scale = grid[0]
+        return False
     if own.dtype == np.int8:
         others = tuple(k for k in range(new.ndim) if scale.size == 1 or scale.shape[k] == 1)
         reach = np.abs(new).max(axis=others, keepdims=True).reshape(scale.shape)

@@ -28,6 +28,15 @@ def network() -> keras.Model:
     return keras.Model(image, third)
 
 
+def classifier() -> keras.Model:
+    """Return a fully connected layer with enough weights to be quantized."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIZE, SIZE, 3))
+    flat = keras.layers.Flatten()(image)
+    scores = keras.layers.Dense(8, "softmax", bias_initializer="normal")(flat)
+    return keras.Model(image, scores)
+
+
 def calibration() -> Iterator[list[np.ndarray]]:
     """Yield what full quantization is calibrated on."""
     yield from ([one] for one in images(64, seed=1))
@@ -73,6 +82,8 @@ def build(folder: Path) -> None:
     model = network()
     for kind in ("float", "dynamic", "half", "full", "integers"):
         (folder / f"{kind}.tflite").write_bytes(converted(model, kind))
+    for kind in ("float", "dynamic"):
+        (folder / f"dense-{kind}.tflite").write_bytes(converted(classifier(), kind))
     np.savez(folder / "probes.npz", arr_0=images(6, seed=2)[:, 0])
     dense = head()
     for kind in ("float", "integers"):

@@ -12,7 +12,15 @@ from analyzer.core.options import Options
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Status
 from analyzer.frontends.child.client import WarmChildren, warm_children
-from rewriter.export.tflite_file import FbTensor, Flatbuffer, packed, read
+from rewriter.export.tflite_file import (
+    FbOperator,
+    FbTensor,
+    Flatbuffer,
+    kind,
+    packed,
+    read,
+    value,
+)
 from rewriter.repair import repair
 from rules.discovery import ours
 
@@ -46,9 +54,11 @@ def mended(folder: Path, warm: WarmChildren) -> Callable[..., Report]:
     """Repair a file of the folder into one beside it."""
     assert warm is not None
 
-    def run(target: str, out: str, *, restore: bool = False) -> Report:
+    def run(
+        target: str, out: str, *, restore: bool = False, source: str = "float.tflite"
+    ) -> Report:
         return repair(
-            str(folder / "float.tflite"), str(folder / target), folder / out,
+            str(folder / source), str(folder / target), folder / out,
             options=Options(inputs=folder / "probes.npz"), rules=ours(),
             force=True, restore_precision=restore,
         )  # fmt: skip
@@ -165,6 +175,45 @@ def test_precision_of_float_operators_is_restored_in_place(
 ) -> None:
     """Weights on a grid, or of half precision, become the source's own floats."""
     report = mended(f"{kind}.tflite", "restored.tflite", restore=True)
+
+    assert report.verdict is Verdict.REPAIRED
+    assert report.outputs[0].relative_error < EXACT
+
+
+def test_fully_connected_layer_is_restored_in_place(
+    folder: Path, mended: Callable[..., Report]
+) -> None:
+    """It rounds what it reads on the fly as long as its weight is rounded; none is left."""
+    report = mended(
+        "dense-dynamic.tflite", "restored.tflite", restore=True, source="dense-float.tflite"
+    )
+    file = read(folder / "restored.tflite")
+    read_types = {file.graph.tensors[int(i)].type for i in _dense(file).inputs}
+
+    assert read_types == {file.schema.TensorType.FLOAT32}
+    assert report.verdict is Verdict.REPAIRED
+    assert report.outputs[0].relative_error < EXACT
+
+
+def _dense(file: Flatbuffer) -> FbOperator:
+    return next(one for one in file.graph.operators if kind(file, one) == "FULLY_CONNECTED")
+
+
+def test_weight_that_rounds_otherwise_by_a_hair_is_restored(
+    folder: Path, mended: Callable[..., Report]
+) -> None:
+    """A converter that folds in another order rounds half a step to the other side."""
+    file, exact = read(folder / "dynamic.tflite"), read(folder / "float.tflite")
+    rounded, right = (int(_convolution(one).inputs[1]) for one in (file, exact))
+    tensor = file.graph.tensors[rounded]
+    scale = np.asarray(tensor.quantization.scale)[:, None, None, None]
+    steps = value(exact, right) / scale
+    stored = value(file, rounded).copy()
+    place = np.unravel_index(np.abs(steps - stored).argmax(), stored.shape)
+    stored[place] += 1 if steps[place] > stored[place] else -1
+    file.model.buffers[tensor.buffer].data = np.frombuffer(stored.tobytes(), np.uint8)
+    (folder / "hair.tflite").write_bytes(packed(file))
+    report = mended("hair.tflite", "restored.tflite", restore=True)
 
     assert report.verdict is Verdict.REPAIRED
     assert report.outputs[0].relative_error < EXACT

@@ -65,7 +65,7 @@ def test_refused_fix_says_why(turned: tuple[str, str]) -> None:
         analysis.target,
         judge=None,  # type: ignore[arg-type]
         refusal=lambda *_: "the format has no word for it",
-        localised=_none,
+        localised=none,
     )
 
     tried = attempts.attempt(trial, analysis.report.findings)
@@ -77,7 +77,7 @@ def test_refused_fix_says_why(turned: tuple[str, str]) -> None:
     assert {one.verdict for one in tries} == {TryVerdict.REJECTED}
 
 
-def _none(pivot: Pivot) -> tuple[()]:
+def none(pivot: Pivot) -> tuple[()]:
     """Return no findings for any pivot."""
     del pivot
     return ()

@@ -38,6 +38,7 @@ def load(path: str, *, trust_code: bool) -> Loaded:
 
 
 def _convert(path: str) -> onnx.ModelProto:
+    handlers.keep_activations_in_float()
     pivot, _ = tf2onnx.convert.from_tflite(path, opset=handlers.OPSET)
     return pivot  # type: ignore[no-any-return]  # tf2onnx is untyped
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tf2onnx
 from tf2onnx.handler import tf_op, tfl_op
 from tf2onnx.optimizer import back_to_back_optimizer
+from tf2onnx.tflite_handlers import tfl_math
 
 OPSET = 18
 """The newest opset that tf2onnx writes."""
@@ -135,3 +136,13 @@ def keep_batch_norms_unfolded() -> None:
     """Stop tf2onnx from folding BatchNormalization into the Conv before it."""
     folds = back_to_back_optimizer._func_map  # noqa: SLF001  # it has no switch
     folds.pop(("Conv", "BatchNormalization"), None)
+
+
+def keep_activations_in_float() -> None:
+    """Stop tf2onnx from rounding what a hybrid FULLY_CONNECTED reads.
+
+    It does so wherever the option is set, also for float weights, which the runtime
+    multiplies in float, and rounds the bias too, which the runtime never does. A hybrid
+    CONV_2D it leaves in float; so both are.
+    """
+    tfl_math.dynamic_quantize_inputs = lambda ctx, node: None  # noqa: ARG005  # its signature
