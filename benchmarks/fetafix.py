@@ -22,8 +22,8 @@ import numpy as np
 from measure import CACHE, HERE, RESULTS, ROOT, once
 
 NETWORKS = CACHE / "fetafix"
-PROBES = 16
-"""Images that `repair` is given; the labels are of all five hundred."""
+PROBES = 8
+"""Images that `repair` is given, as many as it draws itself without any."""
 
 SHOWN = 500
 """Images whose labels are compared."""

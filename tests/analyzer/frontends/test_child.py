@@ -18,7 +18,7 @@ from analyzer.core.errors import LoadError, RunError
 from analyzer.core.types import Pivot
 from analyzer.frontends import imported
 from analyzer.frontends.child import client
-from analyzer.frontends.child.client import Child, last_words
+from analyzer.frontends.child.client import Child, environment, last_words
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent.parent
@@ -226,3 +226,10 @@ def test_dying_child_gets_no_other_model(monkeypatch: pytest.MonkeyPatch) -> Non
             second = children.child("torch")
 
         assert second is not first
+
+
+def test_threads_of_torch_wait_asleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Awake, they take the cores that whoever they wait for needs: 100 times as long."""
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+
+    assert environment("torch")["OMP_WAIT_POLICY"] == "PASSIVE"
