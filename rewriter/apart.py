@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -79,7 +80,8 @@ def mended_at_once(
     except RepairError:  # one of them cannot be made: they are told apart one by one
         return ()
     before = Applied(trial.start.model, {}, {})
-    judged = (_judged(trial, one, (before, after)) for one in apart)
+    in_time = takewhile(lambda _: not trial.limits.is_over, apart)
+    judged = (_judged(trial, one, (before, after)) for one in in_time)
     return _written(trial, [one for one in judged if one is not None])
 
 
