@@ -82,7 +82,14 @@ FULL = (
     _keras("inceptionv3-full", picture=True), _torch("resnet-full"), _torch("vit-full"),
     _torch("bert-full"),
 )  # fmt: skip
-SOURCES = {source.name: source for source in (*NARROW, *FULL)}
+DEPLOYED = (
+    _torch("torch-mobilenetv2"), _torch("torch-resnet101"), _torch("torch-inceptionv3"),
+    _torch("torch-memories"), _keras("keras-vit", picture=True),
+    _keras("keras-transformer", picture=False), _keras("keras-memories", picture=False),
+)  # fmt: skip
+"""What the table of formats needs beside: each of its six networks in both frameworks."""
+
+SOURCES = {source.name: source for source in (*NARROW, *FULL, *DEPLOYED)}
 
 
 def build(source: Source) -> bool:

@@ -22,6 +22,7 @@ from probes import images, sequences
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
+from zoo_attention import sequential, vision
 
 OPSET = 18
 PROBES = 64
@@ -91,6 +92,13 @@ def memory(cell: type[keras.layers.Layer], length: int, width: int) -> keras.Mod
     return keras.Model(inputs, cell(16)(x))
 
 
+def memories(length: int, width: int) -> keras.Model:
+    """Return an LSTM and a GRU, one behind the other, up to the last state."""
+    x = inputs = keras.Input((length, width))
+    x = keras.layers.LSTM(16, return_sequences=True)(x)
+    return keras.Model(inputs, keras.layers.GRU(16)(x))
+
+
 def image(side: int, features: Callable[[], keras.Model]) -> Recipe:
     """Return the recipe of a network for square RGB images."""
     return Recipe(
@@ -100,10 +108,10 @@ def image(side: int, features: Callable[[], keras.Model]) -> Recipe:
     )
 
 
-def walk(cell: type[keras.layers.Layer]) -> Recipe:
-    """Return the recipe of a recurrent network."""
+def walk(features: Callable[[], keras.Model]) -> Recipe:
+    """Return the recipe of a network for sequences."""
     return Recipe(
-        lambda: memory(cell, 10, 12),
+        features,
         lambda count, seed: sequences(count, 10, 12, seed=seed),
         (10, 12),
     )
@@ -116,8 +124,11 @@ RECIPES: dict[str, Recipe] = {
     "resnet101v2-full": image(224, lambda: resnet101(224, 1.0)),
     "inceptionv3": image(96, lambda: inception(96, 0.125)),
     "inceptionv3-full": image(299, lambda: inception(299, 1.0)),
-    "keras-lstm": walk(keras.layers.LSTM),
-    "keras-gru": walk(keras.layers.GRU),
+    "keras-lstm": walk(lambda: memory(keras.layers.LSTM, 10, 12)),
+    "keras-gru": walk(lambda: memory(keras.layers.GRU, 10, 12)),
+    "keras-memories": walk(lambda: memories(10, 12)),
+    "keras-transformer": walk(lambda: sequential(10, 12, 32, ("gelu", "silu"))),
+    "keras-vit": image(32, lambda: vision(32, 8, 32, 2)),
 }
 
 

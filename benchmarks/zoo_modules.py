@@ -232,3 +232,17 @@ class GRU(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits."""
         return self.head(self.memory(torch.tanh(self.dense(x)))[0].mean(1))
+
+
+class Memories(nn.Module):
+    """An LSTM and a GRU, one behind the other."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.first = nn.LSTM(width, hidden, batch_first=True)
+        self.second = nn.GRU(hidden, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, LABELS)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits."""
+        return self.head(self.second(self.first(x)[0])[0][:, -1])

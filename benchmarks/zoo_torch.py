@@ -14,7 +14,18 @@ import numpy as np
 import torch
 from probes import VOCABULARY, images, sequences, tokens
 from torch import nn
-from zoo_modules import GRU, LSTM, Decoder, DenseNet, Encoder, ResNet, UNet, ViT
+from zoo_modules import (
+    GRU,
+    LSTM,
+    Decoder,
+    DenseNet,
+    Encoder,
+    Memories,
+    ResNet,
+    UNet,
+    ViT,
+)  # fmt: skip
+from zoo_vision import InceptionV3, MobileNetV2, ResNet101
 
 OPSET = 18
 PROBES = 64
@@ -73,6 +84,10 @@ RECIPES: dict[str, Recipe] = {
     "lstm": Recipe(lambda: LSTM(12, 16), walks(10, 12)),
     "gru": Recipe(lambda: GRU(12, 16), walks(10, 12)),
     "decoder": Recipe(lambda: Decoder(VOCABULARY, 32, 2), texts(12), LONG),
+    "torch-mobilenetv2": Recipe(lambda: MobileNetV2(0.35), pictures(96)),
+    "torch-resnet101": Recipe(lambda: ResNet101(0.125), pictures(96)),
+    "torch-inceptionv3": Recipe(lambda: InceptionV3(0.125), pictures(96)),
+    "torch-memories": Recipe(lambda: Memories(12, 16), walks(10, 12)),
 }
 
 
@@ -138,11 +153,17 @@ def attempt(path: Path, write: Callable[[Path], None]) -> None:
         path.with_suffix(".error").write_text(f"{type(refusal).__name__}: {refusal}"[:500])
 
 
+def calibrated_source(name: str) -> nn.Module:
+    """Return a source's module, the same at each call."""
+    recipe = RECIPES[name]
+    torch.manual_seed(sum(map(ord, name)))
+    return calibrated(recipe.module(), torch.from_numpy(recipe.draw(CALIBRATION, 1)))
+
+
 def main(name: str, folder: Path) -> None:
     """Build one source into a folder."""
     recipe = RECIPES[name]
-    torch.manual_seed(sum(map(ord, name)))
-    module = calibrated(recipe.module(), torch.from_numpy(recipe.draw(CALIBRATION, 1)))
+    module = calibrated_source(name)
     sample = torch.from_numpy(recipe.draw(2, 2))
     attempt(
         folder / "dynamo-raw.onnx",

@@ -277,6 +277,8 @@ def _unpaired_gap(fault: Fault) -> Gap | None:
     pointwise = all(node.op in POINTWISE for node in missing)
     if any(one.reshaped for one in found.values()) and not pointwise:
         return None
+    if len({one.tensor for one in found.values()}) > 1 and _at_work(missing, fault):
+        return None
     read = {
         one.tensor: readers
         for one in found.values()
@@ -289,6 +291,16 @@ def _unpaired_gap(fault: Fault) -> Gap | None:
     place = min(ways, key=lambda one: one.permutation is not None)
     pairs = [TensorPair(name, one.tensor, one.permutation) for name, one in found.items()]
     return Gap(missing, tuple(pairs), end, place, readers)
+
+
+def _at_work(missing: Sequence[Node], fault: Fault) -> bool:
+    """Return whether the target's region has an operator that is said to be missing.
+
+    Where several tensors meet, it may do there, spelt otherwise, what the source's does.
+    """
+    return not {node.op for node in missing}.isdisjoint(
+        node.op for node in fault.target.nodes
+    )
 
 
 def skipped(fault: Fault) -> tuple[Node, ...]:
