@@ -23,8 +23,9 @@ from analyzer.core.types import (
     TensorPair,
 )
 from rules.arranged import held_results, last_outputs
+from rules.gaps import CAPTURED, Gap
 from rules.protos import proto_of
-from rules.regions import CAPTURED, Gap, computed_inputs, entering, sample_shape
+from rules.regions import computed_inputs, entering, sample_shape
 
 AXIS_FIELDS = frozenset({"axis"})
 ELEMENTWISE = frozenset(

@@ -38,8 +38,8 @@ from rules.base import PLAUSIBLE, PROVEN, Example, Rule, Spot
 from rules.carrying import carried, inserted
 from rules.evidence import Hypothesis, blamed, fits
 from rules.folded import unfolded
+from rules.gaps import gap, skipped
 from rules.models import Layer, chain, conv, layer
-from rules.regions import gap, skipped
 from rules.sabotage import bypassed, spoiled
 from rules.wording import listed, named
 

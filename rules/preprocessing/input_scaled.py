@@ -39,9 +39,10 @@ from rules.base import PROVEN, Example, Rule, Spot
 from rules.carrying import inserted
 from rules.changes import damaged, undoing
 from rules.evidence import blamed, deviation, results
+from rules.gaps import gap, skipped
 from rules.models import chain, conv, layer
 from rules.patterns import uniform_factor
-from rules.regions import computed_inputs, gap, skipped
+from rules.regions import computed_inputs
 from rules.wording import listed
 
 AFFINE = frozenset({"Add", "Sub", "Mul", "Div", "BatchNormalization"})
