@@ -33,7 +33,7 @@ class Importer:
 
     Attributes:
         framework: ``keras``, ``tflite`` or ``torch``.
-        family: The child it runs in, ``tensorflow`` or ``torch``.
+        family: The child it runs in, ``tensorflow``, ``tflite`` or ``torch``.
         module: The module in the child, with a function ``load``.
         tool: The converter that does the work, as its users call it.
         needs: The packages that must be there.

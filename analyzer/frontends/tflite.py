@@ -8,8 +8,18 @@ from analyzer.frontends.imported import Importer, load
 
 IMPORTER = Importer(
     framework="tflite",
-    family="tensorflow",
+    family="tflite",
     module="analyzer.frontends.child.from_tflite",
+    tool="pivotfix",
+    needs=("ai_edge_litert", "flatbuffers"),
+    extra="tflite",
+)
+"""Our own reader of the flatbuffer, which has no need of TensorFlow."""
+
+SECOND_OPINION = Importer(
+    framework="tflite",
+    family="tensorflow",
+    module="analyzer.frontends.child.from_tflite_tf2onnx",
     tool="tf2onnx",
     needs=("ai_edge_litert", "flatbuffers", "tensorflow", "tf2onnx"),
     extra="tensorflow,tflite",
@@ -19,7 +29,7 @@ IMPORTER = Importer(
 
 @dataclass(frozen=True, slots=True)
 class TfliteFrontend:
-    """Reads ``.tflite``; tf2onnx makes the pivot, the LiteRT interpreter runs the model."""
+    """Reads ``.tflite`` itself; the LiteRT interpreter runs the model."""
 
     framework: str = "tflite"
     reads: tuple[str, ...] = (".tflite",)

@@ -1,6 +1,6 @@
 """Which operator of the flatbuffer stands behind each node of its pivot.
 
-tf2onnx keeps tensor names, so most nodes are found by the name of what they give; the rest
+The importer keeps tensor names, so most nodes are found by the name of what they give; the rest
 by what their operator reads. Axes are tracked, because the pivot computes images as NCHW
 where the flatbuffer has NHWC.
 """
@@ -83,8 +83,8 @@ KINDS = {
 }
 """What a node whose own name was lost can have been made from."""
 
-ADDED = re.compile(r"(_raw_output_|_[A-Z]\w*?)?__\d+(:\d+)?$")
-"""What tf2onnx appends to the name of a node that it adds, or that gives an output."""
+ADDED = re.compile(r"(~\w+|(_raw_output_|_[A-Z]\w*?)?__\d+(:\d+)?)$")
+"""What an importer appends to the name of a node that it adds."""
 
 BIASED = frozenset({"FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
 """Operators of the flatbuffer that add a bias, which the pivot may have as an Add."""
@@ -175,7 +175,7 @@ def _is_next(walk: _Walk, node: Node, operator: FbOperator | None) -> bool:
 def _fusing(walk: _Walk, node: Node) -> FbOperator | None:
     """Return the operator that an activation is fused into, if it is."""
     code = activation(node)
-    if code in {None, NONE} or node.outputs[0] in walk.writers:
+    if code in {None, NONE}:
         return None
     index = walk.place.get(node.inputs[0], NOTHING)
     host = next(
@@ -187,6 +187,8 @@ def _fusing(walk: _Walk, node: Node) -> FbOperator | None:
         None,
     )
     if host is None or option(host, "fusedActivationFunction") != code:
+        return None
+    if walk.writers.get(node.outputs[0], host) is not host:
         return None
     return None if any(one is host for one in walk.fused.values()) else host
 

@@ -28,6 +28,7 @@ ENVIRONMENTS: Mapping[str, Mapping[str, str]] = {
         "CUDA_VISIBLE_DEVICES": "",
         "KERAS_BACKEND": "tensorflow",
     },
+    "tflite": {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
     "torch": {
         "CUDA_VISIBLE_DEVICES": "",
         "TORCH_LOGS": "-all",
@@ -67,7 +68,7 @@ class Child:
     """One framework in one process, asked one thing at a time.
 
     Attributes:
-        family: ``tensorflow`` or ``torch``.
+        family: ``tensorflow``, ``tflite`` or ``torch``.
         folder: A private folder for what passes between us; gone with the child.
     """
 

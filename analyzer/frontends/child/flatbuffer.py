@@ -5,6 +5,7 @@ from pathlib import Path
 from struct import error as struct_error
 from typing import Any
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from analyzer.core.errors import LoadError
@@ -35,12 +36,30 @@ def read(path: str) -> Any:
         )
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
-        surprise = next(dangling(model), None)
+        surprise = next(dangling(model), None) or next(_filled(model, content), None)
     except BROKEN as error:
         raise broken(path, f"its flatbuffer cannot be followed: {error}") from error
     if surprise:
         raise broken(path, surprise)
     return model
+
+
+OUTSIDE = 1
+"""Buffers whose offset is above this keep their bytes behind the flatbuffer."""
+
+
+def _filled(model: Any, content: bytes) -> Iterator[str]:
+    """Give buffers the bytes that stand behind the tables; yield what cannot be given.
+
+    Source: `Buffer.offset` in TensorFlow's schema.fbs, for files above 2 GiB.
+    """
+    for place, buffer in enumerate(_list(model.buffers)):
+        if buffer.offset <= OUTSIDE:
+            continue
+        if buffer.offset + buffer.size > len(content):
+            yield f"buffer {place} ends behind the end of the file"
+            return
+        buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
 
 
 def broken(path: str, surprise: str) -> LoadError:

@@ -1,18 +1,17 @@
-"""TFLite models, in the child: LiteRT runs them, tf2onnx converts them."""
+"""TFLite models, in the child: LiteRT runs them, our own importer reads them."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import onnx
-import tf2onnx
 from ai_edge_litert.interpreter import Interpreter
 
-from analyzer.core.errors import RunError
+from analyzer.core.errors import LoadError, RunError
 from analyzer.core.types import Array, Feeds
-from analyzer.frontends.child import flatbuffer, handlers
+from analyzer.frontends.child import flatbuffer
+from analyzer.frontends.child.lite.importer import pivot_of
 from analyzer.frontends.child.loaded import Loaded
-from analyzer.frontends.child.loop_ends import declare_loop_ends
 from analyzer.frontends.child.naming import io_names
 from analyzer.frontends.child.scopes import layers
 from analyzer.frontends.child.words import converted
@@ -26,21 +25,20 @@ def load(path: str, *, trust_code: bool) -> Loaded:
         trust_code: Of no effect: a flatbuffer carries no code.
 
     Raises:
-        LoadError: The flatbuffer is damaged.
+        LoadError: The flatbuffer is damaged, or has an operator that is not known.
     """
     del trust_code
     tree = flatbuffer.read(path)
-    pivot = converted(path, "tf2onnx", lambda: _convert(path))
-    declare_loop_ends(pivot, tree)
-    inputs, outputs = io_names(pivot)
-    native = Native(path, inputs, outputs)
-    return Loaded(pivot, native, layers(pivot), tuple(_notes(tree)))
+    pivot = converted(path, "pivotfix", lambda: _drawn(path, tree))
+    native = Native(path, *io_names(pivot))
+    return Loaded(pivot, native, layers(pivot), tuple(notes(tree)))
 
 
-def _convert(path: str) -> onnx.ModelProto:
-    handlers.keep_activations_in_float()
-    pivot, _ = tf2onnx.convert.from_tflite(path, opset=handlers.OPSET)
-    return pivot  # type: ignore[no-any-return]  # tf2onnx is untyped
+def _drawn(path: str, tree: Any) -> onnx.ModelProto:
+    try:
+        return pivot_of(tree)
+    except LoadError as surprise:
+        raise LoadError(f"{path}: {surprise.problem}", hint=surprise.hint) from surprise
 
 
 class Native:
@@ -113,8 +111,12 @@ def _named(names: list[str], details: Details) -> Iterator[tuple[str, dict[str, 
         yield from zip(names, details, strict=True)
 
 
-def _notes(tree: Any) -> Iterator[str]:
-    """Yield what a reader must know of how faithfully tf2onnx renders quantized models."""
+def notes(tree: Any) -> Iterator[str]:
+    """Yield what a reader must know of how faithful the pivot of a quantized model is.
+
+    Args:
+        tree: The flatbuffer's `schema.ModelT`.
+    """
     graph = tree.subgraphs[0]
     quantized = {
         index

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import onnx
 
-DERIVED = re.compile(r"(:\d+|__\d+|_prequant|_Gemm|_Concat|_dequant)$")
-"""What tf2onnx appends to a flatbuffer name for the tensors and nodes it makes of it."""
+DERIVED = re.compile(r"(~\w+|:\d+|__\d+|_prequant|_Gemm|_Concat|_dequant)$")
+"""What the importers append to a flatbuffer name for the tensors they make of it."""
 
 CALL_SUFFIX = re.compile(r"_\d+$")
 """What Keras 3 appends to the scope of every layer, which it traces more than once."""
@@ -55,20 +55,28 @@ def layers(model: onnx.ModelProto) -> dict[str, tuple[str, str | None]]:
     found = {name: _layer(name, COMPUTING, suffixed=suffixed) for name in names}
     for node in nodes:
         origin = next((name for name in node.input if "/" in name), "")
-        if node.op_type in ACTIVATION_OPS and node.output and not found.get(node.output[0]):
-            found[node.output[0]] = _layer(origin, ACTIVATIONS, suffixed=suffixed)
+        if node.op_type not in ACTIVATION_OPS or not node.output:
+            continue
+        given = node.output[0]
+        if not found.get(given) or _base(given) == _base(origin):
+            found[given] = _layer(origin, ACTIVATIONS, suffixed=suffixed)
     return {name: (layer, None) for name, layer in found.items() if layer}
 
 
 ACTIVATION_OPS = frozenset({"Relu", "Clip", "Min", "Max", "Tanh"})
-"""How tf2onnx writes an activation that the flatbuffer fuses into an operator."""
+"""How an importer writes an activation that the flatbuffer fuses into an operator."""
+
+
+def _base(name: str) -> str:
+    """Return the flatbuffer name that an importer made a name of."""
+    while DERIVED.search(name):
+        name = DERIVED.sub("", name)
+    return name
 
 
 def _parts(name: str) -> Iterator[Sequence[str]]:
     """Yield the scopes of each operation that a fused tensor is named after."""
-    while DERIVED.search(name):
-        name = DERIVED.sub("", name)
-    for part in name.split(";"):
+    for part in _base(name).split(";"):
         scopes = [scope for scope in part.split("/") if scope not in WRAPPERS]
         if len(scopes) > 1:
             yield scopes

@@ -29,7 +29,7 @@ def serve(family: str, asked: int, answering: int, folder: Path) -> None:
     """Answer requests until the pipe closes.
 
     Args:
-        family: ``tensorflow`` or ``torch``.
+        family: ``tensorflow``, ``tflite`` or ``torch``.
         asked: Descriptor that requests are read from.
         answering: Descriptor that replies are written to.
         folder: The private folder; removed when the other end goes away.
