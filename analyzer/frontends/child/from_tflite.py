@@ -67,6 +67,7 @@ class Native:
         interpreter.allocate_tensors()
         for name, place in _named(inputs, interpreter.get_input_details()):
             interpreter.set_tensor(place["index"], np.ascontiguousarray(feeds[name]))
+        interpreter.reset_all_variables()  # a state would go on from the last sample's
         interpreter.invoke()
         return {
             name: interpreter.get_tensor(place["index"])

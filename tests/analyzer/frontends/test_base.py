@@ -56,7 +56,7 @@ def test_empty_file_is_said_to_be_empty(tmp_path: Path, name: str) -> None:
     ("name", "line"),
     [
         ("network.keras", "pip install 'pivotfix[tensorflow]'"),
-        ("network.tflite", "pip install 'pivotfix[tensorflow,tflite]'"),
+        ("network.tflite", "pip install 'pivotfix[tflite]'"),
         ("network.pt2", "pip install 'pivotfix[torch]'"),
     ],
 )

@@ -54,13 +54,13 @@ def test_weights_start_aligned(target: Pivot, tmp_path: Path) -> None:
 def test_the_layer_that_gives_the_output_is_written(
     keras_folder: Path, warm: object, tmp_path: Path
 ) -> None:
-    """Its product is renamed by the import and its bias an Add: both go back."""
+    """Its weight and its bias both go back."""
     assert warm is not None
     head, out = pivot.load(str(keras_folder / "head.tflite"), trust_code=False), tmp_path
-    *_, product, last = nodes(head.model, head.folder)
+    *_, last = nodes(head.model, head.folder)
     edits = (
-        SetConstant(product.name, 1, product.constants[1] + np.float32(0.5)),
-        SetConstant(last.name, 1, last.constants[1] + np.float32(1.0)),
+        SetConstant(last.name, 1, last.constants[1] + np.float32(0.5)),
+        SetConstant(last.name, 2, last.constants[2] + np.float32(1.0)),
     )
     edited = surgeon.apply(head.model, head.folder, edits)
     tflite.write(head, edited, out / "out.tflite")
@@ -68,7 +68,7 @@ def test_the_layer_that_gives_the_output_is_written(
     (expected,) = open_session(edited, head.folder).run(feeds).values()
     mended = pivot.load(str(out / "out.tflite"), trust_code=False).run_native(feeds)
 
-    assert (product.op, last.op) == ("MatMul", "Add")
+    assert last.op == "Gemm"
     np.testing.assert_allclose(next(iter(mended.values())), expected, rtol=1e-5)
 
 
@@ -171,8 +171,8 @@ def test_slope_is_an_option(find: Find, written: Write, options: Options) -> Non
 def test_permutation_is_an_operand(
     find: Find, written: Write, kinds: Kinds, tmp_path: Path
 ) -> None:
-    """Axes of NCHW become axes of NHWC: to turn nothing is [0, 1, 2, 3] there."""
-    edit = SetAttribute(find("Transpose", "turn").name, "perm", (0, 2, 3, 1))
+    """Its axes are the file's own: an image is brought back before it is turned."""
+    edit = SetAttribute(find("Transpose", "turn").name, "perm", (0, 1, 2, 3))
 
     out = tflite_file.read(written(edit))
 

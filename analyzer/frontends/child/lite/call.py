@@ -9,7 +9,7 @@ from onnx import helper
 
 from analyzer.core.errors import LoadError
 from analyzer.core.types import Array, Permutation
-from analyzer.frontends.child.lite.draft import INNER, IMAGE_RANK, Draft, Layout
+from analyzer.frontends.child.lite.draft import IMAGE_RANK, INNER, Draft, Layout
 from analyzer.frontends.child.lite.facts import NOTHING, Operator, Tensor
 
 FARTHEST = np.iinfo(np.int64).max
@@ -149,8 +149,10 @@ class Call:
         tensor = self.tensor(slot)
         if tensor.value is None:
             return self.draft.plain(index, Layout.STRAIGHT)
-        return self.draft.constant(index, (), 0) if tensor.grid is None else (
-            self.hold(tensor.value)
+        return (
+            self.draft.constant(index, (), 0)
+            if tensor.grid is None
+            else (self.hold(tensor.value))
         )
 
     def whole(self, slot: int) -> str:

@@ -5,7 +5,7 @@ the layout it is first computed in; the other spelling is a Transpose, made when
 for, so that neighbours which agree have none between them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -99,7 +99,9 @@ class Draft:
     weights: dict[str, str] = field(default_factory=dict)
     writers: Mapping[int, Operator] = field(default_factory=dict)
 
-    def add(self, op: str, inputs: Iterable[str], outputs: list[str], **options: Any) -> str:
+    def add(
+        self, op: str, inputs: Iterable[str], outputs: Sequence[str], **options: Any
+    ) -> str:
         """Return the first output of a new node.
 
         Args:
@@ -109,7 +111,9 @@ class Draft:
             options: Its attributes; those that are None are left out.
         """
         said = {name: value for name, value in options.items() if value is not None}
-        self.nodes.append(helper.make_node(op, list(inputs), outputs, outputs[0], **said))
+        self.nodes.append(
+            helper.make_node(op, list(inputs), list(outputs), outputs[0], **said)
+        )
         return outputs[0]
 
     def root(self, index: int) -> int | None:

@@ -234,4 +234,4 @@ def _indices(values: Any) -> tuple[int, ...]:
 
 def _list(values: Any) -> Sequence[Any]:
     """Return a vector of the flatbuffer, which is None where the file leaves it out."""
-    return () if values is None else values  # type: ignore[no-any-return]  # it is untyped
+    return () if values is None else values

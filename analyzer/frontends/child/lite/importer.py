@@ -9,19 +9,8 @@ from onnx import helper
 
 from analyzer.core.errors import LoadError
 from analyzer.frontends.child.lite.call import Call, Drawn, element
-from analyzer.frontends.child.lite.draft import (
-    Draft,
-    Layout,
-    Shared,
-    is_on_grid,
-)
-from analyzer.frontends.child.lite.facts import (
-    FREE,
-    Graph,
-    Operator,
-    Tensor,
-    graphs,
-)
+from analyzer.frontends.child.lite.draft import INNER, Draft, Layout, Shared, is_on_grid
+from analyzer.frontends.child.lite.facts import FREE, Graph, Operator, Tensor, graphs
 from analyzer.frontends.child.lite.operators.activations import FUSED, activated
 from analyzer.frontends.child.lite.table import table
 
@@ -33,6 +22,12 @@ WIDE_OPSET = 21
 
 IR_VERSION = 10
 """The oldest that knows both opsets."""
+
+CARRYING = frozenset({"IF", "WHILE"})
+"""Operators that give the integers of a grid as other graphs have them."""
+
+LISTED = 5
+"""Operators that an error names, before it counts the others."""
 
 RECURRENT = frozenset({"UNIDIRECTIONAL_SEQUENCE_LSTM"})
 """Operators whose activation is one inside them, not one of what they give."""
@@ -132,20 +127,23 @@ def _output(draft: Draft, index: int, taken: Sequence[str]) -> str:
     if root is None:
         name = draft.plain(index, Layout.STRAIGHT)
     elif tensor.value is not None:
-        name = draft.shared.hold(f"{tensor.name}~constant", tensor.value)
+        name = draft.shared.hold(f"{tensor.name}{INNER}constant", tensor.value)
     else:
         name = draft.constant(root, (), 0)
     if root is None and index not in draft.graph.inputs and name not in taken:
         return name
-    return draft.add("Identity", [name], [draft.shared.fresh(f"{tensor.name}~output")])
+    return draft.add(
+        "Identity", [name], [draft.shared.fresh(f"{tensor.name}{INNER}output")]
+    )
 
 
 def _refuse_unknown(graph: Graph) -> None:
     unknown = [one for one in graph.operators if one.kind not in table()]
     if not unknown:
         return
-    listed = ", ".join(f"{one.kind} (operator {one.place})" for one in unknown[:5])
-    more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+    shown = [f"{one.kind} (operator {one.place})" for one in unknown[:LISTED]]
+    listed = ", ".join(shown)
+    more = f" and {len(unknown) - len(shown)} more" if unknown[LISTED:] else ""
     raise LoadError(
         f"the graph {graph.name or 'main'} has operators that are not known here: "
         f"{listed}{more}",
@@ -167,7 +165,7 @@ def _settle(call: Call, index: int, drawn: Drawn, start: int) -> None:
     """Let the tensor that an operator gives bear its name in the flatbuffer."""
     draft, tensor = call.draft, call.draft.graph.tensors[index]
     name, layout = _fused(call, drawn.name), drawn.layout
-    if is_on_grid(tensor) and not is_integer(call, index):
+    if is_on_grid(tensor) and call.operator.kind not in CARRYING:
         if tensor.grid is None or not tensor.grid.is_per_tensor:
             raise call.refusal("what it computes has a grid of many scales")
         name = call.add("QuantizeLinear", name, *draft.grid(tensor))
@@ -179,12 +177,6 @@ def _settle(call: Call, index: int, drawn: Drawn, start: int) -> None:
     own = draft.shared.fresh(tensor.name)
     _rename(draft.nodes[start:], name, own)
     draft.spelled[index, layout] = own
-
-
-def is_integer(call: Call, index: int) -> bool:
-    """Return whether an operator gives the integers of a grid as they are: a loop does."""
-    del index
-    return call.operator.kind in {"WHILE", "IF"}
 
 
 def _fused(call: Call, name: str) -> str:

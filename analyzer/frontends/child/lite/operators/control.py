@@ -6,8 +6,8 @@ import onnx
 from onnx import helper
 
 from analyzer.frontends.child.lite import importer
-from analyzer.frontends.child.lite.call import INNER, Call
-from analyzer.frontends.child.lite.draft import Draft, Layout
+from analyzer.frontends.child.lite.call import Call
+from analyzer.frontends.child.lite.draft import INNER, Draft, Layout
 from analyzer.frontends.child.lite.facts import Tensor
 from analyzer.frontends.child.lite.table import draws
 
@@ -53,9 +53,7 @@ def branch(call: Call) -> tuple[str, ...]:
     count = len(call.operator.outputs)
     then, other = branches
     condition = call.real(0)
-    return call.adds(
-        "If", condition, outputs=count, then_branch=then, else_branch=other
-    )
+    return call.adds("If", condition, outputs=count, then_branch=then, else_branch=other)
 
 
 def _branch(call: Call, place: int, state: Sequence[str]) -> onnx.GraphProto:
@@ -85,8 +83,6 @@ def _inlined(draft: Draft, place: int, state: Sequence[str]) -> list[str]:
     return given
 
 
-def _declared(
-    names: Sequence[str], tensors: Sequence[Tensor]
-) -> list[onnx.ValueInfoProto]:
+def _declared(names: Sequence[str], tensors: Sequence[Tensor]) -> list[onnx.ValueInfoProto]:
     pairs = zip(names, tensors, strict=True)
     return [importer.declared(name, tensor) for name, tensor in pairs]

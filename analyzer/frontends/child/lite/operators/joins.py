@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from analyzer.core.types import Array
 from analyzer.frontends.child.lite.call import Call, Drawn
 from analyzer.frontends.child.lite.draft import IMAGE_RANK
 from analyzer.frontends.child.lite.table import draws
@@ -40,9 +41,7 @@ def split_by_sizes(call: Call) -> tuple[Drawn, ...]:
     return _parts(call, 0, axis, sizes)
 
 
-def _parts(
-    call: Call, slot: int, axis: int, sizes: np.ndarray[tuple[int], np.dtype[np.int64]] | None
-) -> tuple[Drawn, ...]:
+def _parts(call: Call, slot: int, axis: int, sizes: Array | None) -> tuple[Drawn, ...]:
     layout = call.layout(slot)
     place = layout.value.index(axis) if call.rank(slot) == IMAGE_RANK else axis
     count = len(call.operator.outputs)

@@ -36,7 +36,9 @@ def lstm(call: Call) -> str:
         "LSTM", steps, weight, recurrent, bias, outputs=1, hidden_size=cells
     )
     straight = call.add("Squeeze", found, call.hold(np.array([1])))
-    return straight if options.timeMajor else call.add("Transpose", straight, perm=(1, 0, 2))
+    if options.timeMajor:
+        return straight
+    return call.add("Transpose", straight, perm=(1, 0, 2))
 
 
 def _refuse_unusual(call: Call) -> None:

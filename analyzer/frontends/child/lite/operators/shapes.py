@@ -3,7 +3,6 @@
 import numpy as np
 
 from analyzer.frontends.child.lite.call import Call
-from analyzer.frontends.child.lite.facts import FREE
 from analyzer.frontends.child.lite.table import draws
 
 
@@ -90,53 +89,3 @@ def _scalar(call: Call, slot: int) -> str:
     if call.rank(slot) == 0:
         return call.real(slot)
     return call.add("Reshape", call.real(slot), call.hold(np.zeros(0, np.int64)))
-
-
-@draws("SPACE_TO_BATCH_ND")
-def space_to_batch(call: Call) -> str:
-    """Draw blocks of an image as images of their own, one for each place in a block."""
-    block = call.integers(1, "block")
-    pads = np.array(call.integers(2, "padding")).reshape(-1, 2)
-    sizes = np.array(call.sizes(0)[1 : len(block) + 1])
-    if FREE in sizes:
-        raise call.refusal("the size of its image is free")
-    rest = call.rank(0) - len(block) - 1
-    edges = np.concatenate([np.r_[0, side, [0] * rest] for side in pads.T])
-    padded = call.add("Pad", call.real(0), call.hold(edges.astype(np.int64)))
-    parts = np.stack([(sizes + pads.sum(axis=1)) // block, block], axis=1).reshape(-1)
-    inner = call.add("Reshape", padded, call.hold(np.array([0, *parts, *_tail(call, rest)])))
-    count = len(block)
-    blocks = [2 + 2 * place for place in range(count)]
-    outer = [1 + 2 * place for place in range(count)]
-    last = range(1 + 2 * count, 1 + 2 * count + rest)
-    moved = call.add("Transpose", inner, perm=(*blocks, 0, *outer, *last))
-    wanted = [-1, *parts[::2], *_tail(call, rest)]
-    return call.add("Reshape", moved, call.hold(np.array(wanted)))
-
-
-@draws("BATCH_TO_SPACE_ND")
-def batch_to_space(call: Call) -> str:
-    """Draw images put together again from the places in a block."""
-    block = call.integers(1, "block")
-    crops = np.array(call.integers(2, "crops")).reshape(-1, 2)
-    count, sizes = len(block), call.sizes(0)[1 : len(block) + 1]
-    if FREE in sizes:
-        raise call.refusal("the size of its image is free")
-    rest = call.rank(0) - count - 1
-    tail = _tail(call, rest)
-    inner = call.add("Reshape", call.real(0), call.hold(np.array([*block, -1, *sizes, *tail])))
-    pairs = [axis for place in range(count) for axis in (count + 1 + place, place)]
-    last = range(2 * count + 1, 2 * count + 1 + rest)
-    moved = call.add("Transpose", inner, perm=(count, *pairs, *last))
-    whole = np.array(sizes) * block
-    joined = call.add("Reshape", moved, call.hold(np.array([-1, *whole, *tail])))
-    ends = whole - crops[:, 1]
-    axes = np.arange(1, count + 1)
-    return call.add("Slice", joined, *(call.hold(one) for one in (crops[:, 0], ends, axes)))
-
-
-def _tail(call: Call, rest: int) -> tuple[int, ...]:
-    sizes = call.sizes(0)[call.rank(0) - rest :] if rest else ()
-    if FREE in sizes:
-        raise call.refusal("the number of its channels is free")
-    return sizes

@@ -1,6 +1,6 @@
 """Parts of a tensor by position, and what pads it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,12 +77,13 @@ def strided_slice(call: Call) -> str:
     Source: `StridedSlice` in TensorFlow Lite's kernels/strided_slice.cc.
     """
     found = tuple(cuts(call))
-    cut = [one for one in found if one.axis is not None]
+    cut = {one.axis: one for one in found if one.axis is not None}
     result = call.real(0)
     if cut:
-        steps = np.array(call.integers(3, "steps"))[[one.place for one in cut]]
+        places = [one.place for one in cut.values()]
+        steps = np.array(call.integers(3, "steps"))[places]
         starts, ends = _bounds(call, cut, steps)
-        axes = call.hold(np.array([one.axis for one in cut]))
+        axes = call.hold(np.array(list(cut)))
         result = call.add("Slice", result, starts, ends, axes, call.hold(steps))
     dropped = [one.axis for one in found if one.takes_one]
     if dropped:
@@ -111,17 +112,17 @@ def _skipped(call: Call) -> int:
     return call.rank(0) - (count - made - 1)
 
 
-def _bounds(call: Call, cut: list[Cut], steps: Array) -> tuple[str, str]:
+def _bounds(call: Call, cut: Mapping[int, Cut], steps: Array) -> tuple[str, str]:
     """Return where each axis starts and ends."""
+    places = [one.place for one in cut.values()]
     masks = [
-        np.array([bool(mask >> one.place & 1) for one in cut])
+        np.array([bool(mask >> place & 1) for place in places])
         for mask in (call.options.beginMask, call.options.endMask)
     ]
-    takes_one = np.array([one.takes_one for one in cut])
+    takes_one = np.array([one.takes_one for one in cut.values()])
     first = np.where(takes_one, 0, np.where(steps > 0, 0, FARTHEST))
     last = np.where(steps > 0, FARTHEST, NEAREST)
     begin, end = call.constant(1), call.constant(2)
-    places = [one.place for one in cut]
     if begin is None or end is None:
         return _computed(call, places, (masks[0], masks[1], takes_one), (first, last))
     start = begin.reshape(-1)[places].astype(np.int64)
@@ -130,6 +131,9 @@ def _bounds(call: Call, cut: list[Cut], steps: Array) -> tuple[str, str]:
     start = np.where(masks[0], first, start)
     behind = np.where(start == -1, FARTHEST, start + 1)
     stop = np.where(takes_one, behind, np.where(masks[1], last, stop))
+    sizes = np.array(call.sizes(0))[list(cut)]
+    is_before = (start < -sizes) & (steps < 0) & (sizes != FREE)
+    stop = np.where(is_before, sizes, stop)  # ONNX would start at the first index
     return call.hold(start), call.hold(stop)
 
 
@@ -169,8 +173,9 @@ def _where(call: Call, mask: Array, yes: str, no: str) -> str:
 def reverse(call: Call) -> str:
     """Draw the tensor backward along axes."""
     axes = np.array([call.axis(one) for one in call.integers(1, "axes")])
-    ends = (np.full(axes.size, -1), np.full(axes.size, NEAREST), axes, np.full(axes.size, -1))
-    return call.add("Slice", call.real(0), *(call.hold(one) for one in ends))
+    last, stop = np.full(axes.size, -1), np.full(axes.size, NEAREST)
+    bounds = (call.hold(one) for one in (last, stop, axes, last))
+    return call.add("Slice", call.real(0), *bounds)
 
 
 @draws("REVERSE_SEQUENCE")
@@ -209,13 +214,17 @@ def mirror_pad(call: Call) -> str:
         return call.add("Pad", call.real(0), call.hold(rows.T.reshape(-1)), mode="reflect")
     result = call.real(0)
     for axis, (before, after) in enumerate(rows):
-        first = [_mirrored(call, result, axis, (int(before) - 1, NEAREST))] if before else []
-        last = [_mirrored(call, result, axis, (-1, -int(after) - 1))] if after else []
+        first = _mirrored(call, result, axis, (int(before) - 1, NEAREST), before)
+        last = _mirrored(call, result, axis, (-1, -int(after) - 1), after)
         if first or last:
             result = call.add("Concat", *first, result, *last, axis=axis)
     return result
 
 
-def _mirrored(call: Call, name: str, axis: int, ends: tuple[int, int]) -> str:
+def _mirrored(
+    call: Call, name: str, axis: int, ends: tuple[int, int], count: int
+) -> list[str]:
+    if not count:
+        return []
     bounds = (ends[0], ends[1], axis, -1)
-    return call.add("Slice", name, *(call.hold(np.array([one])) for one in bounds))
+    return [call.add("Slice", name, *(call.hold(np.array([one])) for one in bounds))]

@@ -1,0 +1,181 @@
+"""What the converter does not write, but a file may hold."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import numpy_helper
+
+from analyzer.core.errors import LoadError
+from analyzer.core.graph import nodes
+from analyzer.core.types import Feeds, Pivot
+from tests.analyzer.frontends.lite.flat import Flat
+
+ROUNDING = 1e-6
+RELU6, TANH = 3, 4
+
+Import = Callable[[str], Pivot]
+Run = Callable[[Pivot], tuple[Feeds, Feeds]]
+
+
+def seeded(*shape: int) -> np.ndarray:
+    """Return seeded numbers."""
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def agree(both: tuple[Feeds, Feeds]) -> None:
+    """Assert that a pivot computes what the interpreter computes."""
+    native, drawn = both
+    for name, expected in native.items():
+        assert drawn[name].shape == expected.shape
+        np.testing.assert_allclose(drawn[name], expected, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("is_time_major", [False, True])
+def test_recurrent_layer_in_one_operator(
+    tmp_path: Path, ours: Import, outputs: Run, *, is_time_major: bool
+) -> None:
+    """Its gates are in another order than ONNX's, its state starts from zeros."""
+    flat, shape = Flat(), (5, 2) if is_time_major else (2, 5)
+    x, y = flat.tensor("x", (*shape, 4)), flat.tensor("y", (*shape, 3))
+    sizes = {"w": (3, 4), "r": (3, 3), "b": (3,)}
+    weights = {
+        kind: [
+            flat.tensor(f"{kind}{gate}", value=seeded(*size) * place)
+            for place, gate in enumerate("ifco", start=1)
+        ]
+        for kind, size in sizes.items()
+    }
+    state = [flat.tensor(name, (2, 3), isVariable=True) for name in "hc"]
+    none = [-1, -1, -1]
+    inputs = [x, *weights["w"], *weights["r"], *none, *weights["b"], -1, -1, *state]
+    options = {"fusedActivationFunction": TANH, "timeMajor": is_time_major}
+    kind = "UNIDIRECTIONAL_SEQUENCE_LSTM"
+    flat.operator(kind, inputs, [y], "UnidirectionalSequenceLSTMOptions", options)
+    model = ours(flat.write(tmp_path / "lstm.tflite", [x], [y]))
+
+    agree(outputs(model))
+    agree(outputs(model))  # what a state held before is forgotten
+
+
+CUTS = (
+    ([1, 0, -1], [3, 0, 0], [1, 2, 1], {"endMask": 2, "shrinkAxisMask": 4}),
+    (
+        [0, 0, 2],
+        [0, 0, 0],
+        [1, 1, 1],
+        {"ellipsisMask": 1, "newAxisMask": 2, "shrinkAxisMask": 4},
+    ),
+    ([0, 3, 0], [0, -5, 0], [1, -2, 1], {"newAxisMask": 5}),
+    ([-7, 1], [5, 9], [-1, 2], {}),
+    ([0, 0], [0, 0], [-1, 1], {"beginMask": 3, "endMask": 3}),
+)
+"""Where cuts of [5, 4, 3] begin and end, their steps, and what masks say."""
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_strided_slice_reads_its_masks(
+    tmp_path: Path,
+    ours: Import,
+    outputs: Run,
+    cut: tuple[list[int], list[int], list[int], Mapping[str, int]],
+) -> None:
+    """Axes are cut, dropped, added and skipped as the interpreter does it."""
+    flat, (*numbers, masks) = Flat(), cut
+    x, y = flat.tensor("x", (5, 4, 3)), flat.tensor("y", (1,))
+    bounds = [
+        flat.tensor(f"bounds{place}", value=np.array(one, np.int32))
+        for place, one in enumerate(numbers)
+    ]
+    flat.operator("STRIDED_SLICE", [x, *bounds], [y], "StridedSliceOptions", masks)
+
+    agree(outputs(ours(flat.write(tmp_path / "slice.tflite", [x], [y]))))
+
+
+def test_unknown_operators_are_named_with_their_places(
+    tmp_path: Path, ours: Import
+) -> None:
+    """What cannot be imported is one error, which says all of it."""
+    flat = Flat()
+    x, y, z = (flat.tensor(name, (2, 3)) for name in "xyz")
+    flat.operator("RELU", [x], [y])
+    flat.operator("HASHTABLE_LOOKUP", [y, y, y], [z])
+    file = flat.write(tmp_path / "unknown.tflite", [x], [z])
+
+    with pytest.raises(LoadError, match=r"HASHTABLE_LOOKUP \(operator 1\)"):
+        ours(file)
+
+
+def test_use_that_is_not_known_is_named(tmp_path: Path, ours: Import) -> None:
+    """A known operator used in an unknown way says which one it is, and how."""
+    flat = Flat()
+    x, order, y = flat.tensor("x", (2, 3)), flat.tensor("o", (2,), dtype="int32"), 2
+    assert flat.tensor("turned", (3, 2)) == y
+    flat.operator("TRANSPOSE", [x, order], [y], "TransposeOptions")
+    file = flat.write(tmp_path / "computed.tflite", [x, order], [y])
+
+    with pytest.raises(LoadError, match=r"operator 0 .* TRANSPOSE that gives turned"):
+        ours(file)
+
+
+def test_name_is_behind_the_activation(tmp_path: Path, ours: Import) -> None:
+    """A tensor of the file is the pivot's of that name, the weights keep theirs."""
+    flat = Flat()
+    x, y = flat.tensor("x", (1, 4, 4, 3)), flat.tensor("feature", (1, 4, 4, 2))
+    kernel = flat.tensor("kernel", value=seeded(2, 1, 1, 3))
+    options = {"strideH": 1, "strideW": 1, "fusedActivationFunction": RELU6}
+    flat.operator("CONV_2D", [x, kernel], [y], "Conv2DOptions", options)
+    last = flat.tensor("last", (1, 4, 4, 2))
+    flat.operator("NEG", [y], [last], "NegOptions")
+    model = ours(flat.write(tmp_path / "fused.tflite", [x], [last]))
+    known = nodes(model.model, model.folder)
+    giver = next(one for one in known if "feature" in one.outputs)
+    held = {one.name: numpy_helper.to_array(one) for one in model.model.graph.initializer}
+
+    assert giver.op == "Clip"
+    np.testing.assert_array_equal(held["kernel"], seeded(2, 1, 1, 3).transpose(0, 3, 1, 2))
+
+
+def test_constant_read_twice_is_one_parameter(
+    tmp_path: Path, ours: Import, outputs: Run
+) -> None:
+    """A matrix that is multiplied with and added keeps its name in both layouts."""
+    flat = Flat()
+    x, product, y = (flat.tensor(name, (3, 3)) for name in ("x", "product", "y"))
+    weight = flat.tensor("weight", value=seeded(3, 3))
+    flat.operator("FULLY_CONNECTED", [x, weight], [product], "FullyConnectedOptions")
+    flat.operator("ADD", [product, weight], [y], "AddOptions")
+    model = ours(flat.write(tmp_path / "twice.tflite", [x], [y]))
+
+    agree(outputs(model))
+    names = [one.name for one in model.model.graph.initializer]
+    assert [name for name in names if name.startswith("weight")] == ["weight", "weight~2"]
+
+
+def test_tensors_of_one_name_stay_apart(tmp_path: Path, ours: Import, outputs: Run) -> None:
+    """A file may call two tensors alike; a pivot may not."""
+    flat = Flat()
+    x, same, y = (flat.tensor(name, (2, 3)) for name in ("x", "x", "y"))
+    flat.operator("NEG", [x], [same], "NegOptions")
+    flat.operator("ABS", [same], [y], "AbsOptions")
+
+    agree(outputs(ours(flat.write(tmp_path / "names.tflite", [x], [y]))))
+
+
+def test_bytes_behind_the_tables_are_read(tmp_path: Path, ours: Import) -> None:
+    """Large files keep weights behind the flatbuffer, by offset and size."""
+    flat = Flat()
+    x, y = flat.tensor("x", (2, 3)), flat.tensor("y", (2, 3))
+    weight = flat.tensor("weight", value=seeded(3))
+    flat.operator("ADD", [x, weight], [y], "AddOptions")
+    buffer = flat.model.buffers[1]
+    buffer.data, buffer.offset, buffer.size = None, 1 << 20, 12
+    file = Path(flat.write(tmp_path / "tail.tflite", [x], [y]))
+    tables = file.read_bytes()
+    buffer.offset = len(tables)  # as wide as the offset before it, so nothing moves
+    file = Path(flat.write(file, [x], [y]))
+    file.write_bytes(file.read_bytes() + seeded(3).tobytes())
+    held = {one.name: one for one in ours(str(file)).model.graph.initializer}
+
+    np.testing.assert_array_equal(numpy_helper.to_array(held["weight"]), seeded(3))
