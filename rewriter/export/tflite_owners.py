@@ -1,8 +1,8 @@
 """Which operator of the flatbuffer stands behind each node of its pivot.
 
-The importer keeps tensor names, so most nodes are found by the name of what they give; the
-rest by what their operator reads. Axes are tracked, because the pivot computes images as NCHW
-where the flatbuffer has NHWC.
+Importers keep tensor names, so most nodes are found by the name of what they give; the
+others by what their operator reads. Axes are tracked, because the pivot computes images as
+NCHW where the flatbuffer has NHWC.
 """
 
 import re

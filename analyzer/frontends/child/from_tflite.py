@@ -38,7 +38,9 @@ def _drawn(path: str, tree: Any) -> onnx.ModelProto:
     try:
         return pivot_of(tree)
     except LoadError as surprise:
-        raise LoadError(f"{path}: {surprise.problem}", hint=surprise.hint) from surprise
+        raise LoadError(
+            f"{path} cannot be imported as it is: {surprise.problem}", hint=surprise.hint
+        ) from surprise
 
 
 class Native:

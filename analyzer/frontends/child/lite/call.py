@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import helper
 
 from analyzer.core.errors import LoadError
@@ -237,6 +236,3 @@ class Call:
 def element(dtype: Any) -> int:
     """Return ONNX's number for a NumPy dtype."""
     return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
-
-
-FLOAT = onnx.TensorProto.FLOAT

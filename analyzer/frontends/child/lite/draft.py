@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from analyzer.core.errors import LoadError
 from analyzer.core.types import Array, Permutation
 from analyzer.frontends.child.lite.facts import Graph, Grid, Operator, Tensor
 
@@ -34,7 +35,6 @@ class Layout(Enum):
 
 
 IMAGE_RANK = 4
-
 GRID_TYPES = tuple(np.dtype(name) for name in ("int8", "uint8", "int16"))
 """Element types of activations on a grid; the grid of an int32 is a bias's."""
 
@@ -215,6 +215,12 @@ class Draft:
         if (index, layout) in spelled:
             return spelled[index, layout]
         other = Layout.STRAIGHT if layout is Layout.IMAGE else Layout.IMAGE
+        if (index, other) not in spelled:
+            raise LoadError(
+                f"{self.graph.tensors[index].name} is read before any operator gives it, "
+                "so it keeps a state from run to run",
+                hint="give an .onnx export of the model, or convert it without states",
+            )
         called = "nchw" if layout is Layout.IMAGE else "nhwc"
         given = self.shared.fresh(f"{self.graph.tensors[index].name}{INNER}{called}")
         axes = layout.value if layout is Layout.IMAGE else other.back

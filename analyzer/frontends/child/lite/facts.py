@@ -113,10 +113,6 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
-    def writer(self, index: int) -> Operator | None:
-        """Return the operator that gives a tensor, None where none does."""
-        return next((one for one in self.operators if index in one.outputs), None)
-
 
 def graphs(tree: Any) -> tuple[Graph, ...]:
     """Return the graphs of a flatbuffer.

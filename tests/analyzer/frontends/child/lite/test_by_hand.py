@@ -10,7 +10,7 @@ from onnx import numpy_helper
 from analyzer.core.errors import LoadError
 from analyzer.core.graph import nodes
 from analyzer.core.types import Feeds, Pivot
-from tests.analyzer.frontends.lite.flat import Flat
+from tests.analyzer.frontends.child.lite.flat import Flat
 
 ROUNDING = 1e-6
 RELU6, TANH = 3, 4
