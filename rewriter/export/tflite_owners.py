@@ -8,6 +8,7 @@ NCHW where the flatbuffer has NHWC.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
@@ -78,7 +79,7 @@ KINDS = {
     "Transpose": {"TRANSPOSE"},
     "Add": {"ADD"},
     "Sub": {"SUB"},
-    "Mul": {"MUL"},
+    "Mul": {"MUL", "SOFTMAX"},
     "Div": {"DIV"},
 }
 """What a node whose own name was lost can have been made from."""
@@ -258,6 +259,21 @@ def adds_bias(flatbuffer: Flatbuffer, operator: FbOperator, node: Node) -> bool:
         node: The node.
     """
     return node.op == "Add" and kind(flatbuffer, operator) in BIASED
+
+
+def is_beta(flatbuffer: Flatbuffer, operator: FbOperator, node: Node) -> bool:
+    """Return whether a node of the pivot is what a SOFTMAX multiplies with first.
+
+    Args:
+        flatbuffer: The tree.
+        operator: The operator behind the node.
+        node: The node.
+    """
+    if node.op != "Mul" or kind(flatbuffer, operator) != "SOFTMAX":
+        return False
+    factors = [float(one.item()) for one in node.constants.values() if one.size == 1]
+    beta = np.float32(cast("float", option(operator, "beta")))
+    return [float(beta)] == factors
 
 
 def _reader(walk: _Walk, node: Node) -> FbOperator | None:

@@ -22,6 +22,7 @@ from rewriter.export.tflite_owners import (
     adds_bias,
     composed,
     inverse,
+    is_beta,
     permutation,
 )
 from rewriter.export.tflite_padding import WINDOWED, pad
@@ -204,10 +205,10 @@ def _operands(node: Node, layout: Permutation, target: Permutation) -> dict[int,
 
 def _is_rendered(own: Array, was: Array) -> bool:
     """Return whether TFLite has what the import shows, order and free sizes apart."""
+    if own.ndim <= 1 and set(own.ravel().tolist()) == set(was.ravel().tolist()):
+        return True
     if own.size != was.size:
         return False
-    if own.ndim <= 1 and sorted(own.ravel().tolist()) == sorted(was.ravel().tolist()):
-        return True
     pairs = zip(own.ravel(), was.ravel(), strict=True)
     return all(a == b or NOTHING in {int(a), int(b)} for a, b in pairs)
 
@@ -230,6 +231,9 @@ def _set_constants(
             _add_operand(flatbuffer, operator, after, slot)
             continue
         old, new = before.constants[slot], after.constants[slot]
+        if is_beta(flatbuffer, operator, before) and new.size == 1:
+            set_option(operator, "beta", float(new.item()))
+            continue
         place, both = slot, (old, new)
         if adds_bias(flatbuffer, operator, before):
             place, both = BIAS, (old.reshape(-1), new.reshape(-1))

@@ -14,6 +14,7 @@ from rewriter.export.tflite_file import (
     add_tensor,
     kind,
     make_operator,
+    set_option,
     set_value,
 )
 from rewriter.export.tflite_groups import (
@@ -28,7 +29,7 @@ from rewriter.export.tflite_groups import (
     unfuse,
 )
 from rewriter.export.tflite_operators import is_windowed, steps
-from rewriter.export.tflite_owners import Owners, inverse, sizes
+from rewriter.export.tflite_owners import Owners, inverse, is_beta, sizes
 from rewriter.export.tflite_padding import pad
 from rewriter.export.tflite_refusal import refusal
 from rewriter.export.tflite_settings import settle
@@ -97,9 +98,11 @@ def _dropped(plan: Plan, after: Sequence[Node]) -> set[int]:
     kept = {id(group.operator) for group in plan.groups if group.operator is not None}
     gone = {name: one for name, one in plan.owned.operators.items() if name not in names}
     for name, operator in gone.items():
-        if id(operator) in kept:
+        if is_beta(plan.flatbuffer, operator, plan.before[name]):
+            set_option(operator, "beta", 1.0)
+        elif id(operator) in kept:
             raise refusal(plan.before[name], "it is only a part of an operator there")
-    return {id(operator) for operator in gone.values()}
+    return {id(operator) for operator in gone.values()} - kept
 
 
 def _apply(plan: Plan, tensors: dict[int, int]) -> list[FbOperator]:
@@ -188,12 +191,13 @@ def _moved(
     before, after = pair
     result = list(inputs)
     own = plan.group_of[after.outputs[0]]
+    inside = {int(i) for i in plan.owned.operators[before.name].outputs}
     for slot, (was, now) in enumerate(zip(before.inputs, after.inputs, strict=False)):
         index, group = plan.owned.place.get(was, NOTHING), plan.group_of.get(now)
         if slot in after.constants or group is None or group is own or index == NOTHING:
             continue
         new = tensors[id(group)]
-        if new == index:
+        if new == index or (index in inside and new in inputs):
             continue
         places = [i for i, one in enumerate(inputs) if one == index and result[i] == index]
         if not places:

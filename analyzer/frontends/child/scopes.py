@@ -8,6 +8,9 @@ import onnx
 DERIVED = re.compile(r"(~\w+|:\d+|__\d+|_prequant|_Gemm|_Concat|_dequant)$")
 """What the importers append to a flatbuffer name for the tensors they make of it."""
 
+INNER = re.compile(r"~\w+$")
+"""What marks a constant that the flatbuffer has not: a bound, a scale, an axis."""
+
 CALL_SUFFIX = re.compile(r"_\d+$")
 """What Keras 3 appends to the scope of every layer, which it traces more than once."""
 
@@ -50,7 +53,9 @@ def layers(model: onnx.ModelProto) -> dict[str, tuple[str, str | None]]:
         model: The pivot, whose tensors bear the flatbuffer's names.
     """
     nodes = model.graph.node
-    names = {name for node in nodes for name in (*node.input, *node.output) if name}
+    given = {name for node in nodes for name in node.output}
+    read = {name for node in nodes for name in node.input if not INNER.search(name)}
+    names = (given | read) - {""}
     suffixed = _suffixed(names)
     found = {name: _layer(name, COMPUTING, suffixed=suffixed) for name in names}
     for node in nodes:

@@ -10,7 +10,14 @@ import pytest
 from analyzer import pivot
 from analyzer.core.errors import ExportError
 from analyzer.core.graph import nodes
-from analyzer.core.types import Array, Node, Pivot, SetAttribute, SetConstant
+from analyzer.core.types import (
+    Array,
+    Node,
+    Pivot,
+    RemoveNode,
+    SetAttribute,
+    SetConstant,
+)
 from analyzer.runtime.session import open_session
 from rewriter import surgeon
 from rewriter.export import tflite, tflite_file
@@ -166,6 +173,28 @@ def test_slope_is_an_option(find: Find, written: Write, options: Options) -> Non
 
     flags = options(written(edit), "LEAKY_RELU")[0]
     assert flags.alpha == np.float32(0.7)
+
+
+def test_factor_before_a_softmax_is_its_option(
+    target: Pivot, warm: object, tmp_path: Path
+) -> None:
+    """The import shows beta as a product, whose number, or absence, goes back."""
+    assert warm is not None
+    doubled = tflite_file.read(target.path)
+    kinds = [tflite_file.kind(doubled, one) for one in doubled.graph.operators]
+    place = kinds.index("SOFTMAX")
+    tflite_file.set_option(doubled.graph.operators[place], "beta", 2.0)
+    (tmp_path / "doubled.tflite").write_bytes(tflite_file.packed(doubled))
+    imported = pivot.load(str(tmp_path / "doubled.tflite"), trust_code=False)
+    factor = nodes(imported.model, imported.folder)[-2]
+    edits = SetConstant(factor.name, 1, np.float32(3)), RemoveNode(factor.name)
+    betas = []
+    for edit in edits:
+        edited = surgeon.apply(imported.model, imported.folder, (edit,))
+        written = tflite.mended(imported, edited)
+        betas.append(tflite_file.option(written.graph.operators[place], "beta"))
+
+    assert betas == [3.0, 1.0]
 
 
 def test_permutation_is_an_operand(

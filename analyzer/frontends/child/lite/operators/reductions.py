@@ -29,7 +29,7 @@ def reduction(call: Call) -> Drawn:
     if axes is None:
         places = call.vector(1)
     else:
-        found = sorted(call.laid(int(axis), layout) for axis in axes.reshape(-1))
+        found = sorted({call.laid(int(axis), layout) for axis in axes.reshape(-1)})
         places = call.hold(np.array(found, np.int64))
     reduced = call.add(
         REDUCTIONS[call.operator.kind],
