@@ -148,16 +148,16 @@ class Draft:
         name = self.shared.held[key]
         if grid is None:
             return name
+        if grid.is_per_tensor:  # then its axis means nothing, and a scalar has none
+            return self._off_grid(name, tensor, None)
         place = rank - len(tensor.sizes) + grid.axis if rank else grid.axis
         return self._off_grid(name, tensor, axes.index(place) if axes else place)
 
-    def _off_grid(self, name: str, tensor: Tensor, axis: int) -> str:
+    def _off_grid(self, name: str, tensor: Tensor, axis: int | None) -> str:
         if name not in self.weights:
             given = self.shared.fresh(f"{name}{INNER}DequantizeLinear")
-            per_tensor = tensor.grid is None or tensor.grid.is_per_tensor
             reads = [name, *self.grid(tensor)]
-            options = {"axis": None if per_tensor else axis}
-            self.weights[name] = self.add("DequantizeLinear", reads, [given], **options)
+            self.weights[name] = self.add("DequantizeLinear", reads, [given], axis=axis)
         return self.weights[name]
 
     def grid(self, tensor: Tensor) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from onnx import numpy_helper
 
 from analyzer.core.errors import LoadError
@@ -179,3 +180,26 @@ def test_bytes_behind_the_tables_are_read(tmp_path: Path, ours: Import) -> None:
     held = {one.name: one for one in ours(str(file)).model.graph.initializer}
 
     np.testing.assert_array_equal(numpy_helper.to_array(held["weight"]), seeded(3))
+
+
+def test_number_on_a_grid_multiplies_an_image(
+    tmp_path: Path, ours: Import, outputs: Run
+) -> None:
+    """A scalar has no axis for its one scale to lie along, in whatever layout."""
+    flat, one = Flat(), np.zeros(1, np.int64)
+    scales = [
+        schema.QuantizationParametersT(scale=np.array([step], np.float32), zeroPoint=one)
+        for step in (0.01, 0.02, 0.04)
+    ]
+    names = ("x", "pooled", "y")
+    x, pooled, y = (
+        flat.tensor(name, (1, 4, 4, 2), dtype="int8", quantization=scale)
+        for name, scale in zip(names, (scales[0], scales[0], scales[1]), strict=True)
+    )
+    factor = flat.tensor("factor", value=np.array(100, np.int8), quantization=scales[2])
+    window = {"strideH": 1, "strideW": 1, "filterHeight": 2, "filterWidth": 2}
+    flat.operator("MAX_POOL_2D", [x], [pooled], "Pool2DOptions", window)
+    flat.operator("MUL", [pooled, factor], [y], "MulOptions")
+    native, drawn = outputs(ours(flat.write(tmp_path / "scalar.tflite", [x], [y])))
+
+    assert np.max(np.abs(native["y"].astype(int) - drawn["y"])) <= 1
