@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from analyzer.core.options import Options
 
-MODELS = "an .onnx, .keras, .tflite or .pt2 file, or file.py:factory"
+MODELS = "an .onnx, .keras, .pb, .tflite or .pt2 file, a SavedModel, or file.py:factory"
 """What can be compared, as the help says it."""
 
 REPAIR_ONLY = {

@@ -128,7 +128,12 @@ def test_installed_command_brings_its_rules(installed: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("name", "extra"),
-    [("model.keras", "tensorflow"), ("model.pt2", "torch"), ("model.tflite", "tflite")],
+    [
+        ("model.keras", "tensorflow"),
+        ("model.pb", "tensorflow"),
+        ("model.pt2", "torch"),
+        ("model.tflite", "tflite"),
+    ],
 )
 def test_missing_framework_is_named(
     installed: Path, root: Path, tmp_path: Path, name: str, extra: str

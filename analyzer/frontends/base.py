@@ -16,7 +16,7 @@ class Frontend(Protocol):
     """What reads one family of model files; each module offers its own as ``FRONTEND``.
 
     Attributes:
-        framework: ``onnx``, ``keras``, ``tflite`` or ``torch``.
+        framework: ``onnx``, ``keras``, ``tensorflow``, ``tflite`` or ``torch``.
         reads: The forms of path it claims, as a user would type them.
     """
 
@@ -104,6 +104,16 @@ def existing(path: str) -> Path:
 
 
 def digest(file: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal; of a folder, of its files'.
+
+    Args:
+        file: A file, or a folder: the digests of all files in it, by name, are digested.
+    """
+    if file.is_dir():
+        inside = sorted(each for each in file.rglob("*") if each.is_file())
+        lines = [
+            f"{digest(each)}  {each.relative_to(file).as_posix()}\n" for each in inside
+        ]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()

@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,7 +32,7 @@ class Importer:
     """How one kind of file becomes a pivot.
 
     Attributes:
-        framework: ``keras``, ``tflite`` or ``torch``.
+        framework: ``keras``, ``tensorflow``, ``tflite`` or ``torch``.
         family: The child it runs in, ``tensorflow``, ``tflite`` or ``torch``.
         module: The module in the child, with a function ``load``.
         tool: The converter that does the work, as its users call it.
@@ -179,7 +179,8 @@ def _refusal(model: onnx.ModelProto, folder: Path, importer: Importer) -> RunErr
     try:
         open_session(model, folder)
     except RunError as surprise:
-        operator = f" at operator {surprise.node}" if surprise.node else ""
+        culprit = surprise.node or next(_unknown(model.graph), None)
+        operator = f" at operator {culprit}" if culprit else ""
         return RunError(
             f"{importer.tool} made a pivot that does not load{operator}: "
             f"{surprise.problem}",
@@ -188,6 +189,15 @@ def _refusal(model: onnx.ModelProto, folder: Path, importer: Importer) -> RunErr
             loading=True,
         )
     return None
+
+
+def _unknown(graph: onnx.GraphProto) -> Iterator[str]:
+    """Yield the name and kind of each node that ONNX has no operator for."""
+    for node in graph.node:
+        if not node.domain and not onnx.defs.has(node.op_type):
+            yield f"{node.name} ({node.op_type})"
+        for attribute in node.attribute:
+            yield from _unknown(attribute.g)
 
 
 def specs(values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import build_graphs
 import keras
 import numpy as np
 import tensorflow as tf
@@ -127,15 +128,17 @@ def build(folder: Path) -> None:
     model = calibrated(network())
     model.save(folder / "network.keras")
     model.save(folder / "network.h5")
-    two_ends().save(folder / "two_ends.keras")
+    ends, recurrent = two_ends(), chain()
+    ends.save(folder / "two_ends.keras")
     unsupported().save(folder / "unsupported.keras")
-    chain().save(folder / "chain.keras")
+    recurrent.save(folder / "chain.keras")
     with_code().save(folder / "with_code.keras")
     (folder / "network.tflite").write_bytes(tflite(model))
     (folder / "two_ends.tflite").write_bytes(arithmetic())
     (folder / "weights.tflite").write_bytes(tflite(wide(), quantize="weights"))
     (folder / "two_loops.tflite").write_bytes(two_loops())
     (folder / "int8.tflite").write_bytes(tflite(model, quantize="all"))
+    build_graphs.build(folder, model, ends, recurrent)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,136 @@
+"""SavedModel folders, in the child: TensorFlow runs them, tf2onnx converts them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
+
+from analyzer.core.errors import LoadError
+from analyzer.core.types import Feeds
+from analyzer.frontends.child import graph_def
+from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.naming import renamed
+from analyzer.frontends.child.node_names import layers
+from analyzer.frontends.child.words import converted
+
+DEFAULT = "serving_default"
+"""The signature that TensorFlow Serving, and everybody else, uses when none is named."""
+
+NUMBERED = re.compile(r"(.*?)(\d*)", re.DOTALL)
+
+INTERNAL = "__saved_model_"
+"""How signatures begin that TensorFlow keeps for itself: what initialises, what trains."""
+
+
+def load(path: str, *, trust_code: bool) -> Loaded:
+    """Return a SavedModel with its pivot, under the names that its signature has.
+
+    Args:
+        path: The folder.
+        trust_code: Of no effect here: the graph was looked through before.
+
+    Raises:
+        LoadError: No signature can be chosen, or tf2onnx fails.
+    """
+    del trust_code
+    tags, name = _choice(path)
+    model = tf.saved_model.load(path, tags=tags)
+    signature = model.signatures[name]
+    ends = _ends(signature)
+    graph, variables = converted(path, "TensorFlow", lambda: _frozen(signature))
+    pivot = graph_def.pivot_of(path, graph, list(ends[0]), list(ends[1]))
+    found = layers(pivot, variables)
+    pivot, names = renamed(pivot, ends[0] | ends[1])
+    called = [{names.get(old, old): own for old, own in end.items()} for end in ends]
+    return Loaded(
+        pivot,
+        lambda feeds: _run(signature, feeds, *called),
+        {names.get(tensor, tensor): layer for tensor, layer in found.items()},
+        _notes(name, list(model.signatures)),
+    )
+
+
+def _choice(path: str) -> tuple[list[str], str]:
+    """Return the tags and the signature that a path stands for.
+
+    Raises:
+        LoadError: There is none, or more than one and none is the default.
+    """
+    stored = saved_model_pb2.SavedModel()
+    stored.ParseFromString((Path(path) / "saved_model.pb").read_bytes())
+    graphs = [g for g in stored.meta_graphs if "serve" in g.meta_info_def.tags]
+    graph = (graphs or list(stored.meta_graphs))[0]
+    names = [name for name in graph.signature_def if not name.startswith(INTERNAL)]
+    if not names:
+        raise LoadError(
+            f"{path} has no signature: nothing says what its inputs and outputs are",
+            hint="save it with signatures=..., or with model.export in Keras",
+        )
+    if DEFAULT not in names and len(names) > 1:
+        raise LoadError(
+            f"{path} has {len(names)} signatures, {', '.join(sorted(names))}, and none is "
+            f"called {DEFAULT}",
+            hint=f"save it again with the one to compare as {DEFAULT}",
+        )
+    name = DEFAULT if DEFAULT in names else names[0]
+    return list(graph.meta_info_def.tags), name
+
+
+def _ends(signature: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the signature's names of its inputs and outputs, by tensor.
+
+    Outputs come as their names count: ``output_10`` behind ``output_9``.
+    """
+    inputs = signature._arg_keywords  # noqa: SLF001  # in the order of the tensors
+    results = sorted(signature.structured_outputs)  # as TensorFlow flattens them
+    tensors = dict(zip(results, signature.outputs, strict=True))
+    return (
+        {tensor.name: name for name, tensor in zip(inputs, signature.inputs, strict=False)},
+        {tensors[name].name: name for name in sorted(results, key=_natural)},
+    )
+
+
+def _natural(name: str) -> tuple[str | int, ...]:
+    stem, number = NUMBERED.fullmatch(name).groups()  # type: ignore[union-attr]  # all match
+    return stem, int(number or -1)
+
+
+def _frozen(signature: Any) -> tuple[Any, dict[str, str]]:
+    """Return a signature's graph, and what its user calls each variable by constant.
+
+    All that it captured has become constants, under the names of the variables.
+    """
+    frozen = convert_variables_to_constants_v2(
+        signature, lower_control_flow=False, aggressive_inlining=True
+    )
+    variables = {id(variable.handle): variable.name for variable in signature.variables}
+    captured = {}
+    names = {}
+    for outer, inner in signature.graph.captures:
+        node = inner.op.name
+        if outer.dtype != tf.resource:
+            captured[node] = outer.numpy()
+        elif id(outer) in variables:
+            names[node] = variables[id(outer)].partition(":")[0]
+    graph = graph_def.with_constants(frozen.graph.as_graph_def(), captured)
+    return graph_def.renamed_nodes(graph, names)
+
+
+def _run(
+    signature: Any, feeds: Feeds, inputs: Mapping[str, str], outputs: Mapping[str, str]
+) -> Feeds:
+    results = signature(**{own: tf.constant(feeds[name]) for name, own in inputs.items()})
+    return {name: np.asarray(results[own]) for name, own in outputs.items()}
+
+
+def _notes(name: str, names: Sequence[str]) -> tuple[str, ...]:
+    others = [other for other in names if other != name and not other.startswith(INTERNAL)]
+    left = f"Of its signatures, {name} is compared, not {', '.join(others)}."
+    return (left,) if others else ()

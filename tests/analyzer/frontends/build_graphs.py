@@ -1,0 +1,169 @@
+"""Tiny SavedModels and frozen graphs: healthy, of TensorFlow 1, and hostile."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
+
+SPEC = tf.TensorSpec((None, 4), name="value")
+MARKER = "marker"
+"""The file that hostile models write, beside themselves."""
+
+v1 = tf.compat.v1
+Call = Callable[[tf.Tensor], tf.Tensor]
+
+
+class Module(tf.Module):
+    """One function of one input, with whatever it captured."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__()
+        self.call = tf.function(call, input_signature=[SPEC])
+
+
+def frozen(model: keras.Model, *, lowered: bool = False) -> bytes:
+    """Return a Keras model as a frozen graph, loops as TensorFlow 1 has them if lowered."""
+    spec = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name="x")
+
+    @tf.function(input_signature=[spec])
+    def call(x: tf.Tensor) -> list[tf.Tensor]:
+        return model(x, training=False)
+
+    traced = call.get_concrete_function()
+    constant = convert_variables_to_constants_v2(traced, lower_control_flow=lowered)
+    return constant.graph.as_graph_def().SerializeToString()
+
+
+def graph_of(call: Callable[[], object]) -> bytes:
+    """Return what a function adds to an empty graph."""
+    with tf.Graph().as_default() as graph:
+        call()
+    return graph.as_graph_def().SerializeToString()
+
+
+def three_ends() -> None:
+    """Add two outputs that count, a check, and inputs that nobody reads."""
+    value = v1.placeholder(tf.float32, (None, 4), name="value")
+    v1.placeholder(tf.float32, (), name="keep_probability")
+    training = v1.placeholder_with_default(False, (), name="training")  # noqa: FBT003
+    scaled = tf.where(training, value, value * tf.constant([1.0, 2.0, 3.0, 4.0]))
+    small = tf.reduce_all(scaled < 100, name="small")
+    tf.raw_ops.Assert(condition=small, data=[scaled])
+    with tf.control_dependencies([tf.identity(small, name="guard")]):
+        scaled = scaled + 0
+    tf.identity(scaled, name="Identity")
+    tf.math.top_k(scaled, 2, name="best")
+    tf.identity(tf.reduce_sum(scaled, 1), name="Identity_1")
+
+
+def unfrozen() -> None:
+    """Add a variable, which has no value in a graph."""
+    value = v1.placeholder(tf.float32, (None, 4), name="value")
+    v1.multiply(value, v1.get_variable("weight", (4,), use_resource=False), name="scaled")
+
+
+def writing(folder: Path) -> Call:
+    """Return a function that writes a file."""
+
+    def call(value: tf.Tensor) -> tf.Tensor:
+        tf.io.write_file(str(folder / MARKER), "here")
+        return value + 1
+
+    return call
+
+
+def calling_python(folder: Path) -> Call:
+    """Return a function that calls Python, which writes a file."""
+
+    def written(value: np.ndarray) -> np.ndarray:
+        (folder / MARKER).touch()
+        return value
+
+    def call(value: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(written, [value], tf.float32), (None, 4))
+
+    return call
+
+
+def through_a_dataset(value: tf.Tensor) -> tf.Tensor:
+    """Return a sum that a dataset takes."""
+    return tf.data.Dataset.range(3).reduce(value, lambda total, _: total + 1)
+
+
+def saving_again(folder: Path) -> Call:
+    """Return a function that writes a checkpoint, with the operator that saving uses."""
+
+    def call(value: tf.Tensor) -> tf.Tensor:
+        tf.raw_ops.SaveV2(
+            prefix=str(folder / MARKER),
+            tensor_names=["a"],
+            shape_and_slices=[""],
+            tensors=[value],
+        )
+        return value + 1
+
+    return call
+
+
+def session_era(folder: Path, *, signed: bool) -> None:
+    """Write a SavedModel as TensorFlow 1 does, with a signature or without."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        value = v1.placeholder(tf.float32, (None, 4), name="value")
+        kernel = v1.get_variable("dense/kernel", (4, 3), use_resource=False)
+        scores = tf.matmul(value, kernel, name="dense/MatMul")
+        session.run(v1.global_variables_initializer())
+        ends = (
+            {"x": v1.saved_model.build_tensor_info(value)},
+            {"scores": v1.saved_model.build_tensor_info(scores)},
+        )
+        signature = v1.saved_model.signature_def_utils.build_signature_def(*ends, "predict")
+        builder = v1.saved_model.Builder(str(folder))
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], signature_def_map={"predict": signature} if signed else None
+        )
+        builder.save()
+
+
+def signatures(folder: Path) -> None:
+    """Write a SavedModel with two signatures, none of them the default."""
+    module = Module(lambda value: value + 1)
+    traced = module.call.get_concrete_function()
+    tf.saved_model.save(module, str(folder), signatures={"score": traced, "embed": traced})
+
+
+def capturing() -> Call:
+    """Return a function that holds a tensor which is no variable of it."""
+    held = tf.constant(np.linspace(0, 1, 400, dtype=np.float32).reshape(4, 100))
+    return lambda value: tf.matmul(value, held)
+
+
+def build(
+    folder: Path, network: keras.Model, ends: keras.Model, chain: keras.Model
+) -> None:
+    """Write every graph into a folder."""
+    for name, model in (("network", network), ("two_ends", ends), ("chain", chain)):
+        model.export(folder / f"{name}_saved", verbose=False)
+    (folder / "network.pb").write_bytes(frozen(network))
+    (folder / "chain.pb").write_bytes(frozen(chain))
+    (folder / "lowered.pb").write_bytes(frozen(chain, lowered=True))
+    (folder / "three_ends.pb").write_bytes(graph_of(three_ends))
+    (folder / "unfrozen.pb").write_bytes(graph_of(unfrozen))
+    session_era(folder / "signed_saved", signed=True)
+    session_era(folder / "unsigned_saved", signed=False)
+    signatures(folder / "signatures_saved")
+    calls = {
+        "capturing": capturing(),
+        "writing": writing(folder),
+        "python": calling_python(folder),
+        "dataset": through_a_dataset,
+        "saving": saving_again(folder),
+    }
+    for name, call in calls.items():
+        tf.saved_model.save(Module(call), str(folder / f"{name}_saved"))
+        graph = Module(call).call.get_concrete_function().graph.as_graph_def()
+        (folder / f"{name}.pb").write_bytes(graph.SerializeToString())
