@@ -7,9 +7,11 @@ from typing import Any
 
 import keras.src.backend
 import numpy as np
+import onnx
 import tensorflow as tf
 import tf2onnx
 from tf2onnx.handler import tf_op, tfl_op
+from tf2onnx.onnx_opset.tensor import OneHot as PlainOneHot
 from tf2onnx.optimizer import back_to_back_optimizer
 from tf2onnx.tflite_handlers import tfl_math
 
@@ -39,6 +41,25 @@ class TflGelu:
         """Replace the node with ONNX operators of opset 9."""
         approximate = node.get_attr_value("approximate", default=0)
         spell_out(ctx, node, TANH_GELU if approximate else EXACT_GELU)
+
+
+@tf_op("OneHot")
+class OneHot:
+    """No row is hot where an id is negative: ONNX would count it from the end."""
+
+    @classmethod
+    def version_18(cls, ctx: Any, node: Any, **options: Any) -> None:
+        """Let negative ids lie behind the last row, then do as tf2onnx does."""
+        ids = node.input[0]
+        kind = ctx.get_dtype(ids)
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
+        if dtype.kind == "i":
+            last = ctx.make_node("Cast", [node.input[1]], attr={"to": kind}).output[0]
+            zero = ctx.make_const(tf2onnx.utils.make_name("zero"), np.array(0, dtype))
+            negative = ctx.make_node("Less", [ids, zero.output[0]]).output[0]
+            known = ctx.make_node("Where", [negative, last, ids]).output[0]
+            ctx.replace_input(node, ids, known, 0)
+        PlainOneHot.any_version_after9(OPSET, ctx, node, **options)
 
 
 Step = tuple[str, tuple[Any, ...]]
