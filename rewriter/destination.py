@@ -84,7 +84,7 @@ def _check_suffix(target: str, out: Path) -> None:
         return
     if own is None and suffix == Path(target).suffix.lower():
         raise ExportError(
-            f"a repaired {framework} model is not written as {suffix} yet",
+            f"a repaired {framework} model is not written as {suffix or 'a folder'} yet",
             hint=f"write it as ONNX: -o {out.with_suffix(ONNX).name}",
         )
     wanted = ONNX if own in {None, ONNX} else f"{own} or {ONNX}"

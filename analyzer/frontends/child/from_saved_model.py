@@ -51,7 +51,7 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     called = [{names.get(old, old): own for old, own in end.items()} for end in ends]
     return Loaded(
         pivot,
-        lambda feeds: _run(signature, feeds, *called),
+        lambda feeds: _run(model.signatures[name], feeds, *called),  # it owns the variables
         {names.get(tensor, tensor): layer for tensor, layer in found.items()},
         _notes(name, list(model.signatures)),
     )

@@ -10,6 +10,7 @@ import tf2onnx
 from analyzer.core.types import Array
 from analyzer.frontends.child.batch_norms import constant, with_batch_norms
 from analyzer.frontends.child.handlers import OPSET, keep_batch_norms_unfolded
+from analyzer.frontends.child.raised import with_loops
 from analyzer.frontends.child.words import converted
 
 
@@ -28,7 +29,7 @@ def pivot_of(
         LoadError: tf2onnx fails.
     """
     keep_batch_norms_unfolded()
-    whole = with_batch_norms(graph, ranks(graph))
+    whole = with_loops(with_batch_norms(graph, ranks(graph)))
     model, _ = converted(
         path,
         "tf2onnx",

@@ -129,6 +129,37 @@ def session_era(folder: Path, *, signed: bool) -> None:
         builder.save()
 
 
+def edited(graph: bytes, name: str, edit: Callable[[v1.NodeDef], None]) -> bytes:
+    """Return a graph one of whose nodes, told by the end of its name, was edited."""
+    whole = v1.GraphDef()
+    whole.ParseFromString(graph)
+    (node,) = (node for node in whole.node if node.name.endswith(name))
+    edit(node)
+    return whole.SerializeToString()
+
+
+def dilate(node: v1.NodeDef) -> None:
+    """Let a convolution skip every other pixel."""
+    node.attr["dilations"].list.i[:] = [1, 2, 2, 1]
+    node.attr["strides"].list.i[:] = [1, 1, 1, 1]
+
+
+def loosen(node: v1.NodeDef) -> None:
+    """Let a small number be a large one."""
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(np.float32(0.5)))
+
+
+def reweighted(source: Path, folder: Path) -> None:
+    """Write a SavedModel again with one column of one variable doubled."""
+    model = tf.saved_model.load(str(source))
+    variables = model.signatures["serving_default"].variables
+    kernel = next(each for each in variables if "lstm_cell/kernel" in each.name)
+    value = kernel.numpy()
+    value[:, 3] *= 2
+    kernel.assign(value)
+    tf.saved_model.save(model, str(folder), signatures=model.signatures)
+
+
 def signatures(folder: Path) -> None:
     """Write a SavedModel with two signatures, none of them the default."""
     module = Module(lambda value: value + 1)
@@ -149,6 +180,10 @@ def build(
     for name, model in (("network", network), ("two_ends", ends), ("chain", chain)):
         model.export(folder / f"{name}_saved", verbose=False)
     (folder / "network.pb").write_bytes(frozen(network))
+    graph = frozen(network)
+    (folder / "dilated.pb").write_bytes(edited(graph, "depth_1_1/depthwise", dilate))
+    (folder / "loosened.pb").write_bytes(edited(graph, "norm_1/batchnorm/add/y", loosen))
+    reweighted(folder / "chain_saved", folder / "reweighted_saved")
     (folder / "chain.pb").write_bytes(frozen(chain))
     (folder / "lowered.pb").write_bytes(frozen(chain, lowered=True))
     (folder / "three_ends.pb").write_bytes(graph_of(three_ends))

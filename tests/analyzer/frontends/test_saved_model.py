@@ -9,9 +9,7 @@ import pytest
 
 from analyzer import pivot
 from analyzer.core.errors import LoadError
-from analyzer.core.report import Verdict
 from analyzer.core.types import Feeds, Pivot
-from analyzer.diff import analyse_pivots
 from analyzer.runtime.session import open_session
 
 Load = Callable[..., Pivot]
@@ -101,15 +99,6 @@ def test_layer_within_a_model_within_goes_by_its_path(load: Load) -> None:
     found = {layer.name for layer in load("two_ends_saved").layers.values()}
 
     assert found >= {"inner/deep", "shared", "both"}
-
-
-@pytest.mark.parametrize("other", ["network.keras", "network.tflite", "network.pb"])
-def test_one_model_in_two_formats_is_equivalent(load: Load, other: str) -> None:
-    """A SavedModel is what Keras saved, and what TensorFlow converts it to."""
-    report = analyse_pivots(load("network_saved"), load(other)).report
-
-    assert report.verdict is Verdict.EQUIVALENT
-    assert report.findings == ()
 
 
 @pytest.mark.parametrize(
