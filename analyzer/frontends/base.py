@@ -71,8 +71,9 @@ def find_frontend(path: str) -> Frontend:
         if frontend.claims(path):
             return frontend
     readable = ", ".join(form for frontend in known for form in frontend.reads)
+    missing = "" if Path(path).exists() else ", and there is no such file or folder"
     raise LoadError(
-        f"{path}: no frontend reads a model of this form",
+        f"{path}: no frontend reads a model of this form{missing}",
         hint=f"give a file of one of these forms: {readable}",
     )
 

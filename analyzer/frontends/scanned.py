@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from analyzer.core.errors import LoadError
@@ -43,9 +42,4 @@ def check_graph(path: str, file: Path, dangers: Dangers, *, trust_code: bool) ->
 
 
 def _found(file: Path, dangers: Dangers) -> list[str]:
-    with (
-        file.open("rb") as content,
-        mmap(content.fileno(), 0, access=ACCESS_READ) as stored,
-        memoryview(stored) as message,
-    ):
-        return list(islice(dangers(message), TOLD))
+    return list(islice(dangers(memoryview(file.read_bytes())), TOLD))

@@ -45,6 +45,15 @@ def test_keras_target_is_offered_onnx(folder: Path) -> None:
     assert "-o out.onnx" in refusal.value.hint
 
 
+def test_saved_model_target_is_offered_onnx(folder: Path) -> None:
+    """A folder has no suffix to say; ONNX is offered by name all the same."""
+    (folder / "model").mkdir()
+
+    with pytest.raises(ExportError, match="not written as a folder yet") as refusal:
+        check(folder, "out", target="model")
+    assert "-o out.onnx" in refusal.value.hint
+
+
 def test_file_that_is_there_wants_force(folder: Path) -> None:
     """An existing OUT is replaced only when that is asked for."""
     (folder / "out.onnx").write_bytes(b"")

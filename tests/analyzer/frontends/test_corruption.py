@@ -15,6 +15,7 @@ FILES = (
     "network.onnx",
     "network.keras",
     "network.h5",
+    "network.pb",
     "network.tflite",
     "int8.tflite",
     "network.pt2",
