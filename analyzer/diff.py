@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -142,10 +141,7 @@ def _loaded(
     """Return both pivots, read side by side."""
     progress(f"loading {' and '.join(Path(path).name for path in paths)}", 0.0)
     with ThreadPoolExecutor(2) as pool:
-        futures = [
-            pool.submit(copy_context().run, load, path, trust_code=options.trust_code)
-            for path in paths
-        ]
+        futures = [pool.submit(load, path, trust_code=options.trust_code) for path in paths]
         try:
             return futures[0].result(), futures[1].result()
         except KeyboardInterrupt:

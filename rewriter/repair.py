@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -198,9 +197,7 @@ def _loaded(paths: tuple[str, str], run: _Run) -> tuple[Pivot, Pivot]:
     trust = run.options.trust_code
     run.progress("loading", 0.0)
     with run.clock("load"), ThreadPoolExecutor(2) as pool:
-        futures = [
-            pool.submit(copy_context().run, load, path, trust_code=trust) for path in paths
-        ]
+        futures = [pool.submit(load, path, trust_code=trust) for path in paths]
         left, right = (future.result() for future in futures)
     return with_float_ends(left, right)
 

@@ -14,7 +14,6 @@ import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Self
 from weakref import WeakSet
@@ -248,7 +247,8 @@ class WarmChildren:
         self.close()
 
 
-_warm: ContextVar[WarmChildren | None] = ContextVar("warm children", default=None)
+_warm: list[WarmChildren] = []
+"""Those of all open contexts, the innermost last; threads that load side by side too."""
 
 
 @contextmanager
@@ -259,14 +259,13 @@ def warm_children() -> Iterator[WarmChildren]:
     of one child run one after another, and share its fate.
     """
     with WarmChildren() as children:
-        token = _warm.set(children)
+        _warm.append(children)
         try:
             yield children
         finally:
-            _warm.reset(token)
+            _warm.remove(children)
 
 
 def child_of(family: str) -> Child:
     """Return a child for one model: a new one, or the warm one of this context."""
-    children = _warm.get()
-    return Child(family) if children is None else children.child(family)
+    return _warm[-1].child(family) if _warm else Child(family)

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,11 +24,9 @@ ROOT = HERE.parent.parent.parent
 
 
 @pytest.fixture
-def cold() -> Iterator[None]:
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give every model a child of its own, as users have it."""
-    token = client._warm.set(None)
-    yield
-    client._warm.reset(token)
+    monkeypatch.setattr(client, "_warm", [])
 
 
 @pytest.fixture
