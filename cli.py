@@ -18,6 +18,8 @@ from analyzer.commandline import (
     apply_options,
     as_diff,
     diff_options,
+    file_options,
+    hints_of,
     options_of,
     repair_options,
     rule_options,
@@ -166,6 +168,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--emit", choices=("mlir",), help="the pivot itself, as torch-onnx MLIR text"
     )
+    file_options(one)
     trust_and_loudness(one)
     page = command(_explain, "explain", "what a rule finds and how it cures")
     page.add_argument("rule", metavar="RULE", help="a word of a report, or a rule")
@@ -302,10 +305,8 @@ def _apply(given: argparse.Namespace) -> int:
     """Return 0 after replaying a patch on another export."""
     from rewriter.patch import apply_patch
 
-    out, force = given.output, given.force
-    done = apply_patch(
-        given.patch, given.target, out, trust_code=given.trust_code, force=force
-    )
+    out, settings = given.output, {"trust_code": given.trust_code, "force": given.force}
+    done = apply_patch(given.patch, given.target, out, hints=hints_of(given), **settings)
     for cure in done:
         print(f"{cure.rule}: {cure.title}")
     print(f"written: {out}; compare it with its source: {program()} diff SOURCE {out}")
@@ -325,7 +326,7 @@ def _inspect(given: argparse.Namespace) -> int:
     from analyzer.reports.inspection import render_pivot
     from analyzer.reports.shown import verbosity
 
-    pivot = load(given.model, trust_code=given.trust_code)
+    pivot = load(given.model, trust_code=given.trust_code, hints=hints_of(given))
     if given.emit == "mlir":
         return _print_mlir(pivot)
     print(render_pivot(pivot, verbosity=verbosity(given)), end="")

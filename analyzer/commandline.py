@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from analyzer.core.options import Options
+    from analyzer.frontends.hints import Hints
 
-MODELS = "an .onnx, .keras, .pb, .tflite or .pt2 file, a SavedModel, or file.py:factory"
+MODELS = (
+    "an .onnx, .keras, .h5, .pb, .tflite, .pt2 or .pt file, a SavedModel, or file.py:factory"
+)
 """What can be compared, as the help says it."""
 
 REPAIR_ONLY = {
@@ -85,6 +88,7 @@ def apply_options(command: argparse.ArgumentParser) -> None:
     add("target", metavar="TARGET", help="another export of the model it was made for")
     add("-o", "--output", metavar="OUT", type=Path, required=True, help="the mended model")
     add("--force", action="store_true", help="replace OUT if it exists")
+    file_options(command)
     trust_and_loudness(command)
 
 
@@ -145,14 +149,7 @@ def _pair(command: argparse.ArgumentParser) -> None:
         default=[],
         help="interval to draw an input from",
     )
-    add(
-        "--input-shapes",
-        metavar="NAME:[1,3,224,224]",
-        type=_read("shape"),
-        action="append",
-        default=[],
-        help="shape of an input that leaves sizes open",
-    )
+    file_options(command)
     add(
         "--max-memory",
         metavar="SIZE",
@@ -167,6 +164,25 @@ def _pair(command: argparse.ArgumentParser) -> None:
         help="what belongs together, by name",
     )
     rule_options(command)
+
+
+def file_options(command: argparse.ArgumentParser) -> None:
+    """Add what says of a model what its file may leave open."""
+    command.add_argument(
+        "--input-shapes",
+        metavar="NAME:[1,3,224,224]",
+        type=_read("shape"),
+        action="append",
+        default=[],
+        help="shape of an input that leaves sizes open",
+    )
+    command.add_argument(
+        "--model",
+        dest="factory",
+        metavar="FILE.py:FACTORY",
+        default="",
+        help="what builds the module that a state_dict belongs to; the file is run",
+    )
 
 
 def rule_options(command: argparse.ArgumentParser) -> None:
@@ -245,6 +261,7 @@ def options_of(given: argparse.Namespace) -> Options:
         atol=dict(given.atol),
         val_range=dict(given.val_range),
         input_shapes=dict(given.input_shapes),
+        model=given.factory,
         trust_code=given.trust_code,
         simplify=getattr(given, "simplify", False),
         pairs=given.pairs,
@@ -254,3 +271,14 @@ def options_of(given: argparse.Namespace) -> Options:
     if given.samples is None:
         return options
     return replace(options, samples=given.samples, most_read=0)
+
+
+def hints_of(given: argparse.Namespace) -> Hints:
+    """Return what the user says of a model whose file does not.
+
+    Args:
+        given: What the user typed.
+    """
+    from analyzer.frontends.hints import Hints
+
+    return Hints(given.factory, dict(given.input_shapes))

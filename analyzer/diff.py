@@ -2,10 +2,8 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from analyzer.breakage import Runnable
 from analyzer.clock import Clock
@@ -30,9 +28,9 @@ from analyzer.coverage import compared_share, coverage
 from analyzer.exchanged import Exchanged, exchange_fault, exchanged, repeated
 from analyzer.explained import explained, explained_alone, has_fault, unexplained
 from analyzer.fidelity import fidelity_findings
-from analyzer.frontends.child.client import kill_children
 from analyzer.harmless import fixed_sizes, told_harmless
 from analyzer.integer_ends import called_in_file, untold_ends, with_float_ends
+from analyzer.loading import load_pair
 from analyzer.lost_outputs import lost_output_faults, told_lost
 from analyzer.matching.ends import output_names
 from analyzer.naming import coverage_in_file
@@ -54,7 +52,6 @@ from analyzer.outside import (
     refusal_findings,
     superfluous,
 )
-from analyzer.pivot import load
 from analyzer.prepared import Prepared, prepared
 from analyzer.second_size import Asked, at_second_sizes
 from analyzer.simplify import simplify
@@ -126,27 +123,13 @@ def analyse(
     """
     clock = Clock()
     with clock("load"):
-        left, right = _loaded((source, target), options, progress)
+        left, right = load_pair((source, target), options, progress)
     if options.simplify:
         left, right = simplify(left), simplify(right)
     left, right = with_float_ends(left, right)
     return analyse_pivots(
         left, right, options=options, rules=rules, progress=progress, clock=clock
     )
-
-
-def _loaded(
-    paths: tuple[str, str], options: Options, progress: Progress
-) -> tuple[Pivot, Pivot]:
-    """Return both pivots, read side by side."""
-    progress(f"loading {' and '.join(Path(path).name for path in paths)}", 0.0)
-    with ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(load, path, trust_code=options.trust_code) for path in paths]
-        try:
-            return futures[0].result(), futures[1].result()
-        except KeyboardInterrupt:
-            kill_children()  # the threads of the pool wait for them
-            raise
 
 
 def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in advance

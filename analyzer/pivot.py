@@ -6,6 +6,7 @@ import numpy as np
 
 from analyzer.core.types import Array, Feeds, Pivot
 from analyzer.frontends.base import find_frontend
+from analyzer.frontends.hints import HintedFrontend, Hints
 from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.noise import noise_floor
 from analyzer.runtime.session import open_session
@@ -14,18 +15,35 @@ FLOOR_PROBES = 2
 """Probes the floor is measured on: each costs several runs, and rounding varies little."""
 
 
-def load(path: str, *, trust_code: bool) -> Pivot:
+def load(path: str, *, trust_code: bool, hints: Hints = Hints()) -> Pivot:  # noqa: B008
     """Return a model in ONNX form, with everything needed to run it here and natively.
 
     Args:
         path: A model file, or ``file.py:factory``.
         trust_code: Whether code that comes with the model may run.
+        hints: What is known besides of a file that does not say everything.
 
     Raises:
         LoadError: The file is missing or broken, or nothing installed reads it.
         UsageError: The model runs the user's code, which was not allowed.
     """
-    return find_frontend(path).load(path, trust_code=trust_code)
+    frontend = find_frontend(path)
+    if isinstance(frontend, HintedFrontend):
+        return frontend.load_hinted(path, hints, trust_code=trust_code)
+    return frontend.load(path, trust_code=trust_code)
+
+
+def asks(path: str) -> bool:
+    """Return whether a file says nothing of its inputs, which the other model may tell.
+
+    Args:
+        path: As the user gave it.
+
+    Raises:
+        LoadError: No frontend reads it, or it is missing or broken.
+    """
+    frontend = find_frontend(path)
+    return isinstance(frontend, HintedFrontend) and frontend.asks(path)
 
 
 def fidelity_gap(pivot: Pivot, probes: Sequence[Feeds]) -> tuple[float, float]:

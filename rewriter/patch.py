@@ -15,6 +15,7 @@ from analyzer.core.types import (
     Edit,
     Pivot,
 )
+from analyzer.frontends.hints import Hints
 from analyzer.pivot import load
 from rewriter.destination import check_destination
 from rewriter.expectations import expectations, place
@@ -142,7 +143,13 @@ def _cure(found: object, path: Path) -> Cure:
 
 
 def apply_patch(
-    patch: Path, target: str, out: Path, *, trust_code: bool = False, force: bool = False
+    patch: Path,
+    target: str,
+    out: Path,
+    *,
+    hints: Hints = Hints(),  # noqa: B008 - a frozen value
+    trust_code: bool = False,
+    force: bool = False,
 ) -> tuple[Cure, ...]:
     """Replay a patch on another export of the model it was made for, and write the result.
 
@@ -150,6 +157,7 @@ def apply_patch(
         patch: The file.
         target: The model; it stays as it is.
         out: Where the mended model goes.
+        hints: What is known of the model besides its file.
         trust_code: Whether code that comes with the model may run.
         force: Whether a file that is there may be replaced.
 
@@ -161,7 +169,7 @@ def apply_patch(
     """
     check_destination(target, target, out, force=force)
     read = read_patch(patch)
-    pivot = load(target, trust_code=trust_code)
+    pivot = load(target, trust_code=trust_code, hints=hints)
     export(pivot, replayed(pivot, read), out)
     try:
         load(str(out), trust_code=trust_code)

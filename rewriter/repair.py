@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from analyzer.core.types import Pivot, Status
 from analyzer.diff import Analysis, analyse_pivots
 from analyzer.explained import installed_rules
 from analyzer.integer_ends import with_float_ends
+from analyzer.loading import load_pair
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
-from analyzer.pivot import load
 from analyzer.probes import draw, held_out
 from rewriter.bundle import Bundle, check_bundle, write_bundle
 from rewriter.case import Case
@@ -96,7 +95,8 @@ def repair(  # noqa: PLR0913 - a command with its options
     limits = Limits(max_rounds, timeout)
     book = installed_rules() if rules is None else rules
     run = _Run(options, book, progress, limits, restores=restore_precision)
-    both = _loaded((source, target), run)
+    with run.clock("load"):
+        both = with_float_ends(*load_pair((source, target), options, progress))
     suffix = OWN_FORMAT.get(both[1].framework, ONNX) if out is None else out.suffix.lower()
     place = _replacement(both, patch, onnx2tf=onnx2tf, force=force)
     files = _Files(None if dry_run else out, patch, place)
@@ -190,16 +190,6 @@ def _unproven(base: Report) -> Report:
     divergent = base.verdict is Verdict.DIVERGENT
     verdict = Verdict.UNREPAIRED if divergent else Verdict.INCONCLUSIVE
     return untouched(base, verdict, UNPROVEN)
-
-
-def _loaded(paths: tuple[str, str], run: _Run) -> tuple[Pivot, Pivot]:
-    """Return both pivots, loaded side by side."""
-    trust = run.options.trust_code
-    run.progress("loading", 0.0)
-    with run.clock("load"), ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(load, path, trust_code=trust) for path in paths]
-        left, right = (future.result() for future in futures)
-    return with_float_ends(left, right)
 
 
 def _asked_further(case: Case) -> Case:

@@ -54,6 +54,7 @@ class Options:
         input_shapes: Shape for an input with dynamic sizes, by source input name.
         pairs: A JSON file of node pairs that override the matcher.
         max_memory: Bytes that tensors' values may take in memory, 0 for no bound.
+        model: ``file.py:factory`` of the module that bare weights belong to, or nothing.
         trust_code: Whether code that comes with a model may run.
         simplify: Whether both pivots go through onnxsim first.
         evidence: Kinds of evidence that pairs may rest on.
@@ -71,6 +72,7 @@ class Options:
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     pairs: Path | None = None
     max_memory: int = 0
+    model: str = ""
     trust_code: bool = False
     simplify: bool = False
     evidence: frozenset[str] = EVIDENCE

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import onnx
@@ -25,6 +26,9 @@ LOAD_SECONDS = 600.0
 
 RUN_SECONDS = 300.0
 """One sample of the largest networks takes seconds."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""What most importers take beside the path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,14 @@ class NativeModel:
         return read_arrays(self._folder / "results.npz", self._outputs)
 
 
-def load(path: str, file: Path, importer: Importer, *, trust_code: bool) -> Pivot:
+def load(
+    path: str,
+    file: Path,
+    importer: Importer,
+    *,
+    trust_code: bool,
+    settings: Mapping[str, Any] = NOTHING,
+) -> Pivot:
     """Return the pivot that an importer makes of a file.
 
     Args:
@@ -107,6 +118,7 @@ def load(path: str, file: Path, importer: Importer, *, trust_code: bool) -> Pivo
         file: The file behind it.
         importer: Who reads it.
         trust_code: Whether code that comes with the model may run.
+        settings: What else the importer takes, as JSON can hold it.
 
     Raises:
         LoadError: The file is broken, a package is missing, or the importer failed.
@@ -122,6 +134,7 @@ def load(path: str, file: Path, importer: Importer, *, trust_code: bool) -> Pivo
             model=key,
             importer=importer.module,
             trust_code=trust_code,
+            settings=dict(settings),
             folder=str(Path.cwd()),
         )
     except ChildDied as surprise:

@@ -90,21 +90,23 @@ def flat_call(
     _, outputs = io_names(pivot)
 
     def run(feeds: Feeds) -> Feeds:
-        flat = [_tensor(feeds[slot]) if slot in feeds else slot for slot in slots]
+        flat = [as_tensor(feeds[slot]) if slot in feeds else slot for slot in slots]
         positional, named = pytree.tree_unflatten(flat, structure)
         with torch.no_grad():
             results = pytree.tree_leaves(module(*positional, **named))
-        arrays = (_array(result) for result in results if result is not None)
+        arrays = (as_array(result) for result in results if result is not None)
         return dict(zip(outputs, arrays, strict=True))
 
     return run
 
 
-def _tensor(value: Array) -> Any:
+def as_tensor(value: Array) -> Any:
+    """Return a copy of an array as a tensor of its dtype and shape."""
     return torch.from_numpy(np.array(value))
 
 
-def _array(value: Any) -> Array:
+def as_array(value: Any) -> Array:
+    """Return a tensor as an array of its shape and dtype, bfloat16 as float32."""
     if not isinstance(value, torch.Tensor):
         return np.asarray(value)
     whole = value.detach().cpu()

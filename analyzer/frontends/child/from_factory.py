@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,23 @@ FORM_HINT = "return (module, example_inputs); the inputs are a tuple, or a dict 
 LARGEST_BATCH = 1024
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Built:
+    """What a factory gave.
+
+    Attributes:
+        path: ``file.py:factory``.
+        module: The `torch.nn.Module`.
+        positional: Example inputs by position.
+        named: Example inputs by name.
+    """
+
+    path: str
+    module: Any
+    positional: tuple[Any, ...]
+    named: Mapping[str, Any]
+
+
 def load(path: str, *, trust_code: bool) -> Loaded:
     """Return the module that a factory builds, with its pivot.
 
@@ -30,16 +48,34 @@ def load(path: str, *, trust_code: bool) -> Loaded:
         LoadError: The file does not run, or its factory gives something else.
     """
     del trust_code
-    module, positional, named = _built(path)
-    module.eval()
+    return imported(path, built(path))
+
+
+def imported(path: str, made: Built, notes: tuple[str, ...] = ()) -> Loaded:
+    """Return a module, set to evaluate, with its pivot.
+
+    Args:
+        path: As the user gave it, for messages.
+        made: The module and its example inputs.
+        notes: What is to be said of it besides.
+    """
+    made.module.eval()
     with torch.no_grad():
-        program, note = _exported(module, positional, named)
+        program, note = _exported(made.module, made.positional, dict(made.named))
     pivot, layers = converted(path, "torch.onnx", lambda: pivot_of(program))
-    return Loaded(pivot, flat_call(program, module, pivot), layers, note)
+    run = flat_call(program, made.module, pivot)
+    return Loaded(pivot, run, layers, (*notes, *note))
 
 
-def _built(path: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """Return a factory's module and its example inputs, by position and by name."""
+def built(path: str) -> Built:
+    """Return a factory's module and its example inputs.
+
+    Args:
+        path: ``file.py:factory``.
+
+    Raises:
+        LoadError: The file does not run, or its factory gives something else.
+    """
     file, _, name = path.rpartition(":")
     factory = getattr(_imported(path, file), name, None)
     if not callable(factory):
@@ -50,11 +86,11 @@ def _built(path: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         raise _failed(path, surprise) from surprise
     match result:
         case (torch.nn.Module() as module, Mapping() as named):
-            return module, (), dict(named)
+            return Built(path, module, (), dict(named))
         case (torch.nn.Module() as module, tuple() | list() as positional):
-            return module, tuple(positional), {}
+            return Built(path, module, tuple(positional), {})
         case (torch.nn.Module() as module, torch.Tensor() as single):
-            return module, (single,), {}
+            return Built(path, module, (single,), {})
     raise LoadError(
         f"{path} returns a {type(result).__name__}, not a module and example inputs",
         hint=FORM_HINT,

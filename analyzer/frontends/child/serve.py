@@ -107,7 +107,8 @@ def _load(
 ) -> dict[str, Any]:
     os.chdir(request["folder"])  # relative paths are the user's, who may have moved
     importer: Load = import_module(request["importer"]).load
-    loaded = importer(request["path"], trust_code=request["trust_code"])
+    settings = request["settings"]
+    loaded = importer(request["path"], trust_code=request["trust_code"], **settings)
     key = request["model"]
     pivot = folder / str(key) / "pivot.onnx"
     pivot.parent.mkdir()

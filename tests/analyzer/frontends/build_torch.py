@@ -31,6 +31,38 @@ class TwoEnds(nn.Module):
         return {"sum": left + right, "half": torch.div(left, 2.0, rounding_mode="floor")}
 
 
+class Fixed(nn.Module):
+    """Takes a batch of one and no other."""
+
+    def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """Return the sum, flat."""
+        return (left + right).reshape(1, 4)
+
+
+class Saver(nn.Module):
+    """Writes a file when it is loaded: TorchScript has an operator for it."""
+
+    def __init__(self, marker: str) -> None:
+        super().__init__()
+        self.marker = marker
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[str, bool]:
+        """Return what is stored."""
+        return self.marker, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, bool]) -> None:
+        """Write the marker, on load."""
+        self.marker = state[0]
+        self.training = state[1]
+        torch.save(torch.zeros(1), self.marker)
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        """Return the value."""
+        return value
+
+
 def calibrated(model: Network) -> Network:
     """Return the model with batch-norm statistics that no fold can mistake for ones."""
     norm = model.stem[1]
@@ -52,6 +84,24 @@ def build(folder: Path) -> None:
     pair = {"right": torch.randn(2, 3)}
     program = torch.export.export(TwoEnds(), (torch.randn(2, 3),), pair)
     torch.export.save(program, folder / "two_ends.pt2")
+    save(network, image, folder)
+
+
+def save(network: Network, image: torch.Tensor, folder: Path) -> None:
+    """Write a network in every form that is no program."""
+    torch.jit.trace(network, (image,)).save(folder / "traced.pt")
+    torch.jit.script(network).save(folder / "scripted.pt")
+    torch.jit.script(Fixed()).save(folder / "fixed.pt")
+    torch.jit.script(Saver(str(folder / "marker"))).save(folder / "saver.pt")
+    weights = network.state_dict()
+    wrapped = {f"module.{name}": value for name, value in weights.items()}
+    torch.save(weights, folder / "weights.pt")
+    torch.save(weights, folder / "old.pth", _use_new_zipfile_serialization=False)
+    torch.save({"epoch": 3, "model": wrapped}, folder / "checkpoint.pt")
+    torch.save({**weights, "extra": torch.zeros(1)}, folder / "extra.pt")
+    torch.save({**weights, "head.bias": torch.zeros(9)}, folder / "wide.pt")
+    torch.save(network, folder / "whole.pt")
+    torch.save([1, 2], folder / "list.pt")
 
 
 if __name__ == "__main__":

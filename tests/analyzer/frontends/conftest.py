@@ -11,6 +11,7 @@ import pytest
 from analyzer import pivot
 from analyzer.core.types import Feeds, Pivot
 from analyzer.frontends.child.client import WarmChildren, warm_children
+from analyzer.frontends.hints import Hints
 
 HERE = Path(__file__).resolve().parent
 Load = Callable[..., Pivot]
@@ -47,8 +48,8 @@ def load(models: Path, warm: WarmChildren) -> Load:
     """Load one of the tiny models by file name, in a warm child."""
     assert warm is not None
 
-    def loaded(name: str, *, trust_code: bool = False) -> Pivot:
-        return pivot.load(str(models / name), trust_code=trust_code)
+    def loaded(name: str, *, trust_code: bool = False, hints: Hints = Hints()) -> Pivot:  # noqa: B008
+        return pivot.load(str(models / name), trust_code=trust_code, hints=hints)
 
     return loaded
 

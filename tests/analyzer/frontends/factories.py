@@ -36,6 +36,24 @@ def stubborn() -> tuple[nn.Module, dict[str, torch.Tensor]]:
     return Stubborn(), {"value": torch.randn(1, 2, 2)}
 
 
+class Classifier(nn.Module):
+    """The module whose weights `build_torch` saves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4))
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return three scores per image."""
+        return self.head(torch.relu(self.stem(image)).mean((2, 3)))
+
+
+def classifier() -> tuple[nn.Module, tuple[torch.Tensor]]:
+    """Return a module with fresh weights."""
+    return Classifier(), (torch.randn(1, 3, 8, 8),)
+
+
 def a_number() -> int:
     """Return what is no model."""
     return 3
