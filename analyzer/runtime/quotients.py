@@ -66,6 +66,10 @@ def _is_safe(divisor: onnx.TensorProto | None) -> bool:
     return bool((numpy_helper.to_array(divisor) != -1).all())
 
 
+TYPED_BY = {"Where": 1, "CastLike": 1, "OneHot": 2}
+"""The input whose type the output has, where it is not the first."""
+
+
 class _Types:
     """The element types of a graph's tensors, asked for one at a time."""
 
@@ -92,7 +96,7 @@ class _Types:
             if stated or not giver.input:
                 self._known[name] = stated
                 break
-            name = giver.input[1 if giver.op_type == "Where" else 0]
+            name = giver.input[TYPED_BY.get(giver.op_type, 0)]
             if name in passed:
                 break
         found = int(self._known.get(name, 0))

@@ -77,6 +77,7 @@ def test_what_cannot_trap_stays_as_it_is(text: str) -> None:
         "(float[2] x) => (y) { i = Cast<to = 7>(x) a = Abs(i) y = Div(a, i) }",
         "(float[2] x) => (y) { s = Shape(x) z = Sub(one, s) y = Mod(s, z) }",
         "(int32[2] x) => (y) { y = Div(x, less) }",
+        "(float[2] x) => (y) { s = Shape(x) c = CastLike(x, s) y = Div(s, c) }",
     ],
 )
 def test_integers_are_told_by_what_they_come_from(text: str) -> None:
