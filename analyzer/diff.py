@@ -53,6 +53,7 @@ from analyzer.outside import (
     superfluous,
 )
 from analyzer.prepared import Prepared, prepared
+from analyzer.reimport import import_findings, reimported
 from analyzer.second_size import Asked, at_second_sizes
 from analyzer.simplify import simplify
 from analyzer.stated import stated_pairs
@@ -167,9 +168,9 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         except RunError as refusal:
             return _without_source(pair, refusal, clock)
     read = read_as_meant(source, target, runs.refusal)
+    analysed = partial(analyse_pivots, options=options, rules=rules, progress=progress)
     if read.faults:
-        analysed = partial(analyse_pivots, source, read.target, options=options)
-        meant = analysed(rules=rules, progress=progress, clock=clock, probes=probes)
+        meant = analysed(source, read.target, clock=clock, probes=probes)
         if has_stranger(meant.report.findings):
             return replace(meant, target=target)
         told, broken = explained_alone(read.faults, rules)
@@ -183,6 +184,10 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         except RunError as surprise:
             return _without_source(pair, _refusal(pair, surprise), clock)
         runs = completed(runs, compared.outputs, working.refusal)
+    with clock("import anew"):
+        anew = reimported(pair, compared.gaps, options.seed)
+    if anew is not None:
+        return analysed(*anew, clock=clock, probes=(pair.samples, pair.summary))
     explain = partial(explained, both=(source, target), sides=pair.sides, rules=rules)
     with clock("classify"):
         found, broken = explain(compared)
@@ -278,6 +283,7 @@ def _all_findings(
         *constant_findings(pair.target, outputs, compared.target.dynamic),
         *refusal_findings(pair.target, refused),
         *fidelity_findings(pair.run, compared.gaps, feeds, options.seed, outputs),
+        *import_findings(pair.source, pair.target),
     )
     return (*findings, *unexplained(findings, outputs, compared, options))
 

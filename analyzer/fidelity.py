@@ -20,6 +20,9 @@ from analyzer.outside import bare_fault, bare_finding
 if TYPE_CHECKING:
     from analyzer.observer import Changed
 
+MOST_NAMED = 3
+"""Operators that a sentence lists."""
+
 MOST_WATCHED = 3
 """Samples on which the part that an optimizer changes is looked for, at most."""
 
@@ -48,13 +51,11 @@ def fidelity_findings(
     )
     for place, pivot in enumerate(pivots):
         gap = max(gaps[place], default=0.0)
-        if gap <= max(floor, least_noise(pivot)):
+        samples = widest_first(feeds[place], gaps[place])
+        above = excess(pivot, gaps[place], feeds[place], seed, floor)
+        if above is None:
             continue
-        samples = _widest_first(feeds[place], gaps[place])
-        noise = whole_model_noise(pivot, samples, seed, enough=gap)
-        floor = max((floor, *noise.values()))
-        if gap <= floor:
-            continue
+        floor = above
         is_source = place == 0
         if pivot.framework == "onnx":
             found = _optimized(pivot, gap, floor, samples, is_source=is_source)
@@ -64,7 +65,27 @@ def fidelity_findings(
             yield _unfaithful(pivot, gap, floor, is_source=is_source)
 
 
-def _widest_first(samples: Sequence[Feeds], gaps: Sequence[float]) -> tuple[Feeds, ...]:
+def excess(
+    pivot: Pivot, gaps: Sequence[float], feeds: Sequence[Feeds], seed: int, floor: float
+) -> float | None:
+    """Return the noise floor above which a pivot deviates; None where it does not.
+
+    Args:
+        pivot: The pivot.
+        gaps: Relative deviation of its outputs from its native runtime's, by sample.
+        feeds: The samples.
+        seed: Seed of the noise measurement.
+        floor: What is known to be noise.
+    """
+    gap = max(gaps, default=0.0)
+    if gap <= max(floor, least_noise(pivot)):
+        return None
+    noise = whole_model_noise(pivot, widest_first(feeds, gaps), seed, enough=gap)
+    measured = max((floor, *noise.values()))
+    return None if gap <= measured else measured
+
+
+def widest_first(samples: Sequence[Feeds], gaps: Sequence[float]) -> tuple[Feeds, ...]:
     """Return the samples, those with the largest gap first: there it must be explained."""
     ranked = sorted(range(len(gaps)), key=lambda place: -gaps[place])
     return tuple(samples[place] for place in ranked)
@@ -74,7 +95,7 @@ def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> F
     side = "source" if is_source else "target"
     problem = (
         f"the pivot of the {side} {pivot.path.name} is not the {pivot.framework} model: "
-        f"its outputs {_told(gap, floor)}"
+        f"its outputs {_told(gap, floor)}{_operators(pivot)}"
     )
     where = Where.SOURCE_IMPORT if is_source else Where.TARGET_IMPORT
     fault = bare_fault(
@@ -86,6 +107,16 @@ def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> F
         status=Status.DRIFT if _is_lossy(pivot) else Status.FAULT,
     )
     return bare_finding(UNFAITHFUL_IMPORT.slug, fault)
+
+
+def _operators(pivot: Pivot) -> str:
+    """Return, as the end of a sentence, the operators that the importer gets wrong."""
+    left = [one for one in pivot.wrong if not one.mended]
+    named = (
+        f"{one.operator}{f' in {one.layer.name}' if one.layer else ''} by {one.error:.3g}"
+        for one in left[:MOST_NAMED]
+    )
+    return f"; its importer gets {', '.join(named)} wrong" if left else ""
 
 
 def _optimized(

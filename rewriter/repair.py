@@ -164,6 +164,7 @@ def _told(
         clock=run.clock,
         probes=probes,
     )
+    left, right = first.source, first.target  # imported anew where the importer was wrong
     if first.report.verdict is Verdict.INCONCLUSIVE:
         return untouched(first.report, Verdict.INCONCLUSIVE), first
     try:

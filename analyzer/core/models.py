@@ -1,6 +1,6 @@
 """A model in ONNX form, and the values its tensors and attributes hold."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,25 @@ class NativeLayer:
     location: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Mistranslation:
+    """An operator of a framework that its importer brings into ONNX form wrongly.
+
+    Attributes:
+        operator: As the framework names it, such as ``aten.avg_pool2d.default``.
+        layer: The user's layer that it stands in, if known.
+        tensor: What it gives, in the pivot that was made first.
+        error: Relative deviation from what the framework gives for the same inputs.
+        mended: Whether the pivot that is used spells it rightly.
+    """
+
+    operator: str
+    layer: NativeLayer | None
+    tensor: str
+    error: float
+    mended: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pivot:
     """A model in ONNX form, with everything needed to run it here and natively.
@@ -79,6 +98,10 @@ class Pivot:
         refusal: Why ONNX Runtime does not load what an importer made; None where it does.
             The model itself may be sound, and runs natively.
         ends: Inputs and outputs that are taken for floats and are integers in the file.
+        remake: Makes the pivot anew where it is not what the framework computes on the
+            given samples, by pivot input name: None where nothing wrong is found. None in
+            its place: there is no other way to import it.
+        wrong: What its importer translates wrongly, mended here or not.
     """
 
     model: onnx.ModelProto
@@ -93,6 +116,8 @@ class Pivot:
     notes: tuple[str, ...] = ()
     refusal: RunError | None = None
     ends: Mapping[str, IntegerEnd] = field(default_factory=dict)
+    remake: Callable[[Sequence[Feeds]], "Pivot | None"] | None = None
+    wrong: tuple[Mistranslation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

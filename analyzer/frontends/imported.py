@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +14,7 @@ import onnx
 from analyzer.core.errors import LoadError, RunError
 from analyzer.core.listing import several
 from analyzer.core.tensors import dtype_name
-from analyzer.core.types import Feeds, NativeLayer, Pivot, TensorSpec
+from analyzer.core.types import Feeds, Mistranslation, NativeLayer, Pivot, TensorSpec
 from analyzer.frontends.base import digest
 from analyzer.frontends.child.client import Child, ChildDied, child_of
 from analyzer.frontends.child.wire import read_arrays, write_arrays
@@ -172,6 +172,7 @@ def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Piv
     inputs = specs(value for value in model.graph.input if value.name not in constant)
     outputs = specs(model.graph.output)
     names = [spec.name for spec in inputs], [spec.name for spec in outputs]
+    anew = Remaking((path, file, importer), child, key, names[0])
     return Pivot(
         model,
         written.parent,
@@ -184,7 +185,56 @@ def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Piv
         NativeModel(child, key, path, names),
         tuple(answer["notes"]),
         refusal,
+        remake=anew if answer["remakes"] else None,
+        wrong=tuple(_mistranslation(one) for one in answer["wrong"]),
     )
+
+
+def _mistranslation(told: Mapping[str, Any]) -> Mistranslation:
+    layer = told["layer"]
+    return Mistranslation(**{**told, "layer": NativeLayer(**layer) if layer else None})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Remaking:
+    """Imports a model anew where its pivot is wrong; called with samples.
+
+    Attributes:
+        model: Its path as the user gave it, the file behind it, and who imports it.
+        child: The child it is in.
+        key: Its number there.
+        inputs: Names of its inputs, in order.
+    """
+
+    model: tuple[str, Path, Importer]
+    child: Child
+    key: int
+    inputs: list[str]
+
+    def __call__(self, samples: Sequence[Feeds]) -> Pivot | None:
+        """Return the better pivot, or None where nothing wrong is found in this one.
+
+        Args:
+            samples: One array per pivot input each.
+        """
+        folder = self.child.folder / str(self.key)
+        new = self.child.new_model()
+        try:
+            for place, feeds in enumerate(samples):
+                arrays = (feeds[name] for name in self.inputs)
+                write_arrays(folder / f"sample-{place}.npz", arrays)
+            answer = self.child.ask(
+                "remake",
+                seconds=LOAD_SECONDS,
+                path=self.model[0],
+                model=self.key,
+                new=new,
+                inputs=self.inputs,
+                samples=len(samples),
+            )
+        except (ChildDied, FileNotFoundError, LoadError):
+            return None  # the pivot that there is stays, and is told as unfaithful
+        return _pivot(*self.model, (self.child, new, answer)) if answer else None
 
 
 def _refusal(model: onnx.ModelProto, folder: Path, importer: Importer) -> RunError | None:

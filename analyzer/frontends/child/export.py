@@ -30,16 +30,33 @@ Layers = dict[str, tuple[str, str | None]]
 def pivot_of(program: Any) -> tuple[onnx.ModelProto, Layers]:
     """Return a program in ONNX form, and the module behind each of its tensors.
 
+    Args:
+        program: A `torch.export.ExportedProgram`.
+    """
+    pivot: onnx.ModelProto = exported(program).model_proto
+    return pivot, layers_of(pivot)
+
+
+def exported(program: Any) -> Any:
+    """Return a `torch.onnx.ONNXProgram`.
+
     The exporter's optimizer stays off: it keeps the names of weights and changes their
-    values. Absolute paths in the metadata become file names.
+    values.
 
     Args:
         program: A `torch.export.ExportedProgram`.
     """
-    exported = torch.onnx.export(
+    return torch.onnx.export(
         program, (), dynamo=True, optimize=False, opset_version=OPSET, verbose=False
     )
-    pivot: onnx.ModelProto = exported.model_proto
+
+
+def layers_of(pivot: onnx.ModelProto) -> Layers:
+    """Return the module behind each tensor; absolute paths in the model become file names.
+
+    Args:
+        pivot: What the exporter wrote.
+    """
     layers: Layers = {}
     for node in pivot.graph.node:
         notes = {entry.key: entry.value for entry in node.metadata_props}
@@ -49,7 +66,7 @@ def pivot_of(program: Any) -> tuple[onnx.ModelProto, Layers]:
             layers |= dict.fromkeys(filter(None, node.output), found)
         for entry in node.metadata_props:
             entry.value = FRAME.sub(_basename, entry.value)
-    return pivot, layers
+    return layers
 
 
 def _module(scopes: str) -> str:

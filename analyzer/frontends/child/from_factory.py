@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from analyzer.core.errors import LoadError
 from analyzer.frontends.child.export import flat_call, pivot_of
 from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.remake import remaking
 from analyzer.frontends.child.words import converted, one_line
 
 FORM_HINT = "return (module, example_inputs); the inputs are a tuple, or a dict by name"
@@ -64,7 +65,8 @@ def imported(path: str, made: Built, notes: tuple[str, ...] = ()) -> Loaded:
         program, note = _exported(made.module, made.positional, dict(made.named))
     pivot, layers = converted(path, "torch.onnx", lambda: pivot_of(program))
     run = flat_call(program, made.module, pivot)
-    return Loaded(pivot, run, layers, (*notes, *note))
+    remake = remaking(program, made.module, pivot)
+    return Loaded(pivot, run, layers, (*notes, *note), remake)
 
 
 def built(path: str) -> Built:

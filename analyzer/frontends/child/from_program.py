@@ -12,6 +12,7 @@ import torch
 from analyzer.core.errors import LoadError
 from analyzer.frontends.child.export import flat_call, pivot_of
 from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.remake import remaking
 from analyzer.frontends.child.words import converted
 from analyzer.frontends.safety import dangers
 
@@ -40,7 +41,8 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     program = torch.export.load(path)
     module = program.module(check_guards=False)
     pivot, layers = converted(path, "torch.onnx", lambda: pivot_of(program))
-    return Loaded(pivot, flat_call(program, module, pivot), layers)
+    remake = remaking(program, module, pivot)
+    return Loaded(pivot, flat_call(program, module, pivot), layers, remake=remake)
 
 
 def refuse_code(path: str) -> None:

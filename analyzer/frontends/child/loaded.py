@@ -1,11 +1,11 @@
 """What an importer hands to the child's loop."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx
 
-from analyzer.core.types import Feeds
+from analyzer.core.types import Feeds, Mistranslation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,9 +17,14 @@ class Loaded:
         run: Runs one sample natively; arrays by the model's input and output names.
         layers: Layer name and code location (or None) by pivot tensor.
         notes: What the importer wants said, in sentences.
+        remake: Imports it anew where its ONNX form is wrong on the given samples; None
+            where there is no other way to.
+        wrong: What the importer translates wrongly, mended here or not.
     """
 
     model: onnx.ModelProto
     run: Callable[[Feeds], Feeds]
     layers: Mapping[str, tuple[str, str | None]]
     notes: tuple[str, ...] = ()
+    remake: "Callable[[Sequence[Feeds]], Loaded | None] | None" = None
+    wrong: tuple[Mistranslation, ...] = ()

@@ -7,6 +7,7 @@ import resource
 import shutil
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def _listen(asked: int, requests: Requests, folder: Path) -> None:
 def _answer(
     family: str, request: Mapping[str, Any], models: dict[int, Loaded], folder: Path
 ) -> dict[str, Any]:
-    calls = {"load": _load, "run": _run}
+    calls = {"load": _load, "remake": _remake, "run": _run}
     try:
         return calls[request["call"]](request, models, folder)
     except PivotfixError as error:
@@ -109,13 +110,36 @@ def _load(
     importer: Load = import_module(request["importer"]).load
     settings = request["settings"]
     loaded = importer(request["path"], trust_code=request["trust_code"], **settings)
-    key = request["model"]
+    return _kept(loaded, request["model"], models, folder)
+
+
+def _remake(
+    request: Mapping[str, Any], models: dict[int, Loaded], folder: Path
+) -> dict[str, Any]:
+    """Answer as `_load`, of the same model imported anew; nothing where it is right."""
+    known = models[request["model"]]
+    place, inputs = folder / str(request["model"]), request["inputs"]
+    files = (place / f"sample-{number}.npz" for number in range(request["samples"]))
+    samples = [read_arrays(file, inputs) for file in files]
+    made = known.remake(samples) if known.remake else None
+    return {} if made is None else _kept(made, request["new"], models, folder)
+
+
+def _kept(
+    loaded: Loaded, key: int, models: dict[int, Loaded], folder: Path
+) -> dict[str, Any]:
     pivot = folder / str(key) / "pivot.onnx"
     pivot.parent.mkdir()
     _save(loaded.model, pivot)
     models[key] = loaded
     loaded.model.graph.ClearField("initializer")  # the file has them; only names serve here
-    return {"layers": dict(loaded.layers), "notes": list(loaded.notes), "pivot": str(pivot)}
+    return {
+        "layers": dict(loaded.layers),
+        "notes": list(loaded.notes),
+        "pivot": str(pivot),
+        "remakes": loaded.remake is not None,
+        "wrong": [asdict(one) for one in loaded.wrong],
+    }
 
 
 def _save(model: onnx.ModelProto, pivot: Path) -> None:

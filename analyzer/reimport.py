@@ -1,0 +1,80 @@
+"""A pivot that is not what its framework computes, imported anew before it is judged by.
+
+The exporter that makes the source's pivot may share the very fault that is hunted: compared
+with such a pivot, a target with the same fault would look right.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from analyzer.core.types import FaultClass, Feeds, Finding, Pivot, Status, Where
+from analyzer.core.words import UNFAITHFUL_IMPORT
+from analyzer.fidelity import excess, widest_first
+from analyzer.judge import NEGLIGIBLE
+from analyzer.matching.ends import target_feeds
+from analyzer.outside import bare_fault, bare_finding
+from analyzer.prepared import Prepared
+
+MOST_SENT = 4
+"""Samples that an importer looks at an operator on, those with the widest gap first."""
+
+
+def reimported(
+    pair: Prepared, gaps: tuple[Sequence[float], Sequence[float]], seed: int
+) -> tuple[Pivot, Pivot] | None:
+    """Return both pivots, anew where one is not what its framework computes.
+
+    Args:
+        pair: The pair, with its samples.
+        gaps: Relative deviation of each pivot's outputs from its native runtime's, by
+            sample.
+        seed: Seed of the noise measurement.
+
+    Returns:
+        None where nothing is better than it was.
+    """
+    source, target = pair.source, pair.target
+    fed = tuple(target_feeds(one, pair.inputs, target) for one in pair.samples)
+    better = (
+        _anew(source, gaps[0], pair.samples, seed),
+        _anew(target, gaps[1], fed, seed),
+    )
+    return None if better == (source, target) else better
+
+
+def _anew(
+    pivot: Pivot, gaps: Sequence[float], samples: Sequence[Feeds], seed: int
+) -> Pivot:
+    if pivot.remake is None or excess(pivot, gaps, samples, seed, NEGLIGIBLE) is None:
+        return pivot
+    return pivot.remake(widest_first(samples, gaps)[:MOST_SENT]) or pivot
+
+
+def import_findings(source: Pivot, target: Pivot) -> Iterator[Finding]:
+    """Yield a finding for each operator that an importer gets wrong and that is mended.
+
+    Args:
+        source: The source's pivot.
+        target: The target's pivot.
+    """
+    for pivot, where in ((source, Where.SOURCE_IMPORT), (target, Where.TARGET_IMPORT)):
+        for one in pivot.wrong:
+            if not one.mended:
+                continue
+            place = f" in {one.layer.name}" if one.layer else ""
+            fault = bare_fault(
+                FaultClass.RUNTIME,
+                f"the exporter that reads {pivot.path.name} gets {one.operator}{place} "
+                f"wrong by {one.error:.3g} on the framework's own values; it is spelled "
+                "with other operators here, and the models are compared by that",
+                guilty=(one.tensor,),
+                error=one.error,
+                where=where,
+                status=Status.HARMLESS,
+            )
+            found = bare_finding(UNFAITHFUL_IMPORT.slug, fault)
+            if where is Where.SOURCE_IMPORT:
+                found = replace(
+                    found, source_tensors=found.target_tensors, target_tensors=()
+                )
+            yield found
