@@ -53,7 +53,7 @@ from analyzer.outside import (
     superfluous,
 )
 from analyzer.prepared import Prepared, prepared
-from analyzer.reimport import import_findings, reimported
+from analyzer.reimport import import_findings, reimported, without_importers
 from analyzer.second_size import Asked, at_second_sizes
 from analyzer.simplify import simplify
 from analyzer.stated import stated_pairs
@@ -285,7 +285,8 @@ def _all_findings(
         *fidelity_findings(pair.run, compared.gaps, feeds, options.seed, outputs),
         *import_findings(pair.source, pair.target),
     )
-    return (*findings, *unexplained(findings, outputs, compared, options))
+    every = (*findings, *unexplained(findings, outputs, compared, options))
+    return without_importers(every, outputs)
 
 
 def _report(  # noqa: PLR0913 - a report says all that was seen

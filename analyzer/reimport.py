@@ -7,13 +7,24 @@ with such a pivot, a target with the same fault would look right.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from analyzer.core.types import FaultClass, Feeds, Finding, Pivot, Status, Where
+from analyzer.core.report import OutputPair
+from analyzer.core.types import (
+    FaultClass,
+    Feeds,
+    Finding,
+    Mistranslation,
+    Pivot,
+    Status,
+    Where,
+)
 from analyzer.core.words import UNFAITHFUL_IMPORT
 from analyzer.fidelity import excess, widest_first
 from analyzer.judge import NEGLIGIBLE
 from analyzer.matching.ends import target_feeds
 from analyzer.outside import bare_fault, bare_finding
 from analyzer.prepared import Prepared
+
+IMPORTS = (Where.SOURCE_IMPORT, Where.TARGET_IMPORT)
 
 MOST_SENT = 4
 """Samples that an importer looks at an operator on, those with the widest gap first."""
@@ -47,7 +58,11 @@ def _anew(
 ) -> Pivot:
     if pivot.remake is None or excess(pivot, gaps, samples, seed, NEGLIGIBLE) is None:
         return pivot
-    return pivot.remake(widest_first(samples, gaps)[:MOST_SENT]) or pivot
+    better = pivot.remake(widest_first(samples, gaps)[:MOST_SENT])
+    if better is None or better.wrong:
+        return better or pivot
+    whole = Mistranslation("a part of it", None, "", max(gaps), mended=True)
+    return replace(better, wrong=(whole,))
 
 
 def import_findings(source: Pivot, target: Pivot) -> Iterator[Finding]:
@@ -67,7 +82,7 @@ def import_findings(source: Pivot, target: Pivot) -> Iterator[Finding]:
                 f"the exporter that reads {pivot.path.name} gets {one.operator}{place} "
                 f"wrong by {one.error:.3g} on the framework's own values; it is spelled "
                 "with other operators here, and the models are compared by that",
-                guilty=(one.tensor,),
+                guilty=(one.tensor,) if one.tensor else (),
                 error=one.error,
                 where=where,
                 status=Status.HARMLESS,
@@ -78,3 +93,26 @@ def import_findings(source: Pivot, target: Pivot) -> Iterator[Finding]:
                     found, source_tensors=found.target_tensors, target_tensors=()
                 )
             yield found
+
+
+def without_importers(
+    findings: Sequence[Finding], outputs: Sequence[OutputPair]
+) -> tuple[Finding, ...]:
+    """Return findings in which no conversion is blamed for what an importer made.
+
+    Where a pivot is not its model and the two models agree, each in its own framework, what
+    is wrong in the pivot is no fault of the conversion.
+
+    Args:
+        findings: Everything found.
+        outputs: Native outputs, compared.
+    """
+    agree = bool(outputs) and all(pair.within for pair in outputs)
+    blamed = (one for one in findings if one.status is Status.FAULT)
+    made = next((one.where for one in blamed if one.where in IMPORTS), None)
+    if not agree or made is None:
+        return tuple(findings)
+    return tuple(
+        replace(one, where=made) if one.where is Where.CONVERSION else one
+        for one in findings
+    )

@@ -109,8 +109,9 @@ UNFAITHFUL_IMPORT = Word(
         than rounding explains.
 
     Repair
-        None: the model in the file may be right. Try another version of the framework's
-        exporter, or give the model as an `.onnx` file.
+        None: the model in the file may be right. Operators that the message says are spelled
+        with others do no harm here, and your own export may have the same fault. Otherwise
+        try another version of the framework's exporter, or give the model as `.onnx`.
     """,
 )
 

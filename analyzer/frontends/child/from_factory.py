@@ -18,6 +18,10 @@ from analyzer.frontends.child.words import converted, one_line
 
 FORM_HINT = "return (module, example_inputs); the inputs are a tuple, or a dict by name"
 
+JAX_HINT = (
+    "functions of JAX are not read yet: bring this one into an .onnx file with jax2onnx"
+)
+
 LARGEST_BATCH = 1024
 
 
@@ -95,8 +99,14 @@ def built(path: str) -> Built:
             return Built(path, module, (single,), {})
     raise LoadError(
         f"{path} returns a {type(result).__name__}, not a module and example inputs",
-        hint=FORM_HINT,
+        hint=JAX_HINT if _is_jax(result) else FORM_HINT,
     )
+
+
+def _is_jax(result: Any) -> bool:
+    """Return whether a factory gives a function and arrays of JAX."""
+    leaves = pytree.tree_leaves(result)
+    return any(type(leaf).__module__.startswith("jax") for leaf in leaves)
 
 
 def _imported(path: str, file: str) -> Any:

@@ -18,6 +18,7 @@ from analyzer.core.types import Feeds
 from analyzer.frontends.child.examples import Example, examples
 from analyzer.frontends.child.export import OPSET, as_array, as_tensor
 from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.script_program import remaking
 from analyzer.frontends.child.words import converted, one_line
 from analyzer.frontends.script_safety import script_dangers
 
@@ -56,7 +57,8 @@ def load(
             path, "torch.onnx", lambda: _exported(module, given, ends, batches=batches)
         )
     note = () if batches else (f"The batch size is fixed: a dynamic one {refusal}.",)
-    return Loaded(pivot, _flat_call(module, ends), _layers(module, pivot), note)
+    run = _flat_call(module, ends)
+    return Loaded(pivot, run, _layers(module, pivot), note, remaking(module, ends, run))
 
 
 def refuse_code(path: str) -> None:

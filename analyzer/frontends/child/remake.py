@@ -44,6 +44,11 @@ class _Attempt:
     wrong: Mapping[str, float]
 
     @property
+    def badness(self) -> tuple[int, float]:
+        """How many nodes are wrong, and by how much the worst of them."""
+        return len(self.wrong), max(self.wrong.values(), default=0.0)
+
+    @property
     def operators(self) -> dict[Any, list[str]]:
         """The wrong nodes by operator."""
         found: dict[Any, list[str]] = {}
@@ -85,7 +90,7 @@ def remade(program: Any, samples: Sequence[Feeds]) -> Remade | None:
         except Exception:  # noqa: BLE001  # whatever torch says of a spelling: the next one
             latest = best
             continue
-        best = min((best, latest), key=lambda one: len(one.wrong))
+        best = min((best, latest), key=lambda one: one.badness)
     return Remade(best.model, layers_of(best.model), tuple(_told(first, best)))
 
 

@@ -113,6 +113,15 @@ def _summed(value: Any, dim: int) -> Any:
     return (torch.log(shares) + largest).movedim(-1, dim)
 
 
+def _log_sigmoid(value: Any) -> Any:
+    return torch.clamp(value, max=0.0) - torch.log1p(torch.exp(-torch.abs(value)))
+
+
+def _elu(value: Any, alpha: float = 1.0, scale: float = 1.0, narrow: float = 1.0) -> Any:
+    below = (torch.exp(value * narrow) - 1) * alpha
+    return torch.where(value > 0, value, below) * scale
+
+
 def _added(left: Any, right: Any) -> Any:
     largest, smallest = torch.maximum(left, right), torch.minimum(left, right)
     return largest + torch.log1p(torch.exp(smallest - largest))
@@ -204,6 +213,8 @@ OWN: dict[Any, Spelling] = {
     aten.scatter_reduce.two: _scattered,
     aten.logcumsumexp.default: _summed,
     aten.logaddexp.default: _added,
+    aten.log_sigmoid.default: _log_sigmoid,
+    aten.elu.default: _elu,
     aten._upsample_bilinear2d_aa.default: _resized(LINEAR, _triangle),  # noqa: SLF001
     aten._upsample_bicubic2d_aa.default: _resized(CUBIC, _cubic),  # noqa: SLF001
 }

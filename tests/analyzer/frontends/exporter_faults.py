@@ -28,6 +28,8 @@ FAULTS: Mapping[str, tuple[str, str]] = {
     "remainder_of_infinity": ("aten.remainder.Scalar", "infinity times zero is NaN"),
     "cumulative_logsumexp": ("aten.logcumsumexp.default", "it underflows"),
     "logaddexp": ("aten.logaddexp.default", "it overflows"),
+    "log_sigmoid": ("aten.log_sigmoid.default", "it underflows"),
+    "elu_scale": ("aten.elu.default", "what is above zero is scaled twice"),
 }
 """Operator and what is wrong, by factory. Not here, since no sample has NaN, or a sign of
 zero: ArgMax, ReduceMax, Sign of NaN, signbit and atan2 of -0.0; `topk(sorted=False)` and
@@ -114,6 +116,16 @@ def logaddexp() -> Built:
     return _built(lambda x: torch.logaddexp(x * 300, x.flip(-1) * 200))
 
 
+def log_sigmoid() -> Built:
+    """Return logarithms of a saturated sigmoid."""
+    return _built(lambda x: functional.logsigmoid(300 * (0.5 - x)))
+
+
+def elu_scale() -> Built:
+    """Return a scaled ELU that is narrower below zero."""
+    return _built(lambda x: torch.ops.aten.elu(x - 0.5, 0.5, 2.0, 3.0))
+
+
 def build(folder: Path) -> None:
     """Export every module as its user would, and save the first as a program."""
     warnings.simplefilter("ignore")
@@ -124,6 +136,30 @@ def build(folder: Path) -> None:
         torch.onnx.export(module, given, target, dynamo=True, external_data=False)
     program = torch.export.export(*divisor_override())
     torch.export.save(program, folder / "divisor_override.pt2")
+    save_scripts(folder)
+
+
+class Script(nn.Module):
+    """Two options that the exporter of TorchScript drops: a divisor and a threshold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return four channels."""
+        pooled = functional.avg_pool2d(self.stem(image), 2, divisor_override=3)
+        return functional.softplus(pooled, 0.5, 1.0)
+
+
+def save_scripts(folder: Path) -> None:
+    """Write a module as TorchScript in both ways, and what its exporter makes of it."""
+    torch.manual_seed(0)
+    module, image = Script().eval(), torch.randn(1, 3, 8, 8)
+    traced = torch.jit.trace(module, (image,))
+    traced.save(folder / "traced.pt")
+    torch.jit.script(module).save(folder / "scripted.pt")
+    torch.onnx.export(traced, (image,), folder / "traced.onnx", dynamo=False)
 
 
 if __name__ == "__main__":

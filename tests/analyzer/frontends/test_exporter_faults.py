@@ -22,6 +22,8 @@ FAULTS = (
     "remainder_of_infinity",
     "cumulative_logsumexp",
     "logaddexp",
+    "log_sigmoid",
+    "elu_scale",
 )
 OPTIONS = Options(samples=3, trust_code=True)
 
@@ -60,3 +62,26 @@ def test_importers_own_fault_is_told_and_harms_nobody(exports: Path) -> None:
     assert all("gets aten.avg_pool2d.default" in one.message for one in told)
     assert report.source.fidelity_gap is not None
     assert report.source.fidelity_gap < 1e-5
+
+
+@pytest.mark.usefixtures("warm")
+def test_fault_of_the_torchscript_exporter_is_found(exports: Path) -> None:
+    """The module is recorded as the operators it runs, and judged by these."""
+    paths = str(exports / "traced.pt"), str(exports / "traced.onnx")
+    report = diff(*paths, options=OPTIONS)
+    faults = [one for one in report.findings if one.status is Status.FAULT]
+
+    assert report.verdict is Verdict.DIVERGENT
+    assert {one.where for one in faults} == {Where.CONVERSION}
+    assert report.source.fidelity_gap is not None
+    assert report.source.fidelity_gap < 1e-5
+
+
+@pytest.mark.usefixtures("warm")
+def test_sound_torchscript_is_blamed_for_nothing(exports: Path) -> None:
+    """Both pivots were wrong, and neither is used."""
+    paths = str(exports / "traced.pt"), str(exports / "scripted.pt")
+    report = diff(*paths, options=OPTIONS)
+
+    assert report.verdict is Verdict.EQUIVALENT
+    assert {one.status for one in report.findings} <= {Status.HARMLESS}
