@@ -8,7 +8,7 @@ from functools import partial
 from analyzer.breakage import Runnable
 from analyzer.clock import Clock
 from analyzer.comparison import Compared
-from analyzer.contradictions import read_as_meant, with_contradictions
+from analyzer.contradictions import Read, read_as_meant, with_contradictions
 from analyzer.core.errors import RunError
 from analyzer.core.graph import opsets
 from analyzer.core.options import Options, Progress, RuleBook, silent
@@ -171,12 +171,7 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     analysed = partial(analyse_pivots, options=options, rules=rules, progress=progress)
     if read.faults:
         meant = analysed(source, read.target, clock=clock, probes=probes)
-        if has_stranger(meant.report.findings):
-            return replace(meant, target=target)
-        told, broken = explained_alone(read.faults, rules)
-        whole = with_contradictions(meant.report, told, broken)
-        every = (*told, *meant.restated)  # loaded, it may still refuse a sample
-        return replace(meant, report=whole, target=target, restated=every)
+        return _told_as_meant(meant, read, target, rules)
     with clock("compare"):
         try:
             moved = exchanged(*pair.run, runs, pair.cut.inputs)
@@ -208,6 +203,16 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     report = _report(pair, findings, outputs, compared, runs, broken, clock)
     ends = (pair.samples, pair.inputs, compared.tensors)
     return Analysis(report, source, target, *ends, superfluous(findings))
+
+
+def _told_as_meant(meant: Analysis, read: Read, target: Pivot, rules: RuleBook) -> Analysis:
+    """Return the analysis of a target as it is meant, with what its file states wrongly."""
+    if has_stranger(meant.report.findings):
+        return replace(meant, target=target)
+    told, broken = explained_alone(read.faults, rules)
+    whole = with_contradictions(meant.report, told, broken)
+    every = (*told, *meant.restated)  # loaded, it may still refuse a sample
+    return replace(meant, report=whole, target=target, restated=every)
 
 
 def _compared(

@@ -109,9 +109,9 @@ UNFAITHFUL_IMPORT = Word(
         than rounding explains.
 
     Repair
-        None: the model in the file may be right. Operators that the message says are spelled
-        with others do no harm here, and your own export may have the same fault. Otherwise
-        try another version of the framework's exporter, or give the model as `.onnx`.
+        None: the model in the file may be right. Operators that are spelled with others do
+        no harm here, and your own export may have the same fault. Otherwise try another
+        version of the framework's exporter, or give the model as `.onnx`.
     """,
 )
 
