@@ -265,8 +265,8 @@ def test_an_interrupt_is_one_line(root: Path, model: Callable[..., str]) -> None
     """Ctrl-C says so and ends with 130."""
     waiting = (
         "import cli, sys, signal, os\n"
-        "import analyzer.diff\n"
-        "analyzer.diff.load = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
+        "import analyzer.loading\n"
+        "analyzer.loading.load = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
         f"sys.exit(cli.main(['diff', {model('a.onnx')!r}, {model('b.onnx')!r}]))\n"
     )
     done = subprocess.run(
@@ -279,7 +279,7 @@ def test_an_interrupt_is_one_line(root: Path, model: Callable[..., str]) -> None
 
 
 STAGES = (
-    "analyzer.diff.load", "analyzer.prepared.draw", "analyzer.diff.native_runs",
+    "analyzer.loading.load", "analyzer.prepared.draw", "analyzer.diff.native_runs",
     "analyzer.comparison.agreement", "analyzer.diff.verdict_of",
     "analyzer.reports.files.to_json",
 )  # fmt: skip
