@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from analyzer.frontends.hints import Hints
 
 MODELS = (
-    "an .onnx, .keras, .h5, .pb, .tflite, .pt2 or .pt file, a SavedModel, or file.py:factory"
+    "an .onnx, .keras, .pb, .tflite, .pt2 or .pt file, a SavedModel, or file.py:factory"
 )
 """What can be compared, as the help says it."""
 
