@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 from zoo import SOURCES, probes
-from zoo_torch import RECIPES, calibrated_source, dynamo, program
+from zoo_torch import RECIPES, calibrated_source, program
 
 HERE = Path(__file__).resolve().parent
 PROBES = 4
@@ -58,7 +58,6 @@ def files(
     yield "factory.py", factory
     yield "program.pt2", lambda path: program(module, sample, recipe, path)
     yield "script.pt", lambda path: torch.jit.trace(module, sample).save(path)
-    yield "model.onnx", lambda path: dynamo(module, sample, recipe, path, optimize=True)
 
 
 def main(name: str, folder: Path) -> None:

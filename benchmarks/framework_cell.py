@@ -7,13 +7,14 @@ what the framework itself recorded beside the file.
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime as ort
+from framework_layers import one_step, parts
 from onnx import numpy_helper
 
 from analyzer.core.errors import PivotfixError
@@ -43,17 +44,17 @@ def cell(file: Path) -> dict[str, object]:
     seconds = time.perf_counter() - began
     if pivot.refusal is not None:
         return {"refused": str(pivot.refusal), "seconds": seconds}
+    whole = onnx.ModelProto.FromString(pivot.model.SerializeToString())
+    onnx.external_data_helper.load_external_data_for_model(whole, str(pivot.folder))
     feeds = list(fed(pivot, file.parent / "probes.npz"))
-    gap, floor = fidelity(pivot, feeds, recorded(file))
-    found, named, parameters, layers = recovered(pivot, file.parent / "parameters.npz")
-    return {
-        "seconds": seconds,
-        "gap": gap,
-        "floor": floor,
-        "parameters": [found, parameters],
-        "layers": [named, layers],
-        "notes": pivot.notes,
-    }
+    gap, floor = fidelity(pivot, whole, feeds, recorded(file))
+    row = {"seconds": seconds, "gap": gap, "floor": floor, "notes": pivot.notes}
+    if file.suffix != ".tflite":
+        return row | recovered(pivot, file.parent / "parameters.npz")
+    samples = [one for feed in feeds for one in feed.values()]
+    right, layers, worst, error = one_step(whole, file, samples)
+    told = {"right": [right, layers], "worst": [worst, error]}
+    return row | told | lite_recovered(pivot, file)
 
 
 def opened(file: Path) -> Pivot:
@@ -85,15 +86,13 @@ def recorded(file: Path) -> Array:
 
 
 def fidelity(
-    pivot: Pivot, feeds: Sequence[dict[str, Array]], expected: Array
+    pivot: Pivot, whole: onnx.ModelProto, feeds: Sequence[dict[str, Array]], expected: Array
 ) -> tuple[float, float]:
     """Return how far the pivot is from the recorded outputs, and what rounding explains.
 
     Both are relative to the largest value of a sample; the pivot runs in plain ONNX
-    Runtime, from a file with its weights inside.
+    Runtime, with its weights inside.
     """
-    whole = onnx.ModelProto.FromString(pivot.model.SerializeToString())
-    onnx.external_data_helper.load_external_data_for_model(whole, str(pivot.folder))
     session = ort.InferenceSession(whole.SerializeToString())
     name = pivot.outputs[0].name
     gap = 0.0
@@ -104,7 +103,7 @@ def fidelity(
     return gap, max((NEGLIGIBLE, *floors.values()))
 
 
-def recovered(pivot: Pivot, path: Path) -> tuple[int, int, int, int]:
+def recovered(pivot: Pivot, path: Path) -> dict[str, object]:
     """Return parameters found by exact value, layers found by name, and how many there are.
 
     Args:
@@ -112,14 +111,26 @@ def recovered(pivot: Pivot, path: Path) -> tuple[int, int, int, int]:
         path: The framework's own parameters, by name; the layer's name ends at the last
             dot or slash.
     """
-    held = list(constants(pivot))
     with np.load(path) as arrays:
         parameters = {name: arrays[name] for name in arrays.files}
-    found = sum(holds(held, array) for array in parameters.values())
     known = {layer.name for layer in pivot.layers.values()}
-    layers = {owner(name) for name in parameters}
+    layers = {layer for name in parameters if (layer := owner(name))}
     named = sum(any(ends(one, layer) for one in known) for layer in layers)
-    return found, named, len(parameters), len(layers)
+    return {"parameters": held(pivot, parameters.values()), "layers": [named, len(layers)]}
+
+
+def lite_recovered(pivot: Pivot, file: Path) -> dict[str, object]:
+    """Return the same of a ``.tflite`` file; its layers are what its operators give."""
+    parameters, layers = parts(file)
+    made = {name for node in pivot.model.graph.node for name in node.output}
+    named = sum(layer in made for layer in layers)
+    return {"parameters": held(pivot, parameters.values()), "layers": [named, len(layers)]}
+
+
+def held(pivot: Pivot, parameters: Collection[Array]) -> tuple[int, int]:
+    """Return how many parameters a constant of the pivot holds, and how many there are."""
+    known = list(constants(pivot))
+    return sum(holds(known, array) for array in parameters), len(parameters)
 
 
 def constants(pivot: Pivot) -> Iterator[Array]:
@@ -132,13 +143,13 @@ def constants(pivot: Pivot) -> Iterator[Array]:
                 yield numpy_helper.to_array(attribute.t, str(pivot.folder))
 
 
-def holds(held: Sequence[Array], wanted: Array) -> bool:
+def holds(known: Sequence[Array], wanted: Array) -> bool:
     """Return whether some constant is made of an array's values, or contains them all.
 
     A permutation of axes or of gates keeps the values; one constant may hold two biases.
     """
     sought = np.sort(wanted, axis=None)
-    for array in held:
+    for array in known:
         if array.size == wanted.size:
             if np.array_equal(np.sort(array.astype(wanted.dtype), axis=None), sought):
                 return True
