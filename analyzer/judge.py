@@ -77,6 +77,9 @@ QUANTIZING = (
 )
 """How the names of operators begin in which integers stand for floats."""
 
+CALIBRATING = ("QLinear", "QGemm", "QAttention", "QEmbed", "QuantizeLinear")
+"""The same of those that put values on a grid of the file's own, which may saturate."""
+
 NARROW_TYPES = frozenset({10, 16})
 """TensorProto.FLOAT16 and BFLOAT16."""
 
@@ -131,6 +134,7 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     ours = region_floors(source, names, known, seed)
     excused = () if strict else suspects
     quantized = [name for name in excused if is_quantized(target.view, name, fed.keys())]
+    calibrated = [n for n in quantized if _is_calibrated(target.view, n, fed.keys())]
     grid = Step(levels=INT8_LEVELS)
     steps = region_floors(source, [partners[n] for n in quantized], known, seed, grid)
     halved = [
@@ -144,7 +148,7 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     found = (
         _against_rounding(
             name,
-            _typical(name, samples) if name in quantized else errors[name],
+            _typical(name, samples) if name in calibrated else errors[name],
             ROUNDING * ours.get(partners[name], 0.0),
             max(
                 ROUNDING * theirs.get(name, 0.0),
@@ -239,6 +243,14 @@ def is_quantized(view: View, names: str | Sequence[str], cuts: Iterable[str]) ->
     nodes = region(view, wanted, frozenset(cuts)).nodes
     return any(
         node.op.startswith(QUANTIZING) or view.rounded & set(node.inputs) for node in nodes
+    )
+
+
+def _is_calibrated(view: View, name: str, cuts: Iterable[str]) -> bool:
+    """Return whether a region puts values on a grid that does not go by the sample."""
+    nodes = region(view, (name,), frozenset(cuts)).nodes
+    return any(
+        node.op.startswith(CALIBRATING) or view.rounded & set(node.inputs) for node in nodes
     )
 
 

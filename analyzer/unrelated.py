@@ -30,7 +30,7 @@ def unrelated(compared: Compared, faults: Sequence[Fault]) -> Finding | None:
         faults: What is wrong, worst first; without any they are the same.
     """
     worst = next((one for one in faults if one.status is Status.FAULT), None)
-    if worst is None or not _are_strangers(compared):
+    if worst is None or any(map(_is_regridded, faults)) or not _are_strangers(compared):
         return None
     ours, theirs = (_computing(view) for view in (compared.source, compared.target))
     layers = len(_layers(ours)), len(_layers(theirs))
@@ -49,6 +49,14 @@ def unrelated(compared: Compared, faults: Sequence[Fault]) -> Finding | None:
         samples=worst.samples,
     )
     return bare_finding(UNRELATED_MODELS.slug, fault)
+
+
+def _is_regridded(fault: Fault) -> bool:
+    """Return whether a region is right with the source's weights on the target's grids.
+
+    Integers resemble no weights; that they should be the source's is evidence enough.
+    """
+    return any(d.grid is not None and fault.is_cured_by(d) for d in fault.differences)
 
 
 def has_stranger(findings: Iterable[Finding]) -> bool:

@@ -9,6 +9,7 @@ from analyzer.core.errors import RepairError
 from analyzer.core.types import Array, Aspect, Difference, Fault, Status
 from analyzer.differences import undo
 from analyzer.differences.undo import held
+from analyzer.grids.multiplied import multiplied_grids
 from analyzer.grids.static import Statics
 from analyzer.grids.stored import stored_grids
 from analyzer.grids.written import written_grids
@@ -37,6 +38,7 @@ def grid_causes(fault: Fault, target: Side, *, drawn: bool) -> tuple[Difference,
     suspected = chain(
         written_grids(fault, target.view, statics, drawn=drawn),
         stored_grids(fault, statics),
+        multiplied_grids(fault, statics),
     )
     found = [one for one, _ in zip(suspected, range(MOST_TESTED), strict=False)]
     alone = [replace(one, cure=_error_without(fault, target, (one,))) for one in found]

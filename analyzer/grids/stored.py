@@ -45,20 +45,26 @@ def stored_grids(fault: Fault, statics: Statics) -> Iterator[Difference]:
         if one.aspect is not Aspect.WEIGHT or node is None or one.slot < 0:
             continue
         reader = statics.reader(node.inputs[one.slot])
-        grid = None if reader is None else grid_of(reader)
-        if reader is None or grid is None or not isinstance(weight, np.ndarray):
+        if reader is None or not isinstance(weight, np.ndarray):
             continue
-        change = _changed(reader, grid, np.asarray(weight, np.float64), statics)
+        change = changed(reader, np.asarray(weight, np.float64), statics)
         if change is not None:
             yield Difference(
                 Aspect.GRID, change.fault, None, None, one.source_node, node, grid=change
             )
 
 
-def _changed(
-    reader: Node, grid: Grid, weight: Array, statics: Statics
-) -> GridChange | None:
-    """Return the grid that makes stored integers the source's weight."""
+def changed(reader: Node, weight: Array, statics: Statics) -> GridChange | None:
+    """Return the grid that makes stored integers the source's weight; None: they are.
+
+    Args:
+        reader: What takes the integers off their grid.
+        weight: The source's weight, float64, in the layout of the integers.
+        statics: The target's constants.
+    """
+    grid = grid_of(reader)
+    if grid is None:
+        return None
     integers = reader.constants[0].astype(np.int64)
     if integers.shape != weight.shape or not weight.size or not np.isfinite(weight).all():
         return None
