@@ -31,10 +31,9 @@ from analyzer.fidelity import fidelity_findings
 from analyzer.harmless import fixed_sizes, told_harmless
 from analyzer.integer_ends import called_in_file, untold_ends, with_float_ends
 from analyzer.loading import load_pair
-from analyzer.lost_outputs import lost_output_faults, told_lost
+from analyzer.lost_outputs import told_lost
 from analyzer.matching.ends import output_names
 from analyzer.naming import coverage_in_file
-from analyzer.narrowed import narrowing_faults
 from analyzer.natively import Natively, natively, refused
 from analyzer.opened import compare_opened
 from analyzer.origins import hidden_behind, is_hidden
@@ -59,6 +58,7 @@ from analyzer.simplify import simplify
 from analyzer.stated import stated_pairs
 from analyzer.unrelated import has_stranger
 from analyzer.verdict import verdict_of
+from analyzer.whole import whole_faults
 
 PACKAGES = ("onnx", "onnxruntime", "numpy", "networkx", "onnx_graphsurgeon")
 """Packages whose version a report names."""
@@ -195,10 +195,9 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
     outputs = judged_outputs(
         pair.run, feeds, pair.cut.inputs, runs, options, compared.faults
     )
-    narrowing = narrowing_faults(pair, compared, runs, outputs)
-    lost = tuple(lost_output_faults(pair, compared))
-    found += explain(replace(compared, faults=(*narrowing, *lost)))[0]
-    found = tuple({one.id: one for one in found}.values())
+    first, last = whole_faults(pair, compared, runs, outputs)
+    said = [explain(replace(compared, faults=some))[0] for some in (first, last)]
+    found = tuple({one.id: one for one in (*said[0], *found, *said[1])}.values())
     findings = _all_findings(pair, found, outputs, (working, compared), runs, options)
     report = _report(pair, findings, outputs, compared, runs, broken, clock)
     ends = (pair.samples, pair.inputs, compared.tensors)
@@ -357,11 +356,10 @@ def _verdict(
 def _coverage(
     compared: Compared, pair: Prepared, runs: NativeRuns, broken: Sequence[NotCompared]
 ) -> Coverage:
-    cut = pair.cut
-    hidden = hidden_behind(cut.source, compared.source, cut.samples, runs.source)
+    hidden = hidden_behind(pair.cut.source, compared.source, pair.cut.samples, runs.source)
     names = output_names(pair.source, pair.target)
     untold = untold_ends(pair.source, pair.target, pair.inputs, names)
-    missed = (*untold, *cut.missed, *hidden, *compared.missed, *broken)
+    missed = (*untold, *pair.cut.missed, *hidden, *compared.missed, *broken)
     return coverage(compared.source, compared.target, compared.links, missed)
 
 

@@ -10,12 +10,10 @@ from dataclasses import replace
 from analyzer.causes import excerpt
 from analyzer.core.errors import RunError
 from analyzer.core.types import Array, Aspect, Difference, Fault, Node, Sample
-from analyzer.differences.operators import bounds
-from analyzer.matching.rectified import lowest
+from analyzer.matching.rectified import is_limited
 from analyzer.runtime.metrics import spared_error
 from analyzer.runtime.region import region_error, run_region
 from analyzer.sides import Side
-from analyzer.view import View
 
 LAYOUT_FREE = frozenset(
     {"Relu", "Clip", "LeakyRelu", "Elu", "Selu", "Sigmoid", "Tanh", "HardSigmoid"}
@@ -68,7 +66,7 @@ def _behind(fault: Fault, node: Node, source: Side) -> Iterator[float]:
 def _before(fault: Fault, node: Node, source: Side, target: Side) -> Iterator[float]:
     """Yield the error left with the node before what the target's region reads."""
     for edge in fault.edges:
-        if edge.source != node.inputs[0] or _is_limited(edge.target, node, target.view):
+        if edge.source != node.inputs[0] or is_limited(target.view, edge.target, node):
             continue
         if any(edge.target not in sample.inputs for sample in fault.recorded):
             continue
@@ -86,12 +84,3 @@ def _through(node: Node, source: Side, value: Array) -> Array:
     """Return what a node of the source makes of a value."""
     name = node.outputs[0]
     return run_region(source.model, source.folder, {node.inputs[0]: value}, [name])[name]
-
-
-def _is_limited(name: str, node: Node, view: View) -> bool:
-    """Return whether a tensor lies on a grid that cuts off what the node would.
-
-    A quantizer merges a rectifier into the ends of the grid behind it.
-    """
-    limits, least = bounds(node), lowest(view, name)
-    return limits is not None and least is not None and least >= limits[0]

@@ -19,6 +19,7 @@ from analyzer.core.types import (
     TensorPair,
 )
 from analyzer.matching.layouts import layout_of
+from analyzer.matching.rectified import is_limited
 from analyzer.matching.tensors import carried_or_none
 from analyzer.runtime.region import region_error, run_region
 from analyzer.sides import Side
@@ -46,8 +47,9 @@ def skipped_causes(fault: Fault, source: Side, target: Side) -> tuple[Difference
         if edge.target not in fault.target.inputs or edge.source not in fault.source.inputs:
             continue
         for row in _rows(fault, edge.source, source.view.dynamic):
-            if not _leaves_some(row, fault):
-                continue
+            held = (is_limited(target.view, edge.target, node) for node in row)
+            if any(held) or not _leaves_some(row, fault):
+                continue  # what a grid cuts off is not skipped
             cure = _error_behind(fault, edge, row, (source, target))
             if cure is not None and cure <= fault.noise_floor:
                 return tuple(

@@ -62,10 +62,10 @@ def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:
     try:
         theirs = as_floats(load(str(out), trust_code=False), target.ends).run_native(feeds)
     except PivotfixError:  # what was written cannot be proven, so it must not stay
-        out.unlink()
+        out.unlink(missing_ok=True)  # another run that writes it may have taken it away
         raise
     if any(relative_error(theirs[name], ours[name]) > NEGLIGIBLE for name in ours):
-        out.unlink()
+        out.unlink(missing_ok=True)
         raise ExportError(
             f"{out} does not compute what was proven, so it was removed again",
             hint="check the disk, and that nothing else writes to that folder",

@@ -26,6 +26,7 @@ class GridFault(StrEnum):
     ZERO_POINT = "zero_point"
     SHARED = "shared"
     INTEGERS = "integers"
+    BIAS = "bias"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -54,9 +54,7 @@ class _Stored:
         if not held.keys() >= {0, SCALE} or held[0].dtype.kind not in "iu":
             return None
         names = [
-            place.inputs[at]
-            for place, at in self.places.values()
-            if at < len(place.inputs)
+            place.inputs[at] for place, at in self.places.values() if at < len(place.inputs)
         ]
         return replace(
             node,

@@ -1,6 +1,8 @@
 """Rectifiers that a quantized target has in the ends of a grid, and in no operator."""
 
-from analyzer.core.grids import grid_of
+from analyzer.core.grids import WRITER, Grid, grid_of
+from analyzer.core.types import Node
+from analyzer.differences.operators import bounds
 from analyzer.view import Operator, View
 from analyzer.view.absorb import SAME_VALUES_OPS
 
@@ -18,13 +20,46 @@ def lowest(view: View, name: str) -> float | None:
         view: A macro graph.
         name: One of its tensors.
     """
+    grid = _grid(view, name)
+    return None if grid is None else grid.ends[0]
+
+
+def _grid(view: View, name: str) -> Grid | None:
+    """Return the grid that a tensor lies on."""
     giver = view.giver.get(name)
     while giver is not None and giver.op in GRID_OPS:
         grid = grid_of(giver)
         if grid is not None and grid.is_per_tensor:
-            return grid.ends[0]
+            return grid
         giver = view.giver.get(giver.inputs[0])
     return None
+
+
+def _next_grid(view: View, name: str) -> Grid | None:
+    """Return the grid that a tensor is put on by all who read it."""
+    readers = view.readers.get(name, ())
+    grids = [grid_of(node) if node.op == WRITER else None for node in readers]
+    first = grids[0] if len(grids) == 1 else None
+    return first if first is not None and first.is_per_tensor else None
+
+
+def is_limited(view: View, name: str, rectifier: Node) -> bool:
+    """Return whether a tensor lies, or is put, on a grid that cuts off what a node would.
+
+    A quantizer merges a rectifier into the ends of the grid behind it.
+
+    Args:
+        view: The target's macro graph.
+        name: One of its tensors.
+        rectifier: A node of the source.
+    """
+    limits = bounds(rectifier)
+    grid = _grid(view, name) or _next_grid(view, name)
+    if limits is None or grid is None:
+        return False
+    low, high = grid.ends
+    step = float(grid.scale.ravel()[0])
+    return low >= limits[0] and high <= limits[1] + step
 
 
 def behind_rectifier(

@@ -8,10 +8,12 @@ Cause
 Evidence
     A tensor is read otherwise than it was written; or the stored integers are those of the
     source's weight under another scale or zero point, to within the rounding of their grid;
-    and the region is right with it, as far as eight bits go.
+    and the region is right with it, as far as eight bits go. Or a bias has another scale
+    than its input's times its weight's, and the model does not run as it is written.
 
 Repair
-    Set the scale and the zero point. The integers stay, and the model stays quantized.
+    Set the scale and the zero point. The integers stay, and the model stays quantized. A
+    bias is rounded anew, to the scale that kernels of integers take for granted.
 
 Prevention
     Fold quantizers only together with the operator between them, and keep one scale and one
@@ -27,7 +29,7 @@ from functools import partial
 import numpy as np
 import onnx
 
-from analyzer.core.grids import GridFault
+from analyzer.core.grids import GridChange, GridFault
 from analyzer.core.types import Array, Fault, FaultClass, Fix
 from rules.base import Example, Rule
 from rules.changes import Change
@@ -46,7 +48,9 @@ from rules.models import Layer, chain, conv, layer
 from rules.sabotage import Victim, spoiled
 from rules.wording import named
 
-KINDS = frozenset({GridFault.MISREAD, GridFault.SCALE, GridFault.ZERO_POINT})
+KINDS = frozenset(
+    {GridFault.MISREAD, GridFault.SCALE, GridFault.ZERO_POINT, GridFault.BIAS}
+)
 
 
 def detect(fault: Fault) -> Change | None:
@@ -67,10 +71,22 @@ def explain(cause: Change) -> str:
             f"source's values, from {low:.4g} to {high:.4g}, want {points(one.right)}: "
             f"{one.share:.2%} of the numbers are wrong"
         )
+    if one.fault is GridFault.BIAS:
+        return (
+            f"{named(cause.node)}: the bias {one.tensor}, from {low:.4g} to {high:.4g}, is "
+            f"written with {scales(one.wrong)}; a kernel of integers takes it times "
+            f"{scales(one.right)}, its input's times its weight's{_others(one)}"
+        )
     return (
         f"{named(cause.node)}: the integers of {one.tensor} are taken times "
         f"{scales(one.wrong)}, and are the source's weight times {scales(one.right)}"
     )
+
+
+def _others(one: GridChange) -> str:
+    """Return, as the end of a sentence, how many more biases are off."""
+    count = len({setting.node.name for setting in one.settings}) - 1
+    return f"; so are {count} more of the model's biases" if count else ""
 
 
 def repair(cause: Change) -> tuple[Fix, ...]:

@@ -129,3 +129,18 @@ def rectifier_lost(model: onnx.ModelProto) -> None:
         for slot, name in enumerate(reader.input):
             reader.input[slot] = node.input[0] if name == node.output[0] else name
     model.graph.node.remove(node)
+
+
+def dynamic_wrapped(model: onnx.ModelProto) -> None:
+    """Take unsigned integers of a multiplied weight for signed ones."""
+    node = every(model, "ConvInteger")[0]
+    old = constant(model, node.input[1])
+    give(model, node, 1, (old.view(np.uint8) ^ np.uint8(0x80)).view(old.dtype))
+
+
+def dynamic_scale(model: onnx.ModelProto) -> None:
+    """Multiply the integers of a weight with half as large a scale again."""
+    constants = {one.name for one in model.graph.initializer}
+    node = next(n for n in every(model, "Mul") if constants & set(n.input))
+    slot = next(k for k, name in enumerate(node.input) if name in constants)
+    give(model, node, slot, constant(model, node.input[slot]) * 1.5)

@@ -36,10 +36,15 @@ OPERATORS = [
     (spoil.operator_input_scale, "quantization-scale"),
     (spoil.operator_wrapped, "quantized-weight"),
 ]
+DYNAMIC = [
+    (spoil.dynamic_wrapped, "quantized-weight"),
+    (spoil.dynamic_scale, "quantization-scale"),
+]
 CASES = [
     *(("qdq-channel-QInt8", edit, rule) for edit, rule in QDQ),
     *(("qop-channel-QUInt8", edit, rule) for edit, rule in OPERATORS),
     *(("qop-tensor-QInt8", edit, rule) for edit, rule in OPERATORS),
+    *(("dynamic", edit, rule) for edit, rule in DYNAMIC),
 ]
 NEAR = 0.1
 """Relative error that an int8 network of three layers may leave."""
