@@ -44,6 +44,15 @@ def _is_deadly(graph: onnx.GraphProto) -> bool:
     )
 
 
+def _moves_grids_into_bodies(model: onnx.ModelProto | Path) -> bool:
+    """Return whether ONNX Runtime 1.31 might abort where it moves grids next to a body."""
+    read = onnx.load(model, load_external_data=False) if isinstance(model, Path) else model
+    nodes = read.graph.node
+    return any(node.op_type == "DequantizeLinear" for node in nodes) and any(
+        one.HasField("g") for node in nodes for one in node.attribute
+    )
+
+
 def run(
     model: onnx.ModelProto | Path, probes: Sequence[Array], count: int
 ) -> Outputs | Refused:
@@ -60,8 +69,11 @@ def run(
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
+    without = ["QDQPropagationTransformer"] if _moves_grids_into_bodies(model) else None
     try:
-        session = ort.InferenceSession(given, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(
+            given, options, providers=["CPUExecutionProvider"], disabled_optimizers=without
+        )
         inputs = session.get_inputs()
         return tuple(
             tuple(

@@ -6,8 +6,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from math import inf
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TextIO
 
 from tasks import Task
 
@@ -39,6 +41,8 @@ def performed(
 ) -> Iterator[Row]:
     """Yield rows as they are ready, each written to the file, until a moment has come.
 
+    A task whose process dies, and dies again alone, has no row; it is named.
+
     Args:
         perform: Gives the row of a task.
         waiting: What is to be done.
@@ -46,30 +50,50 @@ def performed(
         jobs: Processes at work.
         until: The moment, by the monotonic clock.
     """
-    context = get_context("spawn")
-    with (
-        path.open("a", encoding="utf-8") as rows,
-        ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=200) as pool,
-    ):
-        running: set[Future[Row]] = set()
-        keys: dict[Future[Row], str] = {}
+    lost: list[Task] = []
+    alone: list[Task] = []
+    with path.open("a", encoding="utf-8") as rows:
         while True:
-            while len(running) < 2 * jobs and time.monotonic() < until:
+            for row in _pooled(perform, waiting, lost, jobs=jobs, until=until):
+                yield _kept(row, rows)
+            if not lost:
+                return
+            while lost:
+                task = lost.pop()
+                for row in _pooled(perform, iter((task,)), alone, jobs=1, until=inf):
+                    yield _kept(row, rows)
+                if task in alone:
+                    print(f"{task.key}: its process dies", file=sys.stderr)
+
+
+def _kept(row: Row, rows: TextIO) -> Row:
+    rows.write(json.dumps(row) + "\n")
+    rows.flush()
+    return row
+
+
+def _pooled(
+    perform: Perform, waiting: Iterator[Task], lost: list[Task], *, jobs: int, until: float
+) -> Iterator[Row]:
+    """Yield rows until a process dies; add what was at work then to the lost ones."""
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=200) as pool:
+        tasks: dict[Future[Row], Task] = {}
+        while True:
+            while len(tasks) < 2 * jobs and time.monotonic() < until:
                 task = next(waiting, None)
                 if task is None:
                     break
-                future = pool.submit(perform, task)
-                running.add(future)
-                keys[future] = task.key
-            if not running:
+                tasks[pool.submit(perform, task)] = task
+            if not tasks:
                 return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            died = [future for future in done if future.exception()]
+            done, _ = wait(tasks, return_when=FIRST_COMPLETED)
+            died = any(future.exception() for future in done)
+            for future in list(tasks) if died else done:
+                task = tasks.pop(future)
+                if died and (not future.done() or future.exception()):
+                    lost.append(task)
+                else:
+                    yield future.result()
             if died:
-                lost = ", ".join(keys[future] for future in (*died, *running))
-                print(f"a worker process died; it was at one of {lost}", file=sys.stderr)
                 return
-            for row in (future.result() for future in done):
-                rows.write(json.dumps(row) + "\n")
-                rows.flush()
-                yield row

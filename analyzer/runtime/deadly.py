@@ -1,7 +1,8 @@
-"""What ONNX Runtime may die of without a word: integers that are divided by zero.
+"""What ONNX Runtime may die of without a word: a division by zero, a grid before a body.
 
 Where the processor traps, the trap takes the process with it; such a node is refused. Of a
-divisor that is computed, ONNX Runtime 1.31 says itself that it is zero.
+divisor that is computed, ONNX Runtime 1.31 says itself that it is zero. What one of its
+optimizers dies of is run without that one.
 """
 
 from collections.abc import Iterator
@@ -27,6 +28,25 @@ WHOLE = frozenset(
     }
 )
 """Element types of integers."""
+
+
+GRIDS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+MOVING_GRIDS = "QDQPropagationTransformer"
+"""The optimizer that moves grids over what moves numbers; where a body reads the result
+from around it, ONNX Runtime 1.31 looks for it among the node's own inputs, and aborts."""
+
+
+def deadly_optimizers(graph: onnx.GraphProto) -> list[str]:
+    """Return the optimizers that ONNX Runtime may die of in a model.
+
+    Args:
+        graph: A model's main graph.
+    """
+    gridded = any(node.op_type in GRIDS for node in graph.node)
+    bodied = gridded and any(
+        attribute.HasField("g") for node in graph.node for attribute in node.attribute
+    )
+    return [MOVING_GRIDS] if bodied else []
 
 
 def division_by_zero(graph: onnx.GraphProto) -> tuple[str, str] | None:

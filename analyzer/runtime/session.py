@@ -24,7 +24,7 @@ from analyzer.core.tensors import (
     tensor_value,
 )
 from analyzer.core.types import Array, Feeds
-from analyzer.runtime.deadly import division_by_zero
+from analyzer.runtime.deadly import deadly_optimizers, division_by_zero
 from analyzer.runtime.quotients import guarded
 from analyzer.runtime.refusal import guilty_node, newest_ir, newest_opset, sentence
 from analyzer.runtime.soundness import byte_size
@@ -225,7 +225,10 @@ def _native_session(
     for name, value in shared.items():
         options.add_initializer(name, value)
     return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        model.SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=deadly_optimizers(model.graph) if optimize else None,
     )
 
 

@@ -1,5 +1,7 @@
 """A session runs what is written, and says which node it cannot run."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +74,36 @@ def test_division_of_integers_by_a_constant_zero_is_refused(build: Build) -> Non
     with pytest.raises(RunError, match="halved: its divisor none holds a 0") as caught:
         open_session(build(nodes, none=np.int64([0, 2, 2, 2])), HERE)
     assert caught.value.node == "halved"
+
+
+GRID_BEHIND_A_BODY = """<ir_version: 8, opset_import: ["" : 18]>
+    agraph (float[2,3] x) => (float[2,3] y)
+    <float step = {0.5}, uint8 zero = {0}, int64 turns = {2}, bool go = {1}> {
+        q = QuantizeLinear (x, step, zero)
+        d = DequantizeLinear (q, step, zero)
+        t = Transpose <perm = [0, 1]> (d)
+        y = Loop (turns, go, x) <body = inner (int64 i, bool c, float[2,3] v)
+            => (bool k, float[2,3] w) { k = Identity (c) w = Add (v, t) }>
+    }"""
+
+RUN_OPTIMIZED = """
+import sys
+from pathlib import Path
+import numpy as np, onnx
+from analyzer.runtime.session import open_session
+session = open_session(onnx.parser.parse_model(sys.argv[1]), Path(), optimize=True)
+print(session.run({"x": np.ones((2, 3), np.float32)})["y"].tolist())
+"""
+
+
+def test_grid_that_a_body_reads_behind_a_transpose_is_optimized(root: Path) -> None:
+    """The runtime would move the grid next to the body, and abort the process."""
+    ended = subprocess.run(
+        [sys.executable, "-c", RUN_OPTIMIZED, GRID_BEHIND_A_BODY],
+        cwd=root, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert ended.stdout.strip() == str([[3.0] * 3] * 2)
 
 
 def test_division_of_floats_by_zero_is_infinite(build: Build) -> None:
