@@ -1,7 +1,20 @@
 """Keras networks of attention: over patches of images, and over sequences."""
 
 import keras
+import numpy as np
 from keras import layers
+
+WEAR = 0.1
+"""Standard deviation of what stands where a new layer has nothing but zeros or ones."""
+
+
+def worn(model: keras.Model) -> keras.Model:
+    """Return a model none of whose weights is constant, as none is after training."""
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        if np.ptp(weight.numpy()) == 0:
+            weight.assign_add(WEAR * rng.standard_normal(weight.shape))
+    return model
 
 
 def vision(side: int, patch: int, width: int, depth: int) -> keras.Model:
@@ -31,7 +44,7 @@ def _encoded(
     for unit in units:
         x = _block(x, width, 2, unit)
     x = layers.LayerNormalization(epsilon=1e-5)(x)
-    return keras.Model(inputs, layers.GlobalAveragePooling1D()(x))
+    return worn(keras.Model(inputs, layers.GlobalAveragePooling1D()(x)))
 
 
 def _block(x: keras.KerasTensor, width: int, heads: int, unit: str) -> keras.KerasTensor:

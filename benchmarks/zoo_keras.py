@@ -22,7 +22,7 @@ from probes import images, sequences
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
-from zoo_attention import sequential, vision
+from zoo_attention import sequential, vision, worn
 
 OPSET = 18
 PROBES = 64
@@ -96,7 +96,7 @@ def memories(length: int, width: int) -> keras.Model:
     """Return an LSTM and a GRU, one behind the other, up to the last state."""
     x = inputs = keras.Input((length, width))
     x = keras.layers.LSTM(16, return_sequences=True)(x)
-    return keras.Model(inputs, keras.layers.GRU(16)(x))
+    return worn(keras.Model(inputs, keras.layers.GRU(16)(x)))
 
 
 def image(side: int, features: Callable[[], keras.Model]) -> Recipe:
