@@ -215,13 +215,24 @@ def _scaled_use(node: onnx.NodeProto, slot: int, reading: _Reading) -> InputUse 
     """Return what an operator tells by its factor: of a mask, or of a sensor's range."""
     if len(node.input) != 2 or node.op_type not in {"Div", "Sub", "Mul", "Add"}:  # noqa: PLR2004
         return None
-    other = abs(_constant(node, 1 - slot, reading, otherwise=1.0))
-    if node.op_type == "Mul" and other > MASKING:
+    factor = _constant(node, 1 - slot, reading, otherwise=1.0)
+    if node.op_type == "Mul" and _fills(factor, node.output[0], reading):
         return InputUse(Use.FILL)
+    other = abs(factor)
     scale = 1.0 / other if node.op_type == "Mul" and other else other
     if not PIXEL_SCALE < scale <= LARGEST_SCALE:
         return None
     return InputUse(Use.PIXELS, max(BYTE_MAX, round(scale)))
+
+
+def _fills(factor: float, product: str, reading: _Reading) -> bool:
+    """Return whether what a factor makes of an input is far below all else, or taken away.
+
+    Nothing else is: audio comes times 32768 where its samples are to be those of 16 bits.
+    """
+    readers = reading.readers.get(product, ())
+    taken = bool(readers) and all((one.op_type, at) == ("Sub", 1) for one, at in readers)
+    return factor < -MASKING or (factor > MASKING and taken)
 
 
 def _rows(node: onnx.NodeProto, reading: _Reading) -> int:

@@ -15,6 +15,7 @@ CONSTANTS = {
     "depth": np.int64([5]),
     "one": np.float32([1]),
     "fill": np.float32([-1e9]),
+    "audio": np.float32([32768]),
     "sensor": np.float32([65535]),
     "scale": np.float32([1 / 255]),
     "mean": np.float32([123.7, 116.3, 103.5]),
@@ -44,6 +45,7 @@ def node(op: str, *inputs: str, **attributes: int) -> NodeProto:
         (node("Sub", "x", "mean"), InputUse(Use.PIXELS, 255)),
         (node("Div", "x", "sensor"), InputUse(Use.PIXELS, 65535)),
         (node("Mul", "x", "fill"), InputUse(Use.FILL)),
+        (node("Mul", "x", "audio"), InputUse(Use.PLAIN)),
         (node("Log", "x"), InputUse(Use.POSITIVE)),
         (node("Relu", "x"), InputUse(Use.PLAIN)),
     ],
@@ -76,3 +78,12 @@ def test_an_index_outranks_a_mask(pivot: Made) -> None:
     source = pivot(TensorSpec("x", "int64", (1, 4)), nodes=readers, constants=CONSTANTS)
 
     assert input_uses(source.model, source.folder)["x"].use is Use.INDEX
+
+
+def test_what_is_taken_away_times_a_huge_number_is_a_mask(pivot: Made) -> None:
+    """XLNet subtracts its mask times 1e30; nothing else is so large and then lost."""
+    steps = [helper.make_node("Mul", ["x", "audio"], ["fill"]), node("Sub", "one", "fill")]
+    held = {name: CONSTANTS[name] for name in ("audio", "one")}
+    source = pivot(TensorSpec("x", "float32", (1, 4)), nodes=steps, constants=held)
+
+    assert input_uses(source.model, source.folder) == {"x": InputUse(Use.FILL)}
