@@ -16,7 +16,7 @@ REACHING_OUT = re.compile(
     r"\w*(PyFunc|Dataset|Iterator|Reader|TextFile|FileSystem|TRT)\w*"
     r"|(Read|Write|Matching)File\w*|Write\w+|PrintV2|Debug\w+|Dump\w+|ImmutableConst"
     r"|CreateSummary\w+|ImportEvent|CalibrationStatisticsSaver|RecordInput"
-    r"|LoadAndRemapMatrix|GenerateVocabRemapping|FixedUnigramCandidateSampler"
+    r"|LoadAndRemapMatrix|GenerateVocabRemapping|FixedUnigramCandidateSampler|Skipgram"
     r"|(En|De)codeProto\w*|Rpc\w+|Remote\w+|_?(Host)?(Send|Recv)\w*|Collective\w+|Abort"
 )
 """Operators that touch files, run Python, hold datasets, or speak to other machines."""

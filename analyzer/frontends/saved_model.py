@@ -74,15 +74,21 @@ def _refuse_outside(path: str, folder: Path) -> None:
     """Refuse a folder whose files lie elsewhere.
 
     Raises:
-        LoadError: One is a link that leads out of it.
+        LoadError: One is a link that leads out of it, or nowhere.
     """
-    home = folder.resolve()
     for file in folder.rglob("*"):
-        if not file.resolve().is_relative_to(home):
+        if not _lies_inside(file, folder.resolve()):
             raise LoadError(
                 f"{path} holds {file.relative_to(folder)}, a link out of the folder",
                 hint="copy the file into it, or pass --trust-code if you trust the model",
             )
+
+
+def _lies_inside(file: Path, home: Path) -> bool:
+    try:
+        return file.resolve().is_relative_to(home)
+    except RuntimeError:  # a link that leads to itself
+        return False
 
 
 FRONTEND = SavedModelFrontend()

@@ -16,6 +16,9 @@ NAMESPACES = frozenset({"aten", "prim", "quantized", "torchvision"})
 """Operators of torch itself and of its image library; others may do anything."""
 
 CLASSES = ("__torch__", "torch", "classes")
+UNNAMED = frozenset({("ops",), CLASSES[:1], CLASSES[:2], CLASSES})
+"""Names that mean nothing alone: passed on, they would reach a library under another."""
+
 HARMLESS_CLASSES = frozenset({"quantized"})
 """Classes written in C++ that only hold weights; others load libraries and models."""
 
@@ -32,8 +35,11 @@ def script_dangers(name: str, code: str) -> Iterator[str]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         yield f"its member {name} is no TorchScript"
         return
+    read = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(tree):
         yield from (f"its member {name} {said}" for said in _dangers(node))
+        if id(node) not in read and _path(node) in UNNAMED:
+            yield f"its member {name} passes {'.'.join(_path(node))} on, a library's name"
 
 
 def _dangers(node: ast.AST) -> Iterator[str]:
@@ -58,7 +64,7 @@ def _strangers(path: tuple[str, ...]) -> Iterator[str]:
                 yield f"makes an object of torch.classes.{family}"
 
 
-def _path(node: ast.expr) -> tuple[str, ...]:
+def _path(node: ast.AST) -> tuple[str, ...]:
     """Return the names of ``a.b.c``; nothing where it begins with anything else."""
     match node:
         case ast.Name(id=name):

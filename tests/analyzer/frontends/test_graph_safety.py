@@ -65,6 +65,15 @@ def test_link_out_of_the_folder_is_refused(models: Path, tmp_path: Path) -> None
         pivot.load(str(copy), trust_code=False)
 
 
+def test_link_to_itself_is_refused(tmp_path: Path) -> None:
+    """It leads nowhere, and to follow it would never end."""
+    (tmp_path / "saved_model.pb").write_bytes(b"any")
+    (tmp_path / "loop").symlink_to("loop")
+
+    with pytest.raises(LoadError, match="loop, a link out of"):
+        pivot.load(str(tmp_path), trust_code=False)
+
+
 def field(number: int, content: bytes) -> bytes:
     """Return a field of a protobuf message that holds bytes, fewer than 128."""
     return bytes([number << 3 | 2, len(content)]) + content
@@ -121,7 +130,8 @@ def test_operator_that_only_computes_is_no_danger(operator: str) -> None:
 @pytest.mark.parametrize(
     "operator",
     ["ReadFile", "EagerPyFunc", "TFRecordReaderV2", "InitializeTableFromTextFileV2",
-     "WriteScalarSummary", "DebugIdentityV3", "ImmutableConst", "Iterator", "RpcCall"],
+     "WriteScalarSummary", "DebugIdentityV3", "ImmutableConst", "Iterator", "RpcCall",
+     "Skipgram"],
 )  # fmt: skip
 def test_operator_that_reaches_out_is_a_danger(operator: str) -> None:
     """Files, Python, datasets and other machines are no part of a model."""

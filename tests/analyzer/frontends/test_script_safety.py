@@ -19,6 +19,9 @@ HEAD = "class M(Module):\n  def forward(self: __torch__.M, x: Tensor) -> Tensor:
         ('y = ops.aten.from_file("f")', "calls from_file"),
         ("y = ops.mylib.run(x)", "operators of mylib"),
         ('y = __torch__.torch.classes.aoti.Runner("f")', "torch.classes.aoti"),
+        ('y = getattr(ops, "mylib").run(x)', "passes ops on"),
+        ("lib = ops\n    y = lib.mylib.run(x)", "passes ops on"),
+        ('y = getattr(__torch__.torch.classes, "aoti")', "passes __torch__.torch.classes"),
         ("y = (", "is no TorchScript"),
     ],
 )
@@ -35,6 +38,7 @@ def test_code_that_opens_files_is_told(line: str, words: str) -> None:
         "y = ops.prim.data(x)",
         "y = (self.saved).forward(x, )",
         "y = annotate(List[Tensor], [])",
+        "y = __torch__.torch.nn.functional.relu",
         "y = ops.quantized.linear(x, CONSTANTS.c0, 0.5, 0)",
     ],
 )
