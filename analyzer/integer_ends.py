@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import numpy as np
+import onnx
 
 from analyzer.core.ends import IntegerEnd
 from analyzer.core.graph import captured, nodes
@@ -107,6 +108,7 @@ def _told(pivot: Pivot, wanted: AbstractSet[str]) -> Iterator[tuple[str, Integer
     model = opened(pivot.model).model
     own = nodes(model, pivot.folder)
     inner = {name for proto in pivot.model.graph.node for name in captured(proto)}
+    taken = _names(pivot.model.graph)
     for spec in (*pivot.inputs, *pivot.outputs):
         if spec.name not in wanted - inner:
             continue
@@ -114,7 +116,21 @@ def _told(pivot: Pivot, wanted: AbstractSet[str]) -> Iterator[tuple[str, Integer
         beside = _readers(spec.name, own) if is_input else _writers(spec.name, own)
         end = next(filter(None, (_end(spec, node) for node in beside)), None)
         if end is not None:
-            yield spec.name, end
+            yield spec.name, replace(end, integers=_free(end.integers, taken))
+
+
+def _names(graph: onnx.GraphProto) -> frozenset[str]:
+    """Return the names of all tensors and nodes of a graph."""
+    given = {name for node in graph.node for name in (*node.output, node.name)}
+    held = {one.name for one in (*graph.initializer, *graph.input)}
+    return frozenset(given | held)
+
+
+def _free(name: str, taken: AbstractSet[str]) -> str:
+    """Return a name with which none that is taken begins, this one where it can be."""
+    while any(one.startswith(name) for one in taken):
+        name += "_"
+    return name
 
 
 def _end(spec: TensorSpec, node: Node) -> IntegerEnd | None:

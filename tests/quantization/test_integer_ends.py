@@ -188,6 +188,21 @@ def test_ends_come_off_as_they_were_put_on(quantized: Quantized) -> None:
     assert back == pivot.model
 
 
+def test_integers_get_a_name_that_no_tensor_has(quantized: Quantized) -> None:
+    """A file may itself hold what would be theirs."""
+
+    def call_alike(model: onnx.ModelProto) -> None:
+        with_integer_ends(model)
+        reader = next(n for n in every(model, "DequantizeLinear") if "x" in n.input)
+        old, reader.output[0] = reader.output[0], "x_integers"
+        for one in model.graph.node:
+            one.input[:] = ["x_integers" if name == old else name for name in one.input]
+
+    report = quantized.found(quantized.spoilt("qdq-channel-QInt8", call_alike))
+
+    assert report.verdict is Verdict.EQUIVALENT
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
 def test_floats_beyond_the_grid_saturate(quantized: Quantized, dtype: str) -> None:
     """What lies beyond a grid becomes its last integer, as a runtime's quantizer does."""
