@@ -107,7 +107,7 @@ def without_importers(
         findings: Everything found.
         outputs: Native outputs, compared.
     """
-    agree = bool(outputs) and all(pair.within for pair in outputs)
+    agree = bool(outputs) and all(map(_agrees, outputs))
     blamed = (one for one in findings if one.status is Status.FAULT)
     made = next((one.where for one in blamed if one.where in IMPORTS), None)
     if not agree or made is None:
@@ -116,3 +116,8 @@ def without_importers(
         replace(one, where=made) if one.where is Where.CONVERSION else one
         for one in findings
     )
+
+
+def _agrees(pair: OutputPair) -> bool:
+    """Return whether an output agrees by measure: a tolerance of the user's excuses none."""
+    return pair.within and pair.relative_error <= pair.noise_floor

@@ -33,6 +33,14 @@ def test_conversion_is_not_blamed_where_the_models_agree(
     assert told[0].where is where
 
 
+def test_tolerance_of_the_user_takes_no_blame_away() -> None:
+    """It says what is bearable at an output, not who made a fault."""
+    found = finding(Where.CONVERSION), finding(Where.TARGET_IMPORT)
+    told = without_importers(found, (replace(AGREE, relative_error=0.5),))
+
+    assert told == found
+
+
 def test_conversion_is_blamed_where_no_importer_is() -> None:
     """Outputs may agree beside a fault that hardly shows."""
     found = (finding(Where.CONVERSION),)
