@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 PASSING = frozenset({"Identity", "ReadVariableOp", "Reshape", "StopGradient"})
-"""What may stand between a constant and its use; a reshape only adds or drops axes of 1."""
+"""What may stand between a constant and its use; a reshape only adds or drops axes of 1,
+before its channels, which stay last."""
 
 SUMS = frozenset({"Add", "AddV2"})
 IMAGE_RANK = 4
@@ -205,8 +206,16 @@ def _constant(tensor: str, nodes: Nodes) -> str | None:
     """Return the constant behind a tensor, through what only passes it on."""
     node = nodes.get(_node(tensor))
     while node is not None and node.op in PASSING:
+        if node.op == "Reshape" and not _keeps_last(node, nodes):
+            return None
         node = nodes.get(_node(node.input[0]))
     return str(node.name) if node is not None and node.op == "Const" else None
+
+
+def _keeps_last(reshape: Any, nodes: Nodes) -> bool:
+    """Return whether a reshape leaves channels last; [1, C, 1, 1] is for images of NCHW."""
+    shape = _constant(reshape.input[1], nodes)
+    return shape is not None and bool(_value(shape, nodes)[-1:] != 1)
 
 
 def _value(name: Any, nodes: Nodes) -> np.ndarray[Any, Any]:

@@ -61,6 +61,15 @@ def three_ends() -> None:
     tf.identity(tf.reduce_sum(scaled, 1), name="Identity_1")
 
 
+def channels_first() -> None:
+    """Add a batch norm along the second axis, of images as wide as they have channels."""
+    image = v1.placeholder(tf.float32, (None, 3, 2, 3), name="image")
+    each = (tf.reshape(tf.constant(row), (1, 3, 1, 1)) for row in np.float32([
+        [0.1, 0.2, 0.3], [0.5, 1.0, 2.0], [1.0, -1.0, 0.0], [2.0, 1.0, 3.0],
+    ]))  # fmt: skip
+    tf.nn.batch_normalization(image, *each, variance_epsilon=1e-3, name="norm")
+
+
 def unfrozen() -> None:
     """Add a variable, which has no value in a graph."""
     value = v1.placeholder(tf.float32, (None, 4), name="value")
@@ -187,6 +196,7 @@ def build(
     (folder / "chain.pb").write_bytes(frozen(chain))
     (folder / "lowered.pb").write_bytes(frozen(chain, lowered=True))
     (folder / "three_ends.pb").write_bytes(graph_of(three_ends))
+    (folder / "channels_first.pb").write_bytes(graph_of(channels_first))
     (folder / "unfrozen.pb").write_bytes(graph_of(unfrozen))
     session_era(folder / "signed_saved", signed=True)
     session_era(folder / "unsigned_saved", signed=False)

@@ -17,12 +17,15 @@ ROUNDING = 1e-5
 """Float32 sums of a few hundred products, in another order."""
 
 
-@pytest.mark.parametrize("name", ["network.pb", "chain.pb", "lowered.pb", "three_ends.pb"])
+@pytest.mark.parametrize(
+    "name",
+    ["network.pb", "chain.pb", "lowered.pb", "three_ends.pb", "channels_first.pb"],
+)
 @pytest.mark.parametrize("batch", [1, 3])
 def test_pivot_computes_what_tensorflow_computes(
     load: Load, draw: Draw, name: str, batch: int
 ) -> None:
-    """A network, a recurrence in both spellings, and a graph by hand, for any batch."""
+    """A network, a recurrence in both spellings, and graphs by hand, for any batch."""
     model = load(name)
     feeds = draw(model, batch=batch)
 
