@@ -24,7 +24,7 @@ FUSED = {1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH"}
 """Activations that an operator may have of its own, as the schema numbers them."""
 
 SMALLEST_NORM = 1e-6
-"""What the squared length counts as at least.
+"""What a length counts as at least.
 
 Source: `L2Normalization` in TensorFlow Lite's kernels/internal/reference/l2normalization.h.
 """
@@ -110,7 +110,7 @@ def unit_length(call: Call) -> str:
     given = call.real(0)
     last = call.hold(np.array([-1]))
     squares = call.add("ReduceSum", call.add("Mul", given, given), last, keepdims=1)
-    length = call.add("Sqrt", call.add("Max", squares, call.number(SMALLEST_NORM)))
+    length = call.add("Max", call.add("Sqrt", squares), call.number(SMALLEST_NORM))
     return call.add("Div", given, length)
 
 

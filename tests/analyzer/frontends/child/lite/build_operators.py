@@ -145,6 +145,7 @@ def activations(x: tf.Tensor) -> list[tf.Tensor]:
         x * tf.nn.relu6(x * 4 + 3) * (1 / 6),
         tf.nn.relu(x) + const(1, 1, 4) * -tf.nn.relu(-x),
         tf.nn.l2_normalize(x, -1, epsilon=1e-6),
+        tf.nn.l2_normalize(x * 1e-4, -1, epsilon=1e-6),
         tf.nn.local_response_normalization(x, 2, 1.0, 0.5, 0.6),
     ]
 
