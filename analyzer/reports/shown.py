@@ -4,6 +4,7 @@ import argparse
 import os
 import shutil
 import sys
+from pathlib import Path
 
 from analyzer.core.errors import UsageError
 from analyzer.core.report import Report
@@ -61,10 +62,17 @@ def tell_written(report: Report, given: argparse.Namespace) -> None:
         print("\n".join(("edits:", *edit_lines(report), "nothing is written")), file=out)
         return
     if report.verdict.value in WRITTEN:
-        copied = f", a byte copy of {given.target}" if report.is_copy else ""
+        copied = _copied(given) if report.is_copy else ""
         print(f"written: {given.output}{copied}", file=out)
     if given.patch is not None and not edit_lines(report):
         print("no edit was kept, so no patch is written", file=out)
+
+
+def _copied(given: argparse.Namespace) -> str:
+    """Return, as the end of a line, what was written of a target with nothing to mend."""
+    out, target = (Path(one).suffix.lower() for one in (given.output, given.target))
+    same = out == target
+    return f", a byte copy of {given.target}" if same else f": {given.target} as ONNX"
 
 
 def tell_bundle(report: Report, given: argparse.Namespace) -> None:

@@ -52,10 +52,8 @@ class OtherMask:
 
 
 def detect(fault: Fault) -> OtherMask | None:
-    if any(
-        one.aspect is Aspect.OPERATOR and is_cure(one, fault) for one in fault.differences
-    ):
-        return None  # another operator lays the right mask over the scores
+    if _is_replaced(fault):
+        return None
     name = fault.target.outputs[0] if len(fault.target.outputs) == 1 else ""
     seen = [(one, right) for tensor, one, right in results(fault) if tensor == name]
     if not seen or not all(_is_masked(one, right) for one, right in seen):
