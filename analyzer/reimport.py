@@ -119,5 +119,5 @@ def without_importers(
 
 
 def _agrees(pair: OutputPair) -> bool:
-    """Return whether an output agrees by measure: a tolerance of the user's excuses none."""
+    """Return whether an output agrees as measured: the user's tolerance excuses none."""
     return pair.within and pair.relative_error <= pair.noise_floor
