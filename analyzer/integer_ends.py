@@ -181,13 +181,18 @@ def called_in_file(
     """
     both = [{end.integers: name for name, end in ends.items()} for ends in (ours, theirs)]
     named = {**both[0], **both[1]}
+    added = {
+        f"{inner}_{op}": name for inner, name in named.items() for op in (READER, WRITER)
+    }
     for one in findings:
         message = one.message
-        for inner, name in named.items():
+        for inner, name in (*added.items(), *named.items()):
             message = message.replace(inner, name)
         yield replace(
             one,
             message=message,
+            source_nodes=tuple(name for name in one.source_nodes if name not in added),
+            target_nodes=tuple(name for name in one.target_nodes if name not in added),
             source_tensors=_each(both[0].get(name, name) for name in one.source_tensors),
             target_tensors=_each(both[1].get(name, name) for name in one.target_tensors),
         )
