@@ -86,7 +86,7 @@ class Pivot:
         model: The proto. Weights of the user's file are external references into `folder`.
         folder: The folder that external locations are relative to.
         path: The user's artefact.
-        framework: ``onnx``, ``keras``, ``tensorflow``, ``tflite`` or ``torch``.
+        framework: ``onnx``, ``jax``, ``keras``, ``tensorflow``, ``tflite`` or ``torch``.
         inputs: Declared inputs that must be fed, in the model's order.
         outputs: Declared outputs, in the model's order.
         layers: The user's layer for each pivot tensor that has one.

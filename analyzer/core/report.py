@@ -27,7 +27,7 @@ class ModelSummary:
 
     Attributes:
         path: As the user gave it.
-        framework: ``onnx``, ``keras``, ``tensorflow``, ``tflite`` or ``torch``.
+        framework: ``onnx``, ``jax``, ``keras``, ``tensorflow``, ``tflite`` or ``torch``.
         sha256: Digest of the artefact, hexadecimal.
         opset: Default-domain opset of the pivot.
         nodes: Number of nodes in the pivot.

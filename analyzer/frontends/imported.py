@@ -3,8 +3,7 @@
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.util import find_spec
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +17,7 @@ from analyzer.core.types import Feeds, Mistranslation, NativeLayer, Pivot, Tenso
 from analyzer.frontends.base import digest
 from analyzer.frontends.child.client import Child, ChildDied, child_of
 from analyzer.frontends.child.wire import read_arrays, write_arrays
+from analyzer.frontends.needed import require
 from analyzer.runtime.session import open_session
 from analyzer.runtime.skeleton import read_skeleton
 
@@ -36,8 +36,9 @@ class Importer:
     """How one kind of file becomes a pivot.
 
     Attributes:
-        framework: ``keras``, ``tensorflow``, ``tflite`` or ``torch``.
-        family: The child it runs in, ``tensorflow``, ``tflite`` or ``torch``.
+        framework: ``jax``, ``keras``, ``tensorflow``, ``tflite`` or ``torch``; ``factory``
+            where only the child can tell.
+        family: The child it runs in, ``tensorflow``, ``tflite``, ``torch`` or ``factory``.
         module: The module in the child, with a function ``load``.
         tool: The converter that does the work, as its users call it.
         needs: The packages that must be there.
@@ -123,7 +124,7 @@ def load(
     Raises:
         LoadError: The file is broken, a package is missing, or the importer failed.
     """
-    require(path, importer)
+    require(path, importer.needs, importer.extra)
     child = child_of(importer.family)
     key = child.new_model()
     try:
@@ -145,26 +146,13 @@ def load(
     return _pivot(path, file, importer, (child, key, answer))
 
 
-def require(path: str, importer: Importer) -> None:
-    """Refuse a file whose importer needs a package that is not installed.
-
-    Raises:
-        LoadError: With the pip line that installs it.
-    """
-    missing = [package for package in importer.needs if find_spec(package) is None]
-    if missing:
-        raise LoadError(
-            f"{path} needs {' and '.join(missing)} to be imported, not installed here",
-            hint=f"pip install 'pivotfix[{importer.extra}]'",
-        )
-
-
 Imported = tuple[Child, int, Mapping[str, Any]]
 """The child, the model's number there, and what it answered."""
 
 
 def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Pivot:
     child, key, answer = imported
+    importer = replace(importer, **answer["importer"])
     written = Path(answer["pivot"])
     model = read_skeleton(written)
     refusal = _refusal(model, written.parent, importer)

@@ -9,10 +9,10 @@ from analyzer.core.errors import LoadError, UsageError
 from analyzer.core.types import Pivot
 from analyzer.frontends.archive import check_archive
 from analyzer.frontends.base import existing
+from analyzer.frontends.factory import FORM
 from analyzer.frontends.hints import Hints
 from analyzer.frontends.imported import Importer, load
 from analyzer.frontends.pickled import Content, Kind, content_of
-from analyzer.frontends.torch_factory import FORM
 
 SCRIPT = Importer(
     framework="torch",

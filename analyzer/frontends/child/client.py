@@ -33,6 +33,14 @@ ENVIRONMENTS: Mapping[str, Mapping[str, str]] = {
         "TORCH_LOGS": "-all",
         "OMP_WAIT_POLICY": "PASSIVE",
     },
+    "factory": {
+        "CUDA_VISIBLE_DEVICES": "",
+        "TORCH_LOGS": "-all",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "JAX_PLATFORMS": "cpu",
+        "JAX2ONNX_ENABLE_STACKTRACE_METADATA": "1",
+        "JAX2ONNX_STACKTRACE_DETAIL": "full",
+    },
 }
 """Settings each family needs before its import; they are the child's alone.
 
@@ -67,7 +75,7 @@ class Child:
     """One framework in one process, asked one thing at a time.
 
     Attributes:
-        family: ``tensorflow``, ``tflite`` or ``torch``.
+        family: ``tensorflow``, ``tflite``, ``torch`` or ``factory``.
         folder: A private folder for what passes between us; gone with the child.
     """
 

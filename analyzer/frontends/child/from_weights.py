@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from analyzer.core.errors import LoadError
-from analyzer.frontends.child.from_factory import Built, built, imported
+from analyzer.frontends.child.from_module import Built, built, imported
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.words import one_line
 

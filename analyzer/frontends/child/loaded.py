@@ -1,7 +1,7 @@
 """What an importer hands to the child's loop."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import onnx
 
@@ -20,6 +20,8 @@ class Loaded:
         remake: Imports it anew where its ONNX form is wrong on the given samples; None
             where there is no other way to.
         wrong: What the importer translates wrongly, mended here or not.
+        importer: The framework and the tool that read it, by `Importer`'s names for them,
+            where only its content told which.
     """
 
     model: onnx.ModelProto
@@ -28,3 +30,4 @@ class Loaded:
     notes: tuple[str, ...] = ()
     remake: "Callable[[Sequence[Feeds]], Loaded | None] | None" = None
     wrong: tuple[Mistranslation, ...] = ()
+    importer: Mapping[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """A pivot's inputs and outputs under the names the user knows them by."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import onnx
 
@@ -52,5 +52,14 @@ def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
         for attribute in node.attribute:
             for inner in (*attribute.graphs, attribute.g):
                 _rename(inner, names)
-    for value in (*graph.input, *graph.output, *graph.value_info):
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
         value.name = names.get(value.name, value.name)
+
+
+def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Yield the nodes of a graph and of the graphs inside them."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (*attribute.graphs, attribute.g):
+                yield from all_nodes(inner)

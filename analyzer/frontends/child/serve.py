@@ -30,7 +30,7 @@ def serve(family: str, asked: int, answering: int, folder: Path) -> None:
     """Answer requests until the pipe closes.
 
     Args:
-        family: ``tensorflow``, ``tflite`` or ``torch``.
+        family: ``tensorflow``, ``tflite``, ``torch`` or ``factory``.
         asked: Descriptor that requests are read from.
         answering: Descriptor that replies are written to.
         folder: The private folder; removed when the other end goes away.
@@ -134,6 +134,7 @@ def _kept(
     models[key] = loaded
     loaded.model.graph.ClearField("initializer")  # the file has them; only names serve here
     return {
+        "importer": dict(loaded.importer),
         "layers": dict(loaded.layers),
         "notes": list(loaded.notes),
         "pivot": str(pivot),

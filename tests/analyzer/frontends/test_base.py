@@ -6,7 +6,7 @@ import pytest
 
 from analyzer import pivot
 from analyzer.core.errors import LoadError
-from analyzer.frontends import imported
+from analyzer.frontends import needed
 from analyzer.frontends.base import find_frontend
 
 
@@ -72,7 +72,7 @@ def test_missing_extra_gives_the_line_that_installs_it(
     models: Path, monkeypatch: pytest.MonkeyPatch, name: str, line: str
 ) -> None:
     """The hint can be pasted into a shell."""
-    monkeypatch.setattr(imported, "find_spec", lambda _: None)
+    monkeypatch.setattr(needed, "find_spec", lambda _: None)
 
     with pytest.raises(LoadError, match="not installed here") as refusal:
         pivot.load(str(models / name), trust_code=False)

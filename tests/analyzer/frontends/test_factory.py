@@ -9,6 +9,7 @@ import pytest
 from analyzer import pivot
 from analyzer.core.errors import LoadError, UsageError
 from analyzer.core.types import Feeds, Pivot
+from analyzer.frontends.needed import require
 from analyzer.runtime.session import open_session
 
 Draw = Callable[..., Feeds]
@@ -30,6 +31,25 @@ def test_factory_runs_only_when_trusted() -> None:
     assert "--trust-code" in refusal.value.hint
 
 
+def test_factory_hears_that_no_framework_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which of the two it uses, only its user knows; both pip lines are there."""
+    monkeypatch.setattr("analyzer.frontends.factory.find_spec", lambda _: None)
+    with pytest.raises(LoadError, match="needs torch or jax") as refusal:
+        pivot.load(f"{FILE}:network", trust_code=True)
+
+    assert "pip install 'pivotfix[torch]' or 'pivotfix[jax]'" in refusal.value.hint
+
+
+def test_function_of_jax_needs_its_converter_too() -> None:
+    """Where JAX is installed and jax2onnx is not, the one extra brings both."""
+    with pytest.raises(LoadError, match="needs jax3onnx to be imported") as refusal:
+        require("nets.py:net", ("numpy", "jax3onnx"), "jax")
+
+    assert refusal.value.hint == "pip install 'pivotfix[jax]'"
+
+
 def test_module_is_exported_for_evaluation_with_a_dynamic_batch(
     build: Callable[[str], Pivot], draw: Draw
 ) -> None:
@@ -41,6 +61,7 @@ def test_module_is_exported_for_evaluation_with_a_dynamic_batch(
     (observed,) = open_session(model.model, model.folder).run(feeds).values()
     np.testing.assert_allclose(observed, expected, rtol=1e-5, atol=1e-6)
     assert {layer.name for layer in model.layers.values()} >= {"first"}
+    assert model.framework == "torch"
 
 
 def test_module_that_refuses_other_batches_is_exported_as_it_is(

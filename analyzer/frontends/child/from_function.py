@@ -1,0 +1,258 @@
+"""Functions of JAX, in the child: JAX runs them compiled, jax2onnx converts them."""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax2onnx
+import numpy as np
+import onnx
+
+from analyzer.core.errors import LoadError, RunError
+from analyzer.core.types import Array, Feeds
+from analyzer.frontends.child.callsites import layers_of
+from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.naming import io_names, renamed
+from analyzer.frontends.child.parameters import (
+    drop_unread,
+    named_parameters,
+    twin_parameters,
+)
+from analyzer.frontends.child.unpatched import jax_restored
+from analyzer.frontends.child.words import converted, one_line
+from analyzer.runtime.metrics import relative_error
+from analyzer.runtime.session import open_session
+
+OPSET = 18
+"""The same as the other importers', so that a difference of opsets is never ours."""
+
+BATCH = "batch"
+
+TRUE_ENOUGH = 1e-2
+"""Relative error up to which the form with an open batch is kept: one that is not what the
+function computes is off by far more, and rounding in a deep network by less."""
+
+WITH_PARAMS = 3
+
+Native = Callable[..., Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function:
+    """What a factory gave.
+
+    Attributes:
+        call: Takes the parameters, where there are any apart, and the inputs.
+        params: The parameters, a pytree; None where the function closes over them.
+        positional: Example inputs by position, each a pytree.
+        named: Example inputs by name.
+    """
+
+    call: Callable[..., Any]
+    params: Any
+    positional: tuple[Any, ...]
+    named: Mapping[str, Any]
+
+    def flat(self, params: Any) -> Callable[..., tuple[Any, ...]]:
+        """Return a function of the inputs' arrays alone, which gives a tuple of arrays.
+
+        Args:
+            params: What takes the place of the parameters.
+        """
+        structure = jax.tree.structure((self.positional, dict(self.named)))
+        first = () if params is None else (params,)
+
+        def call(*leaves: Any) -> tuple[Any, ...]:
+            positional, named = jax.tree.unflatten(structure, leaves)
+            return tuple(jax.tree.leaves(self.call(*first, *positional, **named)))
+
+        return call
+
+    @property
+    def examples(self) -> list[Any]:
+        """The example inputs' arrays."""
+        return [jax.numpy.asarray(leaf) for leaf in jax.tree.leaves(self._inputs)]
+
+    @property
+    def names(self) -> list[str]:
+        """A name for each of them: the argument's, and where in it the array is."""
+        paths, _ = jax.tree_util.tree_flatten_with_path(self._inputs)
+        own = _arguments(self.call)[0 if self.params is None else 1 :]
+        return [_name(path, own) for path, _ in paths]
+
+    @property
+    def _inputs(self) -> tuple[Any, Any]:
+        return self.positional, dict(self.named)
+
+
+def imported(path: str, product: Any) -> Loaded:
+    """Return a function with its pivot.
+
+    Args:
+        path: ``file.py:factory``, for messages.
+        product: What the factory gave: ``(function, inputs)``, or with params between.
+
+    Raises:
+        LoadError: It is something else, or does not run.
+    """
+    given = _function(path, product)
+    native = jax.jit(given.flat(given.params))
+    try:
+        native(*given.examples)
+    except Exception as surprise:  # the user's code may raise anything
+        raise LoadError(
+            f"{path} gives a function that fails on its own example inputs "
+            f"({one_line(surprise)})",
+            hint=f"call it by itself first; it is called as {_called(given)}",
+        ) from surprise
+    model, notes = converted(path, "jax2onnx", lambda: _pivot(given, native))
+    model, roots = named_parameters(
+        model, given.call, given.params, lambda: _twin(given, model)
+    )
+    layers = layers_of(model, roots)
+    inputs, outputs = io_names(model)
+
+    def run(feeds: Feeds) -> Feeds:
+        arrays = [np.asarray(value) for value in native(*map(feeds.get, inputs))]
+        return dict(zip(outputs, arrays, strict=True))
+
+    by = {"framework": "jax", "tool": "jax2onnx"}
+    return Loaded(model, run, layers, notes, importer=by)
+
+
+def _function(path: str, product: Sequence[Any]) -> Function:
+    call, *between, inputs = product
+    if len(product) > WITH_PARAMS:
+        raise LoadError(
+            f"{path} returns {len(product)} things, not a function, parameters and inputs",
+            hint="return (function, params, example_inputs); put the inputs into a tuple",
+        )
+    params = between[0] if between else None
+    if isinstance(inputs, Mapping):
+        return Function(call, params, (), dict(inputs))
+    if isinstance(inputs, (tuple, list)):
+        return Function(call, params, tuple(inputs), {})
+    return Function(call, params, (inputs,), {})
+
+
+def _called(given: Function) -> str:
+    first = [] if given.params is None else ["params"]
+    return f"function({', '.join([*first, *given.names])})"
+
+
+def _arguments(call: Callable[..., Any]) -> list[str]:
+    """Return the names of a function's arguments, as far as it tells them."""
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):  # built in
+        return []
+    return [one.name for one in parameters if one.kind is not one.VAR_POSITIONAL]
+
+
+def _name(path: Sequence[Any], own: Sequence[str]) -> str:
+    """Return the name of an input by the path to it: by position or name, then inside."""
+    _, argument, *inside = path
+    key = getattr(argument, "key", None)
+    place = getattr(argument, "idx", 0)
+    first = str(key) if key else own[place] if place < len(own) else f"input_{place}"
+    rest = jax.tree_util.keystr(tuple(inside), simple=True, separator="/")
+    return f"{first}/{rest}" if rest else first
+
+
+def _pivot(given: Function, native: Native) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """Return the ONNX form, its batch open where that makes it no worse, and notes."""
+    fixed = [example.shape for example in given.examples]
+    batches = {shape[0] for shape in fixed if shape}
+    if len(batches) == 1:
+        try:
+            model = _exported(given, given.params, map(_opened, fixed))
+            gap = max(_gap(model, given, native, times) for times in (1, 2))
+        except Exception as surprise:  # noqa: BLE001  # the form with fixed sizes decides
+            why, gap = f"an open one fails with {one_line(surprise)}", np.inf
+        else:
+            why = f"with an open one {_told(gap)}"
+        if gap <= TRUE_ENOUGH:
+            return model, ()
+    else:
+        why, gap = "the inputs differ in it", np.inf
+    closed = _exported(given, given.params, fixed)
+    notes = (f"The batch size is fixed: {why}.",) if batches else ()
+    return closed, (*notes, *_doubts(closed, given, native))
+
+
+def _doubts(model: onnx.ModelProto, given: Function, native: Native) -> Iterator[str]:
+    """Yield, as a note, that a form is not the function on the function's own examples.
+
+    The samples of a run may not show it: an index beyond its axis, or a number halfway
+    between two integers.
+    """
+    try:
+        gap = _gap(model, given, native, 1)
+    except RunError as refusal:
+        problem = refusal.problem.removesuffix(".")
+        yield f"jax2onnx's form of it does not run on the example inputs: {problem}."
+    else:
+        if gap > TRUE_ENOUGH:
+            yield (
+                f"jax2onnx's form of it is not what JAX computes on the example inputs: "
+                f"{_told(gap)}; give such inputs with --inputs."
+            )
+
+
+def _told(gap: float) -> str:
+    return f"it is {gap:.3g} off" if np.isfinite(gap) else "it gives another shape"
+
+
+def _opened(shape: Sequence[int]) -> tuple[int | str, ...]:
+    return (BATCH, *shape[1:]) if shape else ()
+
+
+def _gap(model: onnx.ModelProto, given: Function, native: Native, times: int) -> float:
+    """Return how far a form is off on the example inputs, or on them so many times."""
+    names, outputs = io_names(model)
+    arrays = [_repeated(np.asarray(example), times) for example in given.examples]
+    expected = [np.asarray(value) for value in native(*arrays)]
+    feeds = dict(zip(names, arrays, strict=True))
+    observed = open_session(model, Path()).run(feeds, outputs)
+    return max(map(_distance, observed.values(), expected), default=0.0)
+
+
+def _repeated(value: Array, times: int) -> Array:
+    return np.concatenate([value] * times) if value.ndim else value
+
+
+def _distance(observed: Array, expected: Array) -> float:
+    if observed.shape != expected.shape:
+        return np.inf
+    return relative_error(observed, expected)
+
+
+def _exported(
+    given: Function, params: Any, sizes: Iterable[Sequence[int | str]]
+) -> onnx.ModelProto:
+    """Return the ONNX form for inputs of some sizes, with the names that the user knows."""
+    specs = [
+        jax.ShapeDtypeStruct(tuple(shape), example.dtype)
+        for shape, example in zip(sizes, given.examples, strict=True)
+    ]
+    wide = any(example.dtype == np.float64 for example in given.examples)
+    with jax_restored():
+        model: onnx.ModelProto = jax2onnx.to_onnx(
+            given.flat(params), specs, opset=OPSET, enable_double_precision=wide
+        )
+    own, _ = io_names(model)
+    drop_unread(model)
+    return renamed(model, dict(zip(own, given.names, strict=True)))[0]
+
+
+def _twin(given: Function, model: onnx.ModelProto) -> tuple[onnx.ModelProto, Any]:
+    """Return the same form with parameters of other values, and these parameters."""
+    other = twin_parameters(given.params)
+    sizes = [
+        [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in model.graph.input
+    ]
+    return _exported(given, other, sizes), other
