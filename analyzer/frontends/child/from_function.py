@@ -144,12 +144,13 @@ def _called(given: Function) -> str:
 
 
 def _arguments(call: Callable[..., Any]) -> list[str]:
-    """Return the names of a function's arguments, as far as it tells them."""
+    """Return the names of a function's positional arguments, as far as it tells them."""
     try:
         parameters = inspect.signature(call).parameters.values()
     except (TypeError, ValueError):  # built in
         return []
-    return [one.name for one in parameters if one.kind is not one.VAR_POSITIONAL]
+    by_place = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    return [one.name for one in parameters if one.kind in by_place]
 
 
 def _name(path: Sequence[Any], own: Sequence[str]) -> str:

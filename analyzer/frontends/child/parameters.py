@@ -5,7 +5,7 @@ jax2onnx names what a function holds ``const_0``, ``const_1``, and stores some r
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -18,6 +18,9 @@ from analyzer.frontends.child.naming import all_nodes, renamed
 
 SEED = 0
 """Of the values by which parameters are told apart; any would do."""
+
+HELD = jax.tree_util.GetAttrKey("value")
+"""The last step of the path to each array in a Flax NNX module."""
 
 Key = tuple[str, int, bytes]
 """Dtype and size of an array, and its values in ascending order."""
@@ -103,10 +106,16 @@ def _leaves(params: Any) -> dict[str, Array]:
     """Return the arrays of a pytree by their paths."""
     paths, _ = jax.tree_util.tree_flatten_with_path(params)
     return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
+        jax.tree_util.keystr(_bare(path), simple=True, separator="/"): np.asarray(leaf)
         for path, leaf in paths
         if path and _is_array(leaf)
     }
+
+
+def _bare(path: Sequence[Any]) -> tuple[Any, ...]:
+    """Return a path up to the parameter: Flax's own class holds an array as its value."""
+    *before, last = path
+    return tuple(before) if before and last == HELD else tuple(path)
 
 
 def _is_array(leaf: Any) -> bool:

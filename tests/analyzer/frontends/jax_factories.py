@@ -56,6 +56,18 @@ def closure() -> tuple[Callable[..., Any], dict[str, jax.Array]]:
     return predict, {"picture": images()}
 
 
+def module() -> tuple[Callable[..., Any], tuple[jax.Array]]:
+    """Return a module of Flax, which holds its parameters itself."""
+    from flax import nnx
+
+    return nnx.Linear(4, 3, rngs=nnx.Rngs(0)), (jnp.ones((2, 4)),)
+
+
+def any_number() -> tuple[Callable[..., Any], tuple[jax.Array, jax.Array]]:
+    """Return a function whose arguments have no names of their own."""
+    return (lambda *values: values[0] - values[1]), (jnp.ones((2, 4)), jnp.ones((2, 4)))
+
+
 def stubborn() -> tuple[Callable[..., Any], tuple[jax.Array]]:
     """Return a function that takes a batch of one and no other."""
     return (lambda value: value.reshape(1, 4) + 1), (jnp.ones((1, 2, 2)),)

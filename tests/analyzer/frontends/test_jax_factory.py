@@ -91,6 +91,20 @@ def test_parameters_that_a_function_holds_are_found_too(
 
 
 @with_jax
+def test_module_of_flax_is_its_own_params(build: Callable[[str], Pivot]) -> None:
+    """The class that holds each array is no part of its path."""
+    names = [tensor.name for tensor in build("module").model.graph.initializer]
+
+    assert "kernel" in names
+
+
+@with_jax
+def test_inputs_without_names_are_counted(build: Callable[[str], Pivot]) -> None:
+    """Where the signature names none, the place does."""
+    assert [spec.name for spec in build("any_number").inputs] == ["input_0", "input_1"]
+
+
+@with_jax
 def test_pair_is_judged_and_the_guilty_parameter_named(
     build: Callable[[str], Pivot], tmp_path: Path
 ) -> None:
