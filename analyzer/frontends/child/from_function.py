@@ -189,12 +189,20 @@ def _doubts(model: onnx.ModelProto, given: Function, native: Native) -> Iterator
 
     The samples of a run may not show it: an index beyond its axis, or a number halfway
     between two integers.
+
+    Raises:
+        LoadError: It does not run on them.
     """
     try:
         gap = _gap(model, given, native, 1)
     except RunError as refusal:
-        problem = refusal.problem.removesuffix(".")
-        yield f"jax2onnx's form of it does not run on the example inputs: {problem}."
+        if refusal.loading:
+            return  # whoever loads the pivot tells
+        raise LoadError(
+            f"jax2onnx's form of the function does not run on the function's own example "
+            f"inputs: {refusal.problem}",
+            hint="the fault is jax2onnx's, not the function's: try its newest release",
+        ) from refusal
     else:
         if gap > TRUE_ENOUGH:
             yield (

@@ -89,6 +89,12 @@ def failing() -> tuple[Callable[..., Any], tuple[jax.Array]]:
     return (lambda value: value @ value), (jnp.ones((2, 3)),)
 
 
+def beyond() -> tuple[Callable[..., Any], tuple[jax.Array]]:
+    """Return a function that looks up beyond a table, where JAX takes the last row."""
+    table = jnp.arange(6.0).reshape(3, 2)
+    return (lambda rows: table[rows]), (jnp.array([1, 7]),)
+
+
 def four_things() -> tuple[Any, ...]:
     """Return inputs that are not in a tuple."""
     return network, parameters(), images(), images()

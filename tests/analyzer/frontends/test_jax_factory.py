@@ -155,6 +155,7 @@ def test_form_that_is_wrong_on_the_examples_is_told(build: Callable[[str], Pivot
     ("name", "words", "hint"),
     [
         ("failing", "fails on its own example inputs", "called as function(value)"),
+        ("beyond", "does not run on the function's own", "jax2onnx's, not the function's"),
         ("four_things", "returns 4 things, not a function", "into a tuple"),
     ],
 )
