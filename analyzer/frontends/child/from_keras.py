@@ -7,17 +7,17 @@ import keras
 import numpy as np
 import onnx
 import tensorflow as tf
-import tf2onnx
+from tf2onnx.convert import tensor_names_from_structed
 
 from analyzer.core.errors import LoadError
 from analyzer.core.types import Feeds
 from analyzer.frontends.child.handlers import (
-    OPSET,
     batch_norms_kept,
     keep_batch_norms_unfolded,
 )
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.naming import io_names, renamed
+from analyzer.frontends.child.thin_graph import frozen, onnx_of
 from analyzer.frontends.child.tracing import layers_of_tensors, layers_recorded
 from analyzer.frontends.child.words import converted
 
@@ -77,8 +77,17 @@ def _convert(model: Any) -> onnx.ModelProto:
         return keras.tree.flatten(called(model, tensors))  # type: ignore[no-any-return]
 
     traced = tf.function(call, input_signature=signature, autograph=False)
-    pivot, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
-    return _embedded(pivot, traced.get_concrete_function().graph)
+    function = traced.get_concrete_function()
+    inputs, outputs, names = _ends(function)
+    pivot = onnx_of(frozen(function), inputs, outputs, names)  # no other owner: it is large
+    return _embedded(pivot, function.graph)
+
+
+def _ends(function: Any) -> tuple[list[str], list[str], dict[str, str]]:
+    """Return the tensors that are fed and wanted, and what the pivot calls them."""
+    inputs = [each.name for each in function.inputs if each.dtype != tf.resource]
+    outputs = [each.name for each in function.outputs]
+    return inputs, outputs, tensor_names_from_structed(function, inputs, outputs)
 
 
 def _embedded(pivot: onnx.ModelProto, graph: Any) -> onnx.ModelProto:

@@ -11,6 +11,7 @@ from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.loop_ends import declare_loop_ends
 from analyzer.frontends.child.naming import io_names
 from analyzer.frontends.child.scopes import layers
+from analyzer.frontends.child.stand_ins import put_back, values_apart
 from analyzer.frontends.child.words import converted
 
 
@@ -34,5 +35,7 @@ def load(path: str, *, trust_code: bool) -> Loaded:
 
 def _convert(path: str) -> onnx.ModelProto:
     handlers.keep_activations_in_float()
-    pivot, _ = tf2onnx.convert.from_tflite(path, opset=handlers.OPSET)
+    with values_apart() as values:
+        pivot, _ = tf2onnx.convert.from_tflite(path, opset=handlers.OPSET)
+    put_back(pivot, values)
     return pivot  # type: ignore[no-any-return]  # tf2onnx is untyped

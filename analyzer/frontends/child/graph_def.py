@@ -5,12 +5,12 @@ from typing import Any
 
 import onnx
 import tensorflow as tf
-import tf2onnx
 
 from analyzer.core.types import Array
 from analyzer.frontends.child.batch_norms import constant, with_batch_norms
-from analyzer.frontends.child.handlers import OPSET, keep_batch_norms_unfolded
+from analyzer.frontends.child.handlers import keep_batch_norms_unfolded
 from analyzer.frontends.child.raised import with_loops
+from analyzer.frontends.child.thin_graph import onnx_of
 from analyzer.frontends.child.words import converted
 
 
@@ -30,14 +30,7 @@ def pivot_of(
     """
     keep_batch_norms_unfolded()
     whole = with_loops(with_batch_norms(graph, ranks(graph)))
-    model, _ = converted(
-        path,
-        "tf2onnx",
-        lambda: tf2onnx.convert.from_graph_def(
-            whole, input_names=list(inputs), output_names=list(outputs), opset=OPSET
-        ),
-    )
-    return model  # type: ignore[no-any-return]  # tf2onnx is untyped
+    return converted(path, "tf2onnx", lambda: onnx_of(whole, inputs, outputs))
 
 
 def ranks(graph: Any) -> dict[str, int | None]:
