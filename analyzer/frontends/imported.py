@@ -96,12 +96,17 @@ class NativeModel:
                 inputs=self._inputs,
                 outputs=self._outputs,
             )
-        except (ChildDied, FileNotFoundError) as surprise:  # the folder goes with the child
-            raise RunError(
-                f"{self._path}: its framework {surprise} while it ran a sample",
-                hint="run it there by hand with the same inputs",
-            ) from surprise
+        except FileNotFoundError as surprise:  # the folder goes with the child
+            raise self._dead("is gone", "") from surprise
+        except ChildDied as surprise:
+            raise self._dead(str(surprise), surprise.hint) from surprise
         return read_arrays(self._folder / "results.npz", self._outputs)
+
+    def _dead(self, surprise: str, hint: str) -> RunError:
+        return RunError(
+            f"{self._path}: its framework {surprise} while it ran a sample",
+            hint=hint or "run it there by hand with the same inputs",
+        )
 
 
 def load(
@@ -141,7 +146,7 @@ def load(
     except ChildDied as surprise:
         raise LoadError(
             f"{path}: the {importer.framework} import {surprise}",
-            hint="check that the file is whole and loads in its own framework",
+            hint=surprise.hint or "check that the file is whole and loads in its own framework",
         ) from surprise
     return _pivot(path, file, importer, (child, key, answer))
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from analyzer.core.errors import LoadError, UsageError
 from analyzer.core.types import Pivot
@@ -81,6 +82,8 @@ class TorchFileFrontend:
                 settings = _ends(hints)
                 return load(path, file, SCRIPT, trust_code=trust_code, settings=settings)
             case Kind.WEIGHTS:
+                if is_zipfile(file):  # before release 1.6, torch wrote bare pickles
+                    check_archive(file, member="data.pkl")
                 return _with_module(path, file, hints, trust_code=trust_code)
         raise _refused(path, content)
 

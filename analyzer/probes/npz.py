@@ -11,6 +11,7 @@ import numpy as np
 from analyzer.core.errors import UsageError
 from analyzer.core.listing import several
 from analyzer.core.types import Array, Feeds, Pivot, TensorSpec
+from analyzer.frontends.child.memory import ceiling, in_words
 from analyzer.probes.sizes import declared, is_batch
 
 BY_POSITION = re.compile(r"(?:arr_|in)(\d+)")
@@ -66,7 +67,9 @@ def _load(path: Path) -> dict[str, Array]:
             hint="give --inputs the path of a .npz written by numpy.savez",
         )
     try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
+        with zipfile.ZipFile(path) as members:
+            _refuse_bomb(path, members)
+        with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except UNREADABLE as surprise:
         reason = "it holds objects" if "allow_pickle" in str(surprise) else str(surprise)
@@ -74,6 +77,21 @@ def _load(path: Path) -> dict[str, Array]:
             f"{path} cannot be read as a .npz of plain arrays: {reason}",
             hint="write it with numpy.savez(path, input_name=array, ...), numbers only",
         ) from surprise
+
+
+def _refuse_bomb(path: Path, members: zipfile.ZipFile) -> None:
+    """Refuse what does not fit into memory, before any of it is unpacked.
+
+    A bound on the factor, as models have it, would refuse masks and padded sequences: all
+    zeros, they unpack to a thousand times their size.
+    """
+    unpacked = sum(member.file_size for member in members.infolist())
+    if unpacked > ceiling():
+        raise UsageError(
+            f"{path} unpacks to {in_words(unpacked)}, more than the {in_words(ceiling())} "
+            "that there is room for",
+            hint="save fewer samples: eight show most faults",
+        )
 
 
 def _by_input(

@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from typing import Any, Self
 from weakref import WeakSet
 
 import analyzer
+from analyzer.frontends.child import memory
 from analyzer.frontends.child.wire import error_from_json
 
 ENVIRONMENTS: Mapping[str, Mapping[str, str]] = {
@@ -57,8 +59,22 @@ GRACE_SECONDS = 5.0
 """A child that was killed is gone at once; this only bounds the wait for the kernel."""
 
 
+WATCHED_EVERY = 0.25
+"""Seconds between two looks at what a child holds: a framework fills some 200 MB in them,
+and a look takes 20 microseconds."""
+
+
 class ChildDied(Exception):  # noqa: N818  # an event of the child, not an error of ours
-    """The child is gone, or was ended because it did not answer."""
+    """The child is gone, or was ended because it did not answer or held too much.
+
+    Args:
+        surprise: What happened, as the rest of a sentence about the child.
+        hint: The next step, where it follows from what happened.
+    """
+
+    def __init__(self, surprise: str, *, hint: str = "") -> None:
+        super().__init__(surprise)
+        self.hint = hint
 
 
 _living: WeakSet["Child"] = WeakSet()
@@ -120,7 +136,8 @@ class Child:
 
         Raises:
             PivotfixError: The child says so.
-            ChildDied: It crashed, ran out of memory or did not answer in time.
+            ChildDied: It crashed, did not answer in time, or held more memory than
+                one framework may (`memory.ceiling`).
         """
         with self._lock:
             request = {"call": call, "forget": self._taken(), **arguments}
@@ -154,19 +171,36 @@ class Child:
         return json.loads(line)  # type: ignore[no-any-return]  # a line of ours
 
     def _line(self, seconds: float) -> bytes:
-        """Return the next whole line."""
+        """Return the next whole line; meanwhile the child's memory is watched."""
         line = b""
+        deadline = time.monotonic() + seconds
         with selectors.DefaultSelector() as waiting:
             waiting.register(self._answers, selectors.EVENT_READ)
             while not line.endswith(b"\n"):
-                if not waiting.select(seconds):
+                if waiting.select(min(WATCHED_EVERY, seconds)):
+                    line += self._piece()
+                elif time.monotonic() > deadline:
                     self.close()
                     raise ChildDied(f"did not answer within {seconds:.0f} s")
-                piece = os.read(self._answers, 1 << 16)
-                if not piece:
-                    raise ChildDied(self._epitaph())
-                line += piece
+                self._refuse_greed()
         return line
+
+    def _piece(self) -> bytes:
+        piece = os.read(self._answers, 1 << 16)
+        if not piece:
+            raise ChildDied(self._epitaph())
+        return piece
+
+    def _refuse_greed(self) -> None:
+        held, most = memory.resident(self._process.pid), memory.ceiling()
+        if held <= most:
+            return
+        self.close()
+        raise ChildDied(
+            f"held {memory.in_words(held)}, more than the {memory.in_words(most)} that a "
+            "framework may take here, and was ended",
+            hint="load it where there is more memory, or give an .onnx export of the model",
+        )
 
     def _epitaph(self) -> str:
         """Return how the child ended, with its last useful words."""

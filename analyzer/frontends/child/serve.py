@@ -16,6 +16,7 @@ import onnx
 
 from analyzer.core.errors import LoadError, PivotfixError, RunError
 from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.memory import machine_memory
 from analyzer.frontends.child.wire import error_as_json, read_arrays, write_arrays
 from analyzer.frontends.child.words import one_line
 
@@ -52,7 +53,7 @@ def serve(family: str, asked: int, answering: int, folder: Path) -> None:
 def _bound_resources() -> None:
     """Leave no core file, and fail a senseless allocation instead of the machine."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = machine_memory()
     _, ceiling = resource.getrlimit(resource.RLIMIT_DATA)
     if ceiling in {resource.RLIM_INFINITY, -1} or ceiling > memory:
         resource.setrlimit(resource.RLIMIT_DATA, (memory, ceiling))

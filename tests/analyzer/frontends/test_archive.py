@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from analyzer import pivot
 from analyzer.core.errors import LoadError
 from analyzer.frontends.archive import check_archive
 
@@ -54,3 +55,20 @@ def test_wrong_checksum_names_the_member(tmp_path: Path) -> None:
 
     with pytest.raises(LoadError, match=r"member config\.json fails its checksum"):
         check_archive(file, member="config.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "member"),
+    [
+        ("bomb.keras", "config.json"),
+        ("bomb.pt2", "bomb/models/model.json"),
+        ("bomb.pt", "bomb/constants.pkl"),
+        ("bomb.pth", "bomb/data.pkl"),
+    ],
+)
+def test_bomb_of_every_format_is_refused(tmp_path: Path, name: str, member: str) -> None:
+    """Each format that is an archive is looked through before anything unpacks it."""
+    bomb = archive(tmp_path / name, member, "bomb/weights", content=b"\0" * (1 << 20))
+
+    with pytest.raises(LoadError, match="claims to unpack to 2,097,152 bytes"):
+        pivot.load(str(bomb), trust_code=False)

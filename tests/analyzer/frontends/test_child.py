@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from analyzer import pivot
 from analyzer.core.errors import LoadError, RunError
 from analyzer.core.types import Pivot
 from analyzer.frontends import imported
-from analyzer.frontends.child import client
+from analyzer.frontends.child import client, memory
 from analyzer.frontends.child.client import Child, environment, last_words
+from cli import main
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent.parent
@@ -68,6 +70,46 @@ def test_hang_ends_at_the_limit(network: Pivot, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(RunError, match="did not answer within"):
         network.run_native(FEEDS)
     assert not child.alive
+
+
+@pytest.mark.usefixtures("cold")
+def test_hang_of_an_import_ends_at_the_limit(
+    models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file, what happened and the next step in one message, exit 2."""
+    monkeypatch.setattr(imported, "LOAD_SECONDS", 0.1)
+    path = str(models / "two_ends.pt2")
+
+    assert main(["inspect", path]) == 2
+    said = capsys.readouterr().err
+    assert f"{path}: the torch import did not answer within 0 s" in said
+    assert "next: " in said
+
+
+@pytest.mark.usefixtures("cold")
+def test_greedy_import_is_ended(
+    models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it held, what it may hold and the next step in one message, exit 2."""
+    monkeypatch.setattr(memory, "ceiling", lambda: 50_000_000)
+    known = set(client._living)
+    path = str(models / "two_ends.pt2")
+
+    assert main(["inspect", path]) == 2
+    said = capsys.readouterr().err
+    assert re.search(r"two_ends\.pt2: the torch import held \d+ MB, more than the 50 MB", said)
+    assert "next: load it where there is more memory" in said
+    assert not any(child.alive for child in set(client._living) - known)
+
+
+def test_greedy_run_is_ended(network: Pivot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample that takes too much ends the framework, and not the machine."""
+    monkeypatch.setattr(memory, "ceiling", lambda: 50_000_000)
+
+    with pytest.raises(RunError, match="its framework held .* while it ran a sample") as end:
+        network.run_native(FEEDS)
+    assert "more memory" in end.value.hint
+    assert not private(network).alive
 
 
 @pytest.mark.usefixtures("warm")
@@ -185,9 +227,10 @@ def test_last_words_skip_chatter(tmp_path: Path) -> None:
 def test_importer_that_dies_is_one_message(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A crash while a file is read says which file, and how it ended."""
+    """A crash while a file is read says which file, and how it ended; exit 2."""
     monkeypatch.setattr(Child, "ask", _dying)
 
+    assert main(["inspect", str(models / "two_ends.pt2")]) == 2
     with pytest.raises(LoadError, match=r"two_ends\.pt2: the torch import crashed"):
         pivot.load(str(models / "two_ends.pt2"), trust_code=False)
 

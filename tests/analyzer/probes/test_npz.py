@@ -8,6 +8,7 @@ import pytest
 
 from analyzer.core.errors import UsageError
 from analyzer.core.types import Pivot, TensorSpec
+from analyzer.probes import npz as npz_file
 from analyzer.probes.npz import read_npz
 
 Made = Callable[..., Pivot]
@@ -143,3 +144,15 @@ def test_a_missing_file_is_named(pivot: Made, tmp_path: Path) -> None:
     """A path that leads nowhere is told with the next step."""
     with pytest.raises(UsageError, match="is not a file"):
         read_npz(tmp_path / "absent.npz", pivot(FIXED))
+
+
+def test_bomb_is_refused_by_its_index(
+    pivot: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kilobyte that unpacks to more than there is room for is never unpacked."""
+    bomb = tmp_path / "inputs.npz"
+    np.savez_compressed(bomb, image=np.zeros((1 << 18, 2), np.float32))
+    monkeypatch.setattr(npz_file, "ceiling", lambda: 1_000_000)
+
+    with pytest.raises(UsageError, match=r"inputs\.npz unpacks to 2 MB, more than the 1 MB"):
+        read_npz(bomb, pivot(OPEN))
