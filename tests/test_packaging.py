@@ -150,6 +150,41 @@ def test_missing_framework_is_named(
     assert extra in answer.text
 
 
+def archive(path: Path, member: str) -> None:
+    """Write an archive as torch names its members."""
+    with ZipFile(path, "w") as new:
+        new.writestr(f"model/{member}", b"\x80\x02}q\x00.")
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        ("model.h5", "tensorflow"),
+        ("saved", "tensorflow"),
+        ("script.pt", "torch"),
+        ("weights.pth", "torch"),
+        ("code.py:build", "torch"),
+    ],
+)
+def test_missing_framework_is_named_for_every_other_form(
+    installed: Path, tmp_path: Path, name: str, extra: str
+) -> None:
+    """What is looked at before a framework is asked ends in the pip line too, exit 2."""
+    (tmp_path / "model.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"\x08\x01\x12\x00")
+    archive(tmp_path / "script.pt", "constants.pkl")
+    archive(tmp_path / "weights.pth", "data.pkl")
+    (tmp_path / "code.py").write_text("def build(): ...\n")
+    target = scaled(tmp_path / "b.onnx", 2.0)
+    trusted = ("--trust-code", "--model", "code.py:build")
+    answer = say(installed, "diff", name, target, *trusted, folder=tmp_path)
+
+    assert answer.code == 2, answer.text
+    assert "Traceback" not in answer.text
+    assert f"pip install 'pivotfix[{extra}]'" in answer.text
+
+
 def test_bare_checkout_says_how_to_install(root: Path, tmp_path: Path) -> None:
     """``python cli.py`` without its dependencies names what installs them, exit 2."""
     answer = say(sys.executable, "-S", root / "cli.py", "diff", "a", "b", folder=tmp_path)

@@ -146,7 +146,8 @@ def load(
     except ChildDied as surprise:
         raise LoadError(
             f"{path}: the {importer.framework} import {surprise}",
-            hint=surprise.hint or "check that the file is whole and loads in its own framework",
+            hint=surprise.hint
+            or "check that the file is whole and loads in its own framework",
         ) from surprise
     return _pivot(path, file, importer, (child, key, answer))
 

@@ -21,6 +21,7 @@ from weakref import WeakSet
 
 import analyzer
 from analyzer.frontends.child import memory
+from analyzer.frontends.child.last_words import TELL, last_place, last_words
 from analyzer.frontends.child.wire import error_from_json
 
 ENVIRONMENTS: Mapping[str, Mapping[str, str]] = {
@@ -49,12 +50,6 @@ ENVIRONMENTS: Mapping[str, Mapping[str, str]] = {
 torch's threads wait for each other awake unless told otherwise: where others use the cores
 too, MobileNetV2 takes 7 s a sample like that, and 0.04 s asleep."""
 
-CHATTER = ("INFO", "WARNING", "I0", "W0", "W1", "I1", "2", "warnings.warn")
-"""How lines begin that frameworks write while all is well."""
-
-LAST_WORDS = 4096
-"""Bytes of the child's log that are searched for its last useful line: some 40 lines."""
-
 GRACE_SECONDS = 5.0
 """A child that was killed is gone at once; this only bounds the wait for the kernel."""
 
@@ -62,6 +57,10 @@ GRACE_SECONDS = 5.0
 WATCHED_EVERY = 0.25
 """Seconds between two looks at what a child holds: a framework fills some 200 MB in them,
 and a look takes 20 microseconds."""
+
+
+TELLING_SECONDS = 0.2
+"""What a child that hangs gets to say where; it takes a millisecond, if it can at all."""
 
 
 class ChildDied(Exception):  # noqa: N818  # an event of the child, not an error of ours
@@ -180,8 +179,7 @@ class Child:
                 if waiting.select(min(WATCHED_EVERY, seconds)):
                     line += self._piece()
                 elif time.monotonic() > deadline:
-                    self.close()
-                    raise ChildDied(f"did not answer within {seconds:.0f} s")
+                    raise ChildDied(f"did not answer within {seconds:.0f} s{self._place()}")
                 self._refuse_greed()
         return line
 
@@ -191,27 +189,40 @@ class Child:
             raise ChildDied(self._epitaph())
         return piece
 
+    def _place(self) -> str:
+        """End a child that still lives, and return where it was."""
+        self._process.send_signal(TELL)
+        time.sleep(TELLING_SECONDS)
+        place = last_place(self.folder / "log")
+        self.close()
+        return place
+
     def _refuse_greed(self) -> None:
         held, most = memory.resident(self._process.pid), memory.ceiling()
         if held <= most:
             return
-        self.close()
+        place = self._place()
         raise ChildDied(
             f"held {memory.in_words(held)}, more than the {memory.in_words(most)} that a "
-            "framework may take here, and was ended",
+            f"framework may take here, and was ended{place}",
             hint="load it where there is more memory, or give an .onnx export of the model",
         )
 
     def _epitaph(self) -> str:
         """Return how the child ended, with its last useful words."""
         status = self._process.wait(GRACE_SECONDS)
-        words = last_words(self.folder / "log")
+        log = self.folder / "log"
+        words, place = last_words(log), last_place(log)
         self.close()
         how = f"ended with status {status}"
         if status < 0:
             name = signal.Signals(-status).name
             killed = name == "SIGKILL"
-            how = "was killed, out of memory perhaps" if killed else f"crashed ({name})"
+            how = (
+                "was killed, out of memory perhaps"
+                if killed
+                else f"crashed ({name}){place}"
+            )
         return f"{how}: {words}" if words else how
 
 
@@ -241,13 +252,6 @@ def environment(family: str) -> dict[str, str]:
         else {"PYTHONPATH": os.pathsep.join(filter(None, (known, home)))}
     )
     return {**os.environ, **ENVIRONMENTS[family], **found}
-
-
-def last_words(log: Path) -> str:
-    """Return the last line of a log that says something, or nothing."""
-    content = log.read_bytes()[-LAST_WORDS:].decode("utf-8", "replace")
-    lines = (line.strip() for line in reversed(content.splitlines()))
-    return next((line for line in lines if line and not line.startswith(CHATTER)), "")
 
 
 def _end(process: subprocess.Popen[bytes], folder: Path, ends: tuple[int, int]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import onnx
 
 from analyzer.core.errors import LoadError, PivotfixError, RunError
+from analyzer.frontends.child.last_words import tell_where
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.memory import machine_memory
 from analyzer.frontends.child.wire import error_as_json, read_arrays, write_arrays
@@ -37,6 +38,7 @@ def serve(family: str, asked: int, answering: int, folder: Path) -> None:
         folder: The private folder; removed when the other end goes away.
     """
     _bound_resources()
+    tell_where()
     requests: Requests = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(asked, requests, folder), daemon=True).start()
     models: dict[int, Loaded] = {}

@@ -23,7 +23,7 @@ LARGE = 1 << 14
 shape inference look at in their own ways, are far smaller."""
 
 MARK = b"\0stands in\0"
-"""How the content of a stand-in begins; its length alone is no tensor's of `LARGE` bytes."""
+"""How the content of a stand-in begins; no tensor of `LARGE` bytes is as short."""
 
 Values = dict[bytes, Array]
 
@@ -43,7 +43,9 @@ def values_apart() -> Iterator[Values]:
         return to_array(tensor, *rest, **more) if known is None else known
 
     def constant(array: Any, name: str | None = None) -> onnx.TensorProto:
-        return stand_in(array, name, values) if _is_large(array) else from_array(array, name)
+        return (
+            stand_in(array, name, values) if _is_large(array) else from_array(array, name)
+        )
 
     numpy_helper.to_array, numpy_helper.from_array = value, constant
     try:
@@ -80,13 +82,11 @@ def stand_in(array: Array, name: str | None, values: Values) -> onnx.TensorProto
     kept.flags.writeable = False
     described = f"{kept.dtype.str} {array.shape} ".encode()
     digest = hashlib.blake2b(described, digest_size=32)
-    digest.update(kept.reshape(-1).view(np.uint8))
+    digest.update(kept.reshape(-1).view(np.uint8).data)
     content = MARK + digest.digest()
     values.setdefault(content, kept.reshape(array.shape))
     kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-    return onnx.TensorProto(
-        name=name, dims=array.shape, data_type=kind, raw_data=content
-    )
+    return onnx.TensorProto(name=name, dims=array.shape, data_type=kind, raw_data=content)
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -39,20 +39,19 @@ def onnx_of(
     with tf.Graph().as_default():
         graph = tf_loader.tf_optimize(list(inputs), list(outputs), graph)
     weights = compress_graph_def(graph)
-    with values_apart() as values, tf.device("/cpu:0"):
-        with tf.Graph().as_default() as imported:
-            tf.import_graph_def(graph, name="")
-            converted = process_tf_graph(
-                imported,
-                continue_on_error=True,
-                opset=OPSET,
-                input_names=list(inputs),
-                output_names=list(outputs),
-                tensors_to_rename=dict(names) or None,
-                const_node_values=weights,
-            )
-            weights.clear()
-            pivot = optimize_graph(converted).make_model("pivot")
+    with values_apart() as values, tf.device("/cpu:0"), tf.Graph().as_default() as imported:
+        tf.import_graph_def(graph, name="")
+        converted = process_tf_graph(
+            imported,
+            continue_on_error=True,
+            opset=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            tensors_to_rename=dict(names) or None,
+            const_node_values=weights,
+        )
+        weights.clear()
+        pivot = optimize_graph(converted).make_model("pivot")
     put_back(pivot, values)
     return pivot  # type: ignore[no-any-return]  # tf2onnx is untyped
 

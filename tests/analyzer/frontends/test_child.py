@@ -18,7 +18,8 @@ from analyzer.core.errors import LoadError, RunError
 from analyzer.core.types import Pivot
 from analyzer.frontends import imported
 from analyzer.frontends.child import client, memory
-from analyzer.frontends.child.client import Child, environment, last_words
+from analyzer.frontends.child.client import Child, ChildDied, environment
+from analyzer.frontends.child.last_words import last_place, last_words
 from cli import main
 
 HERE = Path(__file__).resolve().parent
@@ -97,7 +98,9 @@ def test_greedy_import_is_ended(
 
     assert main(["inspect", path]) == 2
     said = capsys.readouterr().err
-    assert re.search(r"two_ends\.pt2: the torch import held \d+ MB, more than the 50 MB", said)
+    assert re.search(
+        r"two_ends\.pt2: the torch import held \d+ MB, more than the 50 MB", said
+    )
     assert "next: load it where there is more memory" in said
     assert not any(child.alive for child in set(client._living) - known)
 
@@ -106,7 +109,9 @@ def test_greedy_run_is_ended(network: Pivot, monkeypatch: pytest.MonkeyPatch) ->
     """A sample that takes too much ends the framework, and not the machine."""
     monkeypatch.setattr(memory, "ceiling", lambda: 50_000_000)
 
-    with pytest.raises(RunError, match="its framework held .* while it ran a sample") as end:
+    with pytest.raises(
+        RunError, match=r"its framework held .* while it ran a sample"
+    ) as end:
         network.run_native(FEEDS)
     assert "more memory" in end.value.hint
     assert not private(network).alive
@@ -222,6 +227,44 @@ def test_last_words_skip_chatter(tmp_path: Path) -> None:
     log.write_text("Fatal: no such kernel\nINFO: delegate\nW1121 08:02 warning\n\n")
 
     assert last_words(log) == "Fatal: no such kernel"
+
+
+CRASH = """
+F1121 check failed: no such kernel
+Fatal Python error: Segmentation fault
+
+Current thread 0x0001 (most recent call first):
+  File "/lib/tensorflow/python/eager/execute.py", line 53 in quick_execute
+  File "/lib/tensorflow/python/ops/gen_nn_ops.py", line 1160 in conv2d
+  File "/lib/analyzer/frontends/child/serve.py", line 140 in _run
+
+Extension modules: numpy._core._multiarray_umath (total: 1)
+"""
+
+
+def test_crash_is_placed_at_its_operator(tmp_path: Path) -> None:
+    """The innermost function that a framework names after an operator; its words apart."""
+    log = tmp_path / "log"
+    log.write_text(CRASH)
+
+    assert last_place(log) == " in conv2d (gen_nn_ops.py)"
+    assert last_words(log) == "F1121 check failed: no such kernel"
+
+
+def test_child_that_hangs_tells_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An importer that sleeps is found asleep, in its own file."""
+    (tmp_path / "sleeper.py").write_text(
+        "import time\ndef load(path, trust_code):\n    time.sleep(60)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    request = {"path": "a.pb", "model": 1, "importer": "sleeper", "trust_code": False}
+
+    with pytest.raises(ChildDied, match=r"within 8 s in load \(sleeper.py\)"):
+        Child("tflite").ask(
+            "load", seconds=8.0, settings={}, folder=str(tmp_path), **request
+        )
 
 
 def test_importer_that_dies_is_one_message(

@@ -154,5 +154,7 @@ def test_bomb_is_refused_by_its_index(
     np.savez_compressed(bomb, image=np.zeros((1 << 18, 2), np.float32))
     monkeypatch.setattr(npz_file, "ceiling", lambda: 1_000_000)
 
-    with pytest.raises(UsageError, match=r"inputs\.npz unpacks to 2 MB, more than the 1 MB"):
+    with pytest.raises(
+        UsageError, match=r"inputs\.npz unpacks to 2 MB, more than the 1 MB"
+    ):
         read_npz(bomb, pivot(OPEN))
