@@ -16,7 +16,8 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python; d
 	$$name -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$name && break; done)
 
 .PHONY: help demo test test-all lint format benchmark \
-	benchmark-localization benchmark-faults benchmark-matching benchmark-fetafix clean
+	benchmark-localization benchmark-faults benchmark-matching benchmark-fetafix \
+	benchmark-frameworks clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -48,6 +49,9 @@ benchmark-localization: $(VENV)/.all  ## Measure how exactly faults are named, h
 
 benchmark-faults: $(VENV)/.all  ## Measure how much of what is broken is mended, and that nothing is harmed.
 	$(BIN)/python benchmarks/faults.py --seeds 1000-1099
+
+benchmark-frameworks: $(VENV)/.all  ## Measure how truly each format of a model is read.
+	$(BIN)/python benchmarks/frameworks.py
 
 benchmark-matching: $(VENV)/.all  ## Measure how truly, how widely and how fast models are paired.
 	$(BIN)/python benchmarks/matching.py --seeds 1000
