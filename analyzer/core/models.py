@@ -102,6 +102,9 @@ class Pivot:
             given samples, by pivot input name: None where nothing wrong is found. None in
             its place: there is no other way to import it.
         wrong: What its importer translates wrongly, mended here or not.
+        native_values: Gives, for one sample by pivot input name, what the framework itself
+            computes of the named pivot tensors: of those that it has, in its own layout.
+            None where it cannot be asked.
     """
 
     model: onnx.ModelProto
@@ -118,6 +121,7 @@ class Pivot:
     ends: Mapping[str, IntegerEnd] = field(default_factory=dict)
     remake: Callable[[Sequence[Feeds]], "Pivot | None"] | None = None
     wrong: tuple[Mistranslation, ...] = ()
+    native_values: Callable[[Feeds, Sequence[str]], Feeds] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

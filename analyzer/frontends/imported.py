@@ -83,24 +83,41 @@ class NativeModel:
                 hint=f"feed {several(self._inputs)}",
             )
         with self._turn:
-            return self._run(feeds)
+            self._ask("run", feeds, outputs=self._outputs)
+            return read_arrays(self._folder / "results.npz", self._outputs)
 
-    def _run(self, feeds: Feeds) -> Feeds:
+    def values(self, feeds: Feeds, names: Sequence[str]) -> Feeds:
+        """Return what the framework computes of tensors inside the model, for one sample.
+
+        Args:
+            feeds: One array per pivot input, of the input's dtype and shape.
+            names: Tensors of the pivot; those that the framework has not are left out.
+
+        Returns:
+            Arrays in the framework's own layout, by pivot name.
+
+        Raises:
+            RunError: The framework refuses the sample, or dies of it.
+        """
+        with self._turn:
+            answer = self._ask("values", feeds, tensors=list(names))
+            return read_arrays(self._folder / "values.npz", answer["tensors"])
+
+    def _ask(self, call: str, feeds: Feeds, **more: Any) -> Mapping[str, Any]:
         try:
             write_arrays(self._folder / "feeds.npz", (feeds[name] for name in self._inputs))
-            self._child.ask(
-                "run",
+            return self._child.ask(
+                call,
                 seconds=RUN_SECONDS,
                 path=self._path,
                 model=self._key,
                 inputs=self._inputs,
-                outputs=self._outputs,
+                **more,
             )
         except FileNotFoundError as surprise:  # the folder goes with the child
             raise self._dead("is gone", "") from surprise
         except ChildDied as surprise:
             raise self._dead(str(surprise), surprise.hint) from surprise
-        return read_arrays(self._folder / "results.npz", self._outputs)
 
     def _dead(self, surprise: str, hint: str) -> RunError:
         return RunError(
@@ -167,6 +184,7 @@ def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Piv
     outputs = specs(model.graph.output)
     names = [spec.name for spec in inputs], [spec.name for spec in outputs]
     anew = Remaking((path, file, importer), child, key, names[0])
+    native = NativeModel(child, key, path, names)
     return Pivot(
         model,
         written.parent,
@@ -176,11 +194,12 @@ def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Piv
         outputs,
         {tensor: NativeLayer(*layer) for tensor, layer in answer["layers"].items()},
         digest(file),
-        NativeModel(child, key, path, names),
+        native,
         tuple(answer["notes"]),
         refusal,
         remake=anew if answer["remakes"] else None,
         wrong=tuple(_mistranslation(one) for one in answer["wrong"]),
+        native_values=native.values if answer["values"] else None,
     )
 
 

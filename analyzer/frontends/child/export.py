@@ -27,14 +27,19 @@ FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 Layers = dict[str, tuple[str, str | None]]
 
 
-def pivot_of(program: Any) -> tuple[onnx.ModelProto, Layers]:
-    """Return a program in ONNX form, and the module behind each of its tensors.
+def pivot_of(program: Any) -> tuple[onnx.ModelProto, Layers, Any]:
+    """Return a program in ONNX form, the module behind each of its tensors, and itself.
 
     Args:
         program: A `torch.export.ExportedProgram`.
+
+    Returns:
+        The form, its layers, and the program as it was translated, its operators
+        decomposed: the form's tensors are named after this one's nodes.
     """
-    pivot: onnx.ModelProto = exported(program).model_proto
-    return pivot, layers_of(pivot)
+    made = exported(program)
+    pivot: onnx.ModelProto = made.model_proto
+    return pivot, layers_of(pivot), made.exported_program
 
 
 def exported(program: Any) -> Any:

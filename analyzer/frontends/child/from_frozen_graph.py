@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from analyzer.frontends.child import graph_def
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.naming import renamed
 from analyzer.frontends.child.node_names import layers
+from analyzer.frontends.child.remake_graph import remaking
+from analyzer.frontends.child.tensorflow_values import Frozen
 
 VARIABLES = frozenset({"Variable", "VariableV2", "VarHandleOp"})
 SILENT = frozenset({"NoOp", "Assert", "CheckNumerics", "Const", "Placeholder", "Print"})
@@ -55,11 +58,16 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     pivot, names = renamed(
         pivot, {name: name.removesuffix(":0") for name in (*inputs, *outputs)}
     )
-    ends = [[names.get(name, name) for name in end] for end in (inputs, outputs)]
+    ends = [{name: names.get(name, name) for name in end} for end in (inputs, outputs)]
+    called = [list(end.values()) for end in ends]
+    frozen = Frozen(path, graph, *ends, partial(layers, variables={}))
+    remake, values = remaking(lambda: frozen, lambda feeds: _run(run, feeds, *called))
     return Loaded(
         pivot,
-        lambda feeds: _run(run, feeds, *ends),
+        lambda feeds: _run(run, feeds, *called),
         {names.get(tensor, tensor): layer for tensor, layer in found.items()},
+        remake=remake,
+        values=values,
     )
 
 

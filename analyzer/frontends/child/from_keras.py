@@ -1,6 +1,7 @@
 """Keras models, in the child: Keras loads and runs them, tf2onnx converts them."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -11,12 +12,16 @@ from tf2onnx.convert import tensor_names_from_structed
 
 from analyzer.core.errors import LoadError
 from analyzer.core.types import Feeds
+from analyzer.frontends.child import graph_def
+from analyzer.frontends.child.graph_spellings import UNKNOWN
 from analyzer.frontends.child.handlers import (
     batch_norms_kept,
     keep_batch_norms_unfolded,
 )
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.naming import io_names, renamed
+from analyzer.frontends.child.remake_graph import remaking
+from analyzer.frontends.child.tensorflow_values import Frozen
 from analyzer.frontends.child.thin_graph import frozen, onnx_of
 from analyzer.frontends.child.tracing import layers_of_tensors, layers_recorded
 from analyzer.frontends.child.words import converted
@@ -40,16 +45,36 @@ def load(path: str, *, trust_code: bool) -> Loaded:
         )
     with batch_norms_kept(), layers_recorded(model) as recorded:
         keep_batch_norms_unfolded()
-        pivot = converted(path, "tf2onnx", lambda: _convert(model))
+        traced = _traced(model)
+        pivot = converted(path, "tf2onnx", lambda: _convert(traced))
+    function = traced.get_concrete_function()
+    if not UNKNOWN.keys().isdisjoint(node.op_type for node in pivot.graph.node):
+        pivot = _spelled(path, function, len(model.inputs))
     layers = layers_of_tensors(pivot, recorded)
     _, given = io_names(pivot)
     own = {f"input_{place}": tensor.name for place, tensor in enumerate(model.inputs)}
     pivot, names = renamed(pivot, own | dict(zip(given, _output_names(model), strict=True)))
     inputs = [names.get(old, old) for old in own]
+    outputs = io_names(pivot)[1]
+    ends = [
+        {tensor.name: name for tensor, name in zip(end, called, strict=False)}
+        for end, called in ((function.inputs, inputs), (function.outputs, outputs))
+    ]
+
+    def freeze() -> Frozen:
+        find = partial(layers_of_tensors, recorded=recorded)
+        return Frozen(path, graph_def.frozen(function), *ends, find)
+
+    def run(feeds: Feeds) -> Feeds:
+        return _run(model, feeds, inputs, outputs)
+
+    remake, values = remaking(freeze, run)
     return Loaded(
         pivot,
-        lambda feeds: _run(model, feeds, inputs, io_names(pivot)[1]),
+        run,
         {names.get(tensor, tensor): layer for tensor, layer in layers.items()},
+        remake=remake,
+        values=values,
     )
 
 
@@ -66,8 +91,8 @@ def _run(model: Any, feeds: Feeds, inputs: Sequence[str], outputs: Sequence[str]
     return dict(zip(outputs, arrays, strict=True))
 
 
-def _convert(model: Any) -> onnx.ModelProto:
-    """Return the model as ONNX; its first axes stay dynamic where Keras has None."""
+def _traced(model: Any) -> Any:
+    """Return the model as a function; its first axes stay dynamic where Keras has None."""
     signature = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=f"input_{place}")
         for place, tensor in enumerate(model.inputs)
@@ -77,6 +102,11 @@ def _convert(model: Any) -> onnx.ModelProto:
         return keras.tree.flatten(called(model, tensors))  # type: ignore[no-any-return]
 
     traced = tf.function(call, input_signature=signature, autograph=False)
+    traced.get_concrete_function()  # layers are recorded now
+    return traced
+
+
+def _convert(traced: Any) -> onnx.ModelProto:
     function = traced.get_concrete_function()
     inputs, outputs, names = _ends(function)
     pivot = onnx_of(frozen(function), inputs, outputs, names)  # no other owner: it is large
@@ -88,6 +118,14 @@ def _ends(function: Any) -> tuple[list[str], list[str], dict[str, str]]:
     inputs = [each.name for each in function.inputs if each.dtype != tf.resource]
     outputs = [each.name for each in function.outputs]
     return inputs, outputs, tensor_names_from_structed(function, inputs, outputs)
+
+
+def _spelled(path: str, function: Any, inputs: int) -> onnx.ModelProto:
+    """Return what tf2onnx makes where operators that it does not know are spelled out."""
+    fed, wanted = function.inputs[:inputs], function.outputs
+    ends = [[tensor.name for tensor in end] for end in (fed, wanted)]
+    pivot = graph_def.pivot_of(path, graph_def.frozen(function), *ends)
+    return renamed(pivot, {name: name.removesuffix(":0") for name in ends[0]})[0]
 
 
 def _embedded(pivot: onnx.ModelProto, graph: Any) -> onnx.ModelProto:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch.utils import _pytree as pytree
 from analyzer.frontends.child.export import flat_call, pivot_of
 from analyzer.frontends.child.from_factory import misformed, product_of
 from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.native_values import native_values
 from analyzer.frontends.child.remake import remaking
 from analyzer.frontends.child.words import converted, one_line
 
@@ -44,11 +46,12 @@ def imported(path: str, made: Built, notes: tuple[str, ...] = ()) -> Loaded:
     made.module.eval()
     with torch.no_grad():
         program, note = _exported(made.module, made.positional, dict(made.named))
-    pivot, layers = converted(path, "torch.onnx", lambda: pivot_of(program))
+    pivot, layers, lowered = converted(path, "torch.onnx", lambda: pivot_of(program))
     run = flat_call(program, made.module, pivot)
     remake = remaking(program, made.module, pivot)
     by = {"framework": "torch", "tool": "torch.onnx"}
-    return Loaded(pivot, run, layers, (*notes, *note), remake, importer=by)
+    values = partial(native_values, lowered)
+    return Loaded(pivot, run, layers, (*notes, *note), remake, importer=by, values=values)
 
 
 def built(path: str) -> Built:

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from functools import partial
 from pickle import UnpicklingError
 from typing import Any
 from zipfile import ZipFile
@@ -12,6 +13,7 @@ import torch
 from analyzer.core.errors import LoadError
 from analyzer.frontends.child.export import flat_call, pivot_of
 from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.native_values import native_values
 from analyzer.frontends.child.remake import remaking
 from analyzer.frontends.child.words import converted
 from analyzer.frontends.safety import dangers
@@ -40,9 +42,14 @@ def load(path: str, *, trust_code: bool) -> Loaded:
         refuse_code(path)
     program = torch.export.load(path)
     module = program.module(check_guards=False)
-    pivot, layers = converted(path, "torch.onnx", lambda: pivot_of(program))
-    remake = remaking(program, module, pivot)
-    return Loaded(pivot, flat_call(program, module, pivot), layers, remake=remake)
+    pivot, layers, lowered = converted(path, "torch.onnx", lambda: pivot_of(program))
+    return Loaded(
+        pivot,
+        flat_call(program, module, pivot),
+        layers,
+        remake=remaking(program, module, pivot),
+        values=partial(native_values, lowered),
+    )
 
 
 def refuse_code(path: str) -> None:

@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow.python.framework.convert_to_constants import (
-    convert_variables_to_constants_v2,
-)
 
 from analyzer.core.errors import LoadError
 from analyzer.core.types import Feeds
@@ -18,6 +16,8 @@ from analyzer.frontends.child import graph_def
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.naming import renamed
 from analyzer.frontends.child.node_names import layers
+from analyzer.frontends.child.remake_graph import remaking
+from analyzer.frontends.child.tensorflow_values import Frozen
 from analyzer.frontends.child.words import converted
 
 DEFAULT = "serving_default"
@@ -49,11 +49,23 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     found = layers(pivot, variables)
     pivot, names = renamed(pivot, ends[0] | ends[1])
     called = [{names.get(old, old): own for old, own in end.items()} for end in ends]
+    pivotal = [{old: names.get(old, old) for old in end} for end in ends]
+
+    def freeze() -> Frozen:
+        again, own = _frozen(signature)
+        return Frozen(path, again, *pivotal, partial(layers, variables=own))
+
+    def run(feeds: Feeds) -> Feeds:
+        return _run(model.signatures[name], feeds, *called)  # it owns the variables
+
+    remake, values = remaking(freeze, run)
     return Loaded(
         pivot,
-        lambda feeds: _run(model.signatures[name], feeds, *called),  # it owns the variables
+        run,
         {names.get(tensor, tensor): layer for tensor, layer in found.items()},
         _notes(name, list(model.signatures)),
+        remake,
+        values=values,
     )
 
 
@@ -107,20 +119,13 @@ def _frozen(signature: Any) -> tuple[Any, dict[str, str]]:
 
     All that it captured has become constants, under the names of the variables.
     """
-    frozen = convert_variables_to_constants_v2(
-        signature, lower_control_flow=False, aggressive_inlining=True
-    )
     variables = {id(variable.handle): variable.name for variable in signature.variables}
-    captured = {}
-    names = {}
-    for outer, inner in signature.graph.captures:
-        node = inner.op.name
-        if outer.dtype != tf.resource:
-            captured[node] = outer.numpy()
-        elif id(outer) in variables:
-            names[node] = variables[id(outer)].partition(":")[0]
-    graph = graph_def.with_constants(frozen.graph.as_graph_def(), captured)
-    return graph_def.renamed_nodes(graph, names)
+    names = {
+        inner.op.name: variables[id(outer)].partition(":")[0]
+        for outer, inner in signature.graph.captures
+        if id(outer) in variables
+    }
+    return graph_def.renamed_nodes(graph_def.frozen(signature), names)
 
 
 def _run(

@@ -5,9 +5,14 @@ from typing import Any
 
 import onnx
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
 
 from analyzer.core.types import Array
 from analyzer.frontends.child.batch_norms import constant, with_batch_norms
+from analyzer.frontends.child.graph_spelled import with_spellings
+from analyzer.frontends.child.graph_spellings import UNKNOWN
 from analyzer.frontends.child.handlers import keep_batch_norms_unfolded
 from analyzer.frontends.child.raised import with_loops
 from analyzer.frontends.child.thin_graph import onnx_of
@@ -29,8 +34,26 @@ def pivot_of(
         LoadError: tf2onnx fails.
     """
     keep_batch_norms_unfolded()
-    whole = with_loops(with_batch_norms(graph, ranks(graph)))
+    known = with_spellings(graph, UNKNOWN)
+    whole = with_loops(with_batch_norms(known, ranks(known)))
     return converted(path, "tf2onnx", lambda: onnx_of(whole, inputs, outputs))
+
+
+def frozen(function: Any) -> Any:
+    """Return a function's ``GraphDef`` without variables; all it captured is constant.
+
+    Args:
+        function: A ``ConcreteFunction``.
+    """
+    constant_one = convert_variables_to_constants_v2(
+        function, lower_control_flow=False, aggressive_inlining=True
+    )
+    captured = {
+        inner.op.name: outer.numpy()
+        for outer, inner in function.graph.captures
+        if outer.dtype != tf.resource
+    }
+    return with_constants(constant_one.graph.as_graph_def(), captured)
 
 
 def ranks(graph: Any) -> dict[str, int | None]:

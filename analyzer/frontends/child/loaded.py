@@ -22,6 +22,8 @@ class Loaded:
         wrong: What the importer translates wrongly, mended here or not.
         importer: The framework and the tool that read it, by `Importer`'s names for them,
             where only its content told which.
+        values: Gives, for one sample, what the framework itself computes of the named pivot
+            tensors: of those that it has. None where it cannot be asked.
     """
 
     model: onnx.ModelProto
@@ -31,3 +33,4 @@ class Loaded:
     remake: "Callable[[Sequence[Feeds]], Loaded | None] | None" = None
     wrong: tuple[Mistranslation, ...] = ()
     importer: Mapping[str, str] = field(default_factory=dict)
+    values: Callable[[Feeds, Sequence[str]], Feeds] | None = None

@@ -13,14 +13,16 @@ from analyzer.frontends.child.export import as_tensor
 class _Recorder(torch.fx.Interpreter):  # type: ignore[misc]  # torch is untyped here
     """Runs a graph node by node and keeps each tensor that a node gives."""
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, wanted: frozenset[str]) -> None:
         super().__init__(module)
+        self.wanted = wanted
         self.seen: dict[str, Array] = {}
 
     def run_node(self, n: Any) -> Any:
         """Return a node's result."""
         result = super().run_node(n)
-        if isinstance(result, torch.Tensor) and result.dtype in SEEN:
+        kept = n.name in self.wanted
+        if kept and isinstance(result, torch.Tensor) and result.dtype in SEEN:
             self.seen[n.name] = result.detach().cpu().numpy().copy()
         return result
 
@@ -41,16 +43,17 @@ SEEN = frozenset(
 """Dtypes that NumPy and ONNX Runtime have as torch has them."""
 
 
-def native_values(program: Any, feeds: Feeds) -> Feeds:
-    """Return the value of every node of a program, by the node's name.
+def native_values(program: Any, feeds: Feeds, names: Sequence[str]) -> Feeds:
+    """Return the values of nodes of a program, by the node's name.
 
     The exporter gives a node's tensor the same name.
 
     Args:
         program: A `torch.export.ExportedProgram`.
         feeds: One sample by input name.
+        names: The tensors that are asked for; what the program has not is left out.
     """
-    recorder = _Recorder(program.graph_module)
+    recorder = _Recorder(program.graph_module, frozenset(names))
     with torch.no_grad():
         recorder.run(*_arguments(program, feeds))
     return recorder.seen

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import onnx
@@ -10,6 +11,7 @@ from analyzer.core.types import Feeds, Mistranslation, NativeLayer
 from analyzer.frontends.child.export import Layers, exported, flat_call, layers_of
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.naming import renamed
+from analyzer.frontends.child.native_values import native_values
 from analyzer.frontends.child.respelled import Spelling, spellings
 from analyzer.frontends.child.translated import mistranslated
 
@@ -25,11 +27,13 @@ class Remade:
     """A program's better ONNX form.
 
     Attributes:
+        program: The program that it was made of.
         model: The ONNX form.
         layers: Module and code line by tensor.
         wrong: What the exporter translates wrongly, mended here or not.
     """
 
+    program: Any
     model: onnx.ModelProto
     layers: Layers
     wrong: tuple[Mistranslation, ...]
@@ -91,13 +95,14 @@ def remade(program: Any, samples: Sequence[Feeds]) -> Remade | None:
             latest = best
             continue
         best = min((best, latest), key=lambda one: one.badness)
-    return Remade(best.model, layers_of(best.model), tuple(_told(first, best)))
+    told = tuple(_told(first, best))
+    return Remade(best.program, best.model, layers_of(best.model), told)
 
 
 def _attempt(program: Any, samples: tuple[Feeds, ...]) -> _Attempt:
     made = exported(program)
     model: onnx.ModelProto = made.model_proto
-    wrong = mistranslated(made.exported_program, model, samples)
+    wrong = mistranslated(model, samples, partial(native_values, made.exported_program))
     return _Attempt(made.exported_program, model, wrong)
 
 
@@ -149,6 +154,7 @@ def remaking(
         model, changed = renamed(made.model, dict(zip(own, names, strict=True)))
         layers = {changed.get(name, name): layer for name, layer in made.layers.items()}
         run = flat_call(program, module, model)
-        return Loaded(model, run, layers, wrong=made.wrong)
+        values = partial(native_values, made.program)
+        return Loaded(model, run, layers, wrong=made.wrong, values=values)
 
     return remake

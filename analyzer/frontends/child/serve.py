@@ -73,7 +73,7 @@ def _listen(asked: int, requests: Requests, folder: Path) -> None:
 def _answer(
     family: str, request: Mapping[str, Any], models: dict[int, Loaded], folder: Path
 ) -> dict[str, Any]:
-    calls = {"load": _load, "remake": _remake, "run": _run}
+    calls = {"load": _load, "remake": _remake, "run": _run, "values": _values}
     try:
         return calls[request["call"]](request, models, folder)
     except PivotfixError as error:
@@ -95,7 +95,7 @@ def _missing(family: str, surprise: ImportError) -> LoadError:
 
 def _refusal(request: Mapping[str, Any], surprise: str) -> PivotfixError:
     path = request["path"]
-    if request["call"] == "run":
+    if request["call"] in {"run", "values"}:
         return RunError(
             f"{path} does not run in its own framework ({surprise})",
             hint="run it there by hand with the same inputs",
@@ -143,6 +143,7 @@ def _kept(
         "pivot": str(pivot),
         "remakes": loaded.remake is not None,
         "wrong": [asdict(one) for one in loaded.wrong],
+        "values": loaded.values is not None,
     }
 
 
@@ -168,3 +169,15 @@ def _run(
     results = loaded.run(read_arrays(place / "feeds.npz", request["inputs"]))
     write_arrays(place / "results.npz", (results[name] for name in request["outputs"]))
     return {}
+
+
+def _values(
+    request: Mapping[str, Any], models: dict[int, Loaded], folder: Path
+) -> dict[str, Any]:
+    """Write the native values of some tensors for one sample; answer which there are."""
+    loaded = models[request["model"]]
+    place = folder / str(request["model"])
+    feeds = read_arrays(place / "feeds.npz", request["inputs"])
+    known = loaded.values(feeds, request["tensors"]) if loaded.values else {}
+    write_arrays(place / "values.npz", known.values())
+    return {"tensors": list(known)}

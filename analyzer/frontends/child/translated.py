@@ -1,11 +1,11 @@
-"""Which operators of a torch program its exporter translates wrongly, one by one.
+"""Which operators of a model its importer translates wrongly, one by one.
 
-Each operator's part of the ONNX form is fed what torch itself gives before it: what
-deviates there is the translation of this very operator, whatever came before it.
+Each operator's part of the ONNX form is fed what the framework itself gives before it:
+what deviates there is the translation of this very operator, whatever came before it.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,49 +15,131 @@ from onnx import helper
 
 from analyzer.core.errors import RunError
 from analyzer.core.types import Array, Feeds
-from analyzer.frontends.child.native_values import native_values
+from analyzer.frontends.child.correspondence import aligned, outputs_reached, reads
 from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.session import open_session
 
+Values = Callable[[Feeds, Sequence[str]], Feeds]
+"""Gives, for a sample by input name, the framework's own values of the named tensors: of
+those it has."""
+
 OWN = "/translated"
-"""Behind the name of a tensor: what the ONNX form gives, not torch."""
+"""Behind the name of a tensor: what the ONNX form gives, not the framework."""
 
 ROUNDING = {"f8": 1e-9, "f4": 1e-4, "f2": 2e-2}
 """Relative error up to which one operator in two runtimes is put down to rounding: some
 thousand units in the last place of each float. Integers and booleans are right or wrong."""
 
+ROUNDS = 3
+"""Times that tensors are set aside which only bear the name of the framework's: where one
+is, those around it are looked at again."""
+
 
 def mistranslated(
-    program: Any, model: onnx.ModelProto, samples: tuple[Feeds, ...]
+    model: onnx.ModelProto, samples: Sequence[Feeds], values: Values
 ) -> dict[str, float]:
-    """Return the relative error of each wrongly translated node, by the node's name.
+    """Return the relative error of each wrongly translated tensor, by its name.
 
     Args:
-        program: The `torch.export.ExportedProgram` that was translated.
-        model: Its ONNX form, whose tensors bear the names of the program's nodes.
+        model: The ONNX form, whose tensors bear the names of the framework's.
         samples: Samples by input name.
+        values: The framework's own values.
     """
     worst: dict[str, float] = {}
+    names = given(model)
     for feeds in samples:
-        for name, error in _errors(model, native_values(program, feeds)):
+        for name, error in _errors(model, feeds, values(feeds, names)):
             worst[name] = max(error, worst.get(name, 0.0))
     return worst
 
 
-def _errors(model: onnx.ModelProto, native: Feeds) -> Iterator[tuple[str, float]]:
+def given(model: onnx.ModelProto) -> list[str]:
+    """Return what a model is fed and what its main graph computes, by name, in order."""
+    held = {tensor.name for tensor in model.graph.initializer}
+    fed = (value.name for value in model.graph.input if value.name not in held)
+    made = (name for node in model.graph.node for name in node.output if name)
+    return [*fed, *made]
+
+
+def observed(model: onnx.ModelProto, feeds: Feeds, names: Sequence[str]) -> Feeds:
+    """Return what the ONNX form gives for tensors inside of it; nothing where it stops.
+
+    Args:
+        model: The ONNX form.
+        feeds: One sample by input name.
+        names: Tensors of its main graph.
+    """
+    opened = onnx.ModelProto()
+    opened.CopyFrom(model)
+    del opened.graph.output[:]
+    opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    fed = {value.name: feeds[value.name] for value in _fed(model)}
+    return _ran(opened, fed, names)
+
+
+def _fed(model: onnx.ModelProto) -> Iterator[onnx.ValueInfoProto]:
+    held = {tensor.name for tensor in model.graph.initializer}
+    yield from (value for value in model.graph.input if value.name not in held)
+
+
+def _ran(model: onnx.ModelProto, feeds: Feeds, names: Sequence[str]) -> Feeds:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return open_session(model, Path(folder)).run(feeds, names)
+        except RunError:
+            return {}  # what does not run is told as that
+
+
+def _errors(
+    model: onnx.ModelProto, feeds: Feeds, native: Feeds
+) -> Iterator[tuple[str, float]]:
+    made = {name for node in model.graph.node for name in node.output}
+    whole = observed(model, feeds, [name for name in native if name in made])
+    known = aligned(whole, native) if whole else dict(native)
+    apart: Mapping[str, float] = {}
+    off = {name for name in whole if name in known and _is_off(whole[name], known[name])}
+    for _ in range(ROUNDS):
+        apart = isolated(model, {**known, **feeds})
+        idle = {name for name in apart if whole and not _shows(model, name, known, off)}
+        if not idle:
+            break
+        known = {name: value for name, value in known.items() if name not in idle}
+        apart = {name: error for name, error in apart.items() if name not in idle}
+    yield from apart.items()
+
+
+def _shows(model: onnx.ModelProto, name: str, known: Feeds, off: set[str]) -> bool:
+    """Return whether what is wrong with a tensor goes on behind it in the whole model.
+
+    Where it does not, another value bears the name: a fused operator's, say.
+    """
+    if name not in off:
+        return False
+    after = outputs_reached(model, name, set(known) - {name})
+    return not after or bool(after & off) or not after <= known.keys()
+
+
+def isolated(model: onnx.ModelProto, native: Feeds) -> dict[str, float]:
+    """Return the relative error of each tensor whose part, fed native values, is wrong.
+
+    Args:
+        model: The ONNX form.
+        native: Native values in the layout of the ONNX form, its inputs among them.
+    """
     apart = _apart(model, native)
     names = [value.name for value in apart.graph.output]
     fed = {value.name: native[value.name] for value in apart.graph.input}
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            observed = open_session(apart, Path(folder)).run(fed, names)
-        except RunError:
-            return  # what does not run is told as that
-    for name, value in observed.items():
-        expected = native[name.removesuffix(OWN)]
-        error = relative_error(value, expected)
-        if error > _rounding(expected):
-            yield name.removesuffix(OWN), float(error)
+    found = _ran(apart, fed, names) if names else {}
+    pairs = ((name.removesuffix(OWN), value) for name, value in found.items())
+    return {
+        name: float(relative_error(value, native[name]))
+        for name, value in pairs
+        if _is_off(value, native[name])
+    }
+
+
+def _is_off(value: Array, expected: Array) -> bool:
+    return relative_error(value, expected) > _rounding(expected)
 
 
 def _rounding(value: Array) -> float:
@@ -65,7 +147,7 @@ def _rounding(value: Array) -> float:
 
 
 def _apart(model: onnx.ModelProto, native: Feeds) -> onnx.ModelProto:
-    """Return a model cut at every tensor that torch has a value for."""
+    """Return a model cut at every tensor that there is a native value for."""
     held = {tensor.name for tensor in model.graph.initializer}
     known = {name: value for name, value in native.items() if name not in held}
     apart = onnx.ModelProto()
@@ -76,7 +158,7 @@ def _apart(model: onnx.ModelProto, native: Feeds) -> onnx.ModelProto:
             if name in known:
                 node.output[place] = name + OWN
                 made.append(name)
-    read = {name for node in apart.graph.node for name in _reads(node)} & known.keys()
+    read = {name for node in apart.graph.node for name in reads(node)} & known.keys()
     graph = apart.graph
     _declare(graph.input, {name: known[name] for name in sorted(read)})
     _declare(graph.output, {name + OWN: known[name] for name in made})
@@ -84,14 +166,6 @@ def _apart(model: onnx.ModelProto, native: Feeds) -> onnx.ModelProto:
     del graph.value_info[:]
     graph.value_info.extend(inner)
     return apart
-
-
-def _reads(node: onnx.NodeProto) -> Iterator[str]:
-    yield from node.input
-    for attribute in node.attribute:
-        for inner in (*attribute.graphs, attribute.g):
-            for deeper in inner.node:
-                yield from _reads(deeper)
 
 
 def _declare(place: Any, values: Mapping[str, Array]) -> None:

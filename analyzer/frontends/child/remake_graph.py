@@ -1,0 +1,144 @@
+"""A TensorFlow model imported again, its wrongly translated operators spelled otherwise."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import onnx
+
+from analyzer.core.types import Feeds, Mistranslation, NativeLayer
+from analyzer.frontends.child import graph_def
+from analyzer.frontends.child.graph_spelled import Spelling, with_spellings
+from analyzer.frontends.child.graph_spellings import SPELLINGS
+from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.naming import renamed
+from analyzer.frontends.child.node_names import Layers
+from analyzer.frontends.child.tensorflow_values import Frozen, GraphValues
+from analyzer.frontends.child.translated import given, mistranslated
+from analyzer.runtime.metrics import relative_error
+
+ROUNDS = 3
+"""Imports at most after the first: a spelling may itself need one."""
+
+MOST_SAMPLES = 4
+"""Samples that operators are looked at on; each is run with every tensor kept."""
+
+OBSERVED = 1e-4
+"""Relative deviation of an output up to which a graph that is looked into computes what
+the model does: it is compiled otherwise, and rounds otherwise."""
+
+MOST_NAMED = 3
+"""Operators that a part of the pivot is named by, the last ones."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Attempt:
+    """A graph as it was imported, and what is wrong with that."""
+
+    model: onnx.ModelProto
+    layers: Layers
+    wrong: Mapping[str, float]
+    kinds: Mapping[str, tuple[str, ...]]
+
+    @property
+    def badness(self) -> tuple[int, float]:
+        """How many tensors are wrong, and by how much the worst of them."""
+        return len(self.wrong), max(self.wrong.values(), default=0.0)
+
+
+def remaking(
+    freeze: Callable[[], Frozen], run: Callable[[Feeds], Feeds]
+) -> tuple[Callable[[Sequence[Feeds]], Loaded | None], GraphValues]:
+    """Return what imports a model anew where its ONNX form is wrong, and gives its values.
+
+    Args:
+        freeze: Gives the model's graph.
+        run: Runs the model natively.
+    """
+    values = GraphValues(freeze)
+
+    def remake(samples: Sequence[Feeds]) -> Loaded | None:
+        few = tuple(samples[:MOST_SAMPLES])
+        frozen = freeze()
+        if not _is_the_model(frozen, values, run, few[0]):
+            return None
+        made = _remade(frozen, values, few)
+        if made is None:
+            return None
+        best, wrong = made
+        return Loaded(best.model, run, best.layers, wrong=wrong, values=values)
+
+    return remake, values
+
+
+def _is_the_model(
+    frozen: Frozen, values: GraphValues, run: Callable[[Feeds], Feeds], feeds: Feeds
+) -> bool:
+    """Return whether the graph, looked into, gives what the model gives unobserved."""
+    plain = run(feeds)
+    seen = values(feeds, list(frozen.outputs.values()))
+    return all(relative_error(seen[name], plain[name]) <= OBSERVED for name in seen)
+
+
+def _remade(
+    frozen: Frozen, values: GraphValues, samples: Sequence[Feeds]
+) -> tuple[_Attempt, tuple[Mistranslation, ...]] | None:
+    first = best = latest = _attempt(frozen, values, samples, {})
+    if not first.wrong:
+        return None
+    table: dict[str, Spelling] = {}
+    for _ in range(ROUNDS):
+        more = {
+            kind: SPELLINGS[kind]
+            for kinds in latest.kinds.values()
+            for kind in kinds
+            if kind in SPELLINGS and kind not in table
+        }
+        if not more:
+            break
+        table |= more
+        latest = _attempt(frozen, values, samples, table)
+        best = min((best, latest), key=lambda one: one.badness)
+    return best, tuple(_told(first, best, table))
+
+
+def _attempt(
+    frozen: Frozen,
+    values: GraphValues,
+    samples: Sequence[Feeds],
+    table: Mapping[str, Spelling],
+) -> _Attempt:
+    graph = with_spellings(frozen.graph, table)
+    ends = list(frozen.inputs), list(frozen.outputs)
+    made = graph_def.pivot_of(frozen.path, graph, *ends)
+    layers = frozen.layers(made)
+    model, names = renamed(made, frozen.ends)
+    wrong = mistranslated(model, samples, values)
+    known = dict.fromkeys(given(made))
+    kinds = {name: values.operators(name, known) for name in wrong}
+    called = {names.get(name, name): layer for name, layer in layers.items()}
+    return _Attempt(model, called, wrong, kinds)
+
+
+def _told(
+    first: _Attempt, best: _Attempt, table: Mapping[str, Spelling]
+) -> Iterator[Mistranslation]:
+    """Yield each operator that was wrong at first, and whether it still is."""
+    left = {kind for kinds in best.kinds.values() for kind in kinds}
+    worst = sorted(first.wrong, key=lambda name: -first.wrong[name])
+    told = set()
+    for name in worst:
+        kinds = first.kinds[name]
+        spelled = tuple(kind for kind in kinds if kind in table)
+        mended = name not in best.wrong and not left & set(spelled)
+        operator = " or ".join((spelled if mended and spelled else kinds)[:MOST_NAMED])
+        if operator in told:
+            continue
+        told.add(operator)
+        found = first.layers.get(name)
+        yield Mistranslation(
+            operator or "an operator",
+            NativeLayer(*found) if found else None,
+            name,
+            first.wrong[name],
+            mended=mended,
+        )
