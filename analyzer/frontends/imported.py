@@ -103,7 +103,7 @@ class NativeModel:
             answer = self._ask("values", feeds, tensors=list(names))
             return read_arrays(self._folder / "values.npz", answer["tensors"])
 
-    def _ask(self, call: str, feeds: Feeds, **more: Any) -> Mapping[str, Any]:
+    def _ask(self, call: str, feeds: Feeds, **more: Sequence[str]) -> Mapping[str, Any]:
         try:
             write_arrays(self._folder / "feeds.npz", (feeds[name] for name in self._inputs))
             return self._child.ask(

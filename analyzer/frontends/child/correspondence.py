@@ -1,6 +1,7 @@
 """Which tensors of an ONNX form hold what the framework calls by the same name."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 import onnx
@@ -57,7 +58,7 @@ def _ways(rank: int) -> Iterator[Permutation]:
         yield (0, *axes[2:], 1)
 
 
-def outputs_reached(model: onnx.ModelProto, name: str, ends: Set[str]) -> set[str]:
+def outputs_reached(model: onnx.ModelProto, name: str, ends: AbstractSet[str]) -> set[str]:
     """Return the tensors that a tensor leads to first, of those given.
 
     Args:

@@ -9,6 +9,9 @@ Spelling = Callable[[Any], Sequence[Any] | None]
 """Gives, for an operation, tensors that compute what it gives; None where it cannot. It is
 called within the operation's own graph."""
 
+SPELLED = "/spelled/"
+"""The scope of what an operator is spelled with, behind its name."""
+
 
 def with_spellings(graph: Any, spellings: Mapping[str, Spelling]) -> Any:
     """Return a graph in which operators of some types are computed by others.
@@ -27,7 +30,7 @@ def with_spellings(graph: Any, spellings: Mapping[str, Spelling]) -> Any:
         for operation in whole.get_operations():
             if operation.type not in spellings:
                 continue
-            with tf.name_scope(f"{operation.name}/spelled/"):
+            with tf.name_scope(f"{operation.name}{SPELLED}"):
                 results = spellings[operation.type](operation)
             if results is not None:
                 made[operation.name] = results

@@ -15,6 +15,17 @@ from analyzer.frontends.child.graph_spelled import Spelling
 Tensors = Sequence[Any]
 
 
+def _selected(operation: Any) -> Tensors:
+    """Return the same choice: what stands in a spelling, `handlers` lets be one.
+
+    tf2onnx multiplies both choices by one and zero and adds them.
+    """
+    select = getattr(tf.raw_ops, operation.type)
+    named = {"Select": ("x", "y"), "SelectV2": ("t", "e")}[operation.type]
+    condition, *choices = operation.inputs
+    return [select(condition=condition, **dict(zip(named, choices, strict=True)))]
+
+
 def _aside(rest: Any, divisor: Any) -> Any:
     """Return where a remainder has not the sign of its divisor."""
     zero = tf.zeros((), rest.dtype)
@@ -143,8 +154,10 @@ def _weights(operation: Any, size: int, onto: tuple[int, int]) -> Any:
 
 
 def _scale(operation: Any, axis: int) -> dict[str, Any] | None:
-    scale, shift = (tf.get_static_value(one) for one in operation.inputs[2:4])
-    if scale is None or shift is None:
+    try:
+        with tf.compat.v1.Session(graph=operation.graph) as session:
+            scale, shift = session.run(list(operation.inputs[2:4]))
+    except tf.errors.InvalidArgumentError:  # it depends on what is fed
         return None
     ones, zeros = np.ones(2, np.float32), np.zeros(2, np.float32)
     ones[axis], zeros[axis] = scale[axis], shift[axis]
@@ -225,7 +238,8 @@ SPELLINGS: Mapping[str, Spelling] = {
     "SegmentMax": _segments,
     "SegmentMean": _segments,
     "SegmentMin": _segments,
-    "SegmentProd": _segments,
+    "Select": _selected,
+    "SelectV2": _selected,
     "UnsortedSegmentMax": _unsorted,
     "UnsortedSegmentMin": _unsorted,
     "UnsortedSegmentProd": _unsorted,

@@ -11,9 +11,12 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 from tf2onnx.handler import tf_op, tfl_op
+from tf2onnx.onnx_opset.controlflow import Select as PlainSelect
 from tf2onnx.onnx_opset.tensor import OneHot as PlainOneHot
 from tf2onnx.optimizer import back_to_back_optimizer
 from tf2onnx.tflite_handlers import tfl_math
+
+from analyzer.frontends.child.graph_spelled import SPELLED
 
 OPSET = 18
 """The newest opset that tf2onnx writes."""
@@ -60,6 +63,18 @@ class OneHot:
             known = ctx.make_node("Where", [negative, last, ids]).output[0]
             ctx.replace_input(node, ids, known, 0)
         PlainOneHot.any_version_after9(OPSET, ctx, node, **options)
+
+
+@tf_op(["Select", "SelectV2"])
+class Select:
+    """A choice in a spelling is one: infinity times zero, which tf2onnx adds, is NaN."""
+
+    @classmethod
+    def version_9(cls, ctx: Any, node: Any, **options: Any) -> None:
+        """Let the choices of a spelling be Where, and others what tf2onnx makes of them."""
+        if SPELLED in node.name:
+            node.set_attr("handles_nan", True)  # noqa: FBT003 - tf2onnx's own mark
+        PlainSelect.version_9(ctx, node, **options)
 
 
 Step = tuple[str, tuple[Any, ...]]

@@ -37,7 +37,7 @@ class _Attempt:
     model: onnx.ModelProto
     layers: Layers
     wrong: Mapping[str, float]
-    kinds: Mapping[str, tuple[str, ...]]
+    operators: Mapping[str, tuple[tuple[str, str | None], ...]]
 
     @property
     def badness(self) -> tuple[int, float]:
@@ -89,8 +89,8 @@ def _remade(
     for _ in range(ROUNDS):
         more = {
             kind: SPELLINGS[kind]
-            for kinds in latest.kinds.values()
-            for kind in kinds
+            for named in latest.operators.values()
+            for kind, _ in named
             if kind in SPELLINGS and kind not in table
         }
         if not more:
@@ -114,31 +114,32 @@ def _attempt(
     model, names = renamed(made, frozen.ends)
     wrong = mistranslated(model, samples, values)
     known = dict.fromkeys(given(made))
-    kinds = {name: values.operators(name, known) for name in wrong}
+    operators = {name: values.operators(name, known) for name in wrong}
     called = {names.get(name, name): layer for name, layer in layers.items()}
-    return _Attempt(model, called, wrong, kinds)
+    return _Attempt(model, called, wrong, operators)
 
 
 def _told(
     first: _Attempt, best: _Attempt, table: Mapping[str, Spelling]
 ) -> Iterator[Mistranslation]:
     """Yield each operator that was wrong at first, and whether it still is."""
-    left = {kind for kinds in best.kinds.values() for kind in kinds}
-    worst = sorted(first.wrong, key=lambda name: -first.wrong[name])
+    left = {kind for named in best.operators.values() for kind, _ in named}
     told = set()
-    for name in worst:
-        kinds = first.kinds[name]
-        spelled = tuple(kind for kind in kinds if kind in table)
-        mended = name not in best.wrong and not left & set(spelled)
-        operator = " or ".join((spelled if mended and spelled else kinds)[:MOST_NAMED])
-        if operator in told:
-            continue
-        told.add(operator)
-        found = first.layers.get(name)
-        yield Mistranslation(
-            operator or "an operator",
-            NativeLayer(*found) if found else None,
-            name,
-            first.wrong[name],
-            mended=mended,
-        )
+    for name in sorted(first.wrong, key=lambda name: -first.wrong[name]):
+        every = first.operators[name]
+        spelled = [one for one in every if one[0] in table]
+        mended = name not in best.wrong and not left & {kind for kind, _ in spelled}
+        called, layer = _called((mended and spelled) or every)
+        if called not in told:
+            own = NativeLayer(layer) if layer else None
+            yield Mistranslation(called, own, name, first.wrong[name], mended=mended)
+        told.add(called)
+
+
+def _called(operators: Sequence[tuple[str, str | None]]) -> tuple[str, str | None]:
+    """Return what operators of one part are called, and their layer if it is one."""
+    few = list(dict.fromkeys(operators))[:MOST_NAMED]
+    if len(few) == 1:
+        return few[0]
+    said = [f"{kind} in {layer}" if layer else kind for kind, layer in few]
+    return " or ".join(said) or "a part of it", None

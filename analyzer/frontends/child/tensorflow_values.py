@@ -84,8 +84,10 @@ class GraphValues:
         arrays = (np.asarray(value) for value in tf.nest.flatten(results))
         return dict(zip(tensors, arrays, strict=True))
 
-    def operators(self, tensor: str, known: Mapping[str, object]) -> tuple[str, ...]:
-        """Return the types of the operators that give a tensor, the last one first.
+    def operators(
+        self, tensor: str, known: Mapping[str, object]
+    ) -> tuple[tuple[str, str | None], ...]:
+        """Return type and layer of the operators that give a tensor, the last one first.
 
         Args:
             tensor: Its name in the pivot.
@@ -94,16 +96,19 @@ class GraphValues:
         frozen, wrapped = self._once()
         own = {pivot: name for name, pivot in frozen.ends.items()}
         found = [tensor for _, tensor in _found(wrapped.graph, [tensor], own)]
-        kinds: dict[str, None] = {}
-        seen = set()
+        behind: dict[str, Any] = {}
         while found:
             operation = found.pop(0).op
-            if operation.name in seen:
+            if operation.name in behind:
                 continue
-            seen.add(operation.name)
-            kinds[operation.type] = None
+            behind[operation.name] = operation
             found += [one for one in operation.inputs if one.name not in known]
-        return tuple(kind for kind in kinds if kind not in SILENT)
+        computing = [one for one in behind.values() if one.type not in SILENT]
+        layers = frozen.layers(_named(computing))
+        return tuple(
+            (one.type, layers.get(one.outputs[0].name, (None, None))[0])
+            for one in computing
+        )
 
     def _once(self) -> tuple[Frozen, Any]:
         if not self._opened:
@@ -129,3 +134,12 @@ def _found(
         tensor = outputs[int(place)]
         if tensor.dtype in FETCHED:
             yield name, tensor
+
+
+def _named(operations: Sequence[Any]) -> onnx.ModelProto:
+    """Return a model of the names alone, for layers to be read from."""
+    graph = onnx.GraphProto()
+    for operation in operations:
+        names = [tensor.name for tensor in operation.outputs]
+        graph.node.add(name=operation.name, output=names)
+    return onnx.ModelProto(graph=graph)

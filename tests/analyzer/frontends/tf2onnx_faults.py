@@ -24,6 +24,7 @@ FAULTS: Mapping[str, tuple[str, str]] = {
     "segment_max": ("SegmentMax", "an empty segment is the least float, not zero"),
     "unsorted_sum": ("UnsortedSegmentSum", "a negative segment counts from the end"),
     "unsorted_max": ("UnsortedSegmentMax", "an empty segment is infinite"),
+    "masked": ("SelectV2", "what is infinite and not chosen becomes NaN"),
     "crop_nearest": ("CropAndResize", "another pixel is the nearest"),
     "saturation": ("AdjustSaturation", "grey and dark pixels turn to other colours"),
 }
@@ -49,7 +50,8 @@ def floor_mod(x: tf.Tensor) -> tf.Tensor:
 
 def right_shift(x: tf.Tensor) -> tf.Tensor:
     """Return integers without their last bit."""
-    return tf.cast(tf.bitwise.right_shift(whole(x), 1), tf.float32)
+    bytes_ = tf.cast(whole(x), tf.int8)
+    return tf.cast(tf.bitwise.right_shift(bytes_, tf.constant(1, tf.int8)), tf.float32)
 
 
 def resize_area(x: tf.Tensor) -> tf.Tensor:
@@ -95,13 +97,14 @@ def unsorted_sum(x: tf.Tensor) -> tf.Tensor:
 
 
 def unsorted_max(x: tf.Tensor) -> tf.Tensor:
-    """Return the largest of rows, and of none the least float, which is then cut."""
-    return _by_rows(
-        x,
-        lambda rows: tf.clip_by_value(
-            tf.math.unsorted_segment_max(rows, (2, 0, 2, 0, 3, 3, 3, 2), 4), -9.0, 9.0
-        ),
-    )
+    """Return the largest of rows, in units of the largest float; of none the least."""
+    rows = (2, 0, 2, 0, 3, 3, 3, 2)
+    return _by_rows(x, lambda y: tf.math.unsorted_segment_max(y, rows, 4) / tf.float32.max)
+
+
+def masked(x: tf.Tensor) -> tf.Tensor:
+    """Return logarithms of what is positive, and zeros."""
+    return tf.where(x > 0, tf.math.log(tf.nn.relu(x)), tf.zeros_like(x))
 
 
 def crop_nearest(x: tf.Tensor) -> tf.Tensor:
@@ -162,7 +165,7 @@ def save_keras(folder: Path) -> None:
     model = keras.Model(image, keras.layers.Conv2D(2, 1, name="head")(quotient))
     model.save(folder / "divided.keras")
     spec = tf.TensorSpec((None, 8, 8, 3), name="image")
-    call = tf.function(lambda x: model(x), input_signature=[spec])
+    call = tf.function(model, input_signature=[spec])
     target = str(folder / "divided.onnx")
     tf2onnx.convert.from_function(
         call, input_signature=[spec], opset=18, output_path=target
