@@ -181,8 +181,9 @@ def analyse_pivots(  # noqa: PLR0913 - two models, and all that can be given in 
         runs = completed(runs, compared.outputs, working.refusal)
     with clock("import anew"):
         anew = reimported(pair, compared.gaps, options.seed)
-    if anew is not None:
-        return analysed(*anew, clock=clock, probes=(pair.samples, pair.summary))
+    if anew.changed:
+        return analysed(*anew.pivots, clock=clock, probes=(pair.samples, pair.summary))
+    pair = anew.told(pair)
     explain = partial(explained, both=(source, target), sides=pair.sides, rules=rules)
     with clock("classify"):
         found, broken = explain(compared)

@@ -96,6 +96,7 @@ def _unfaithful(pivot: Pivot, gap: float, floor: float, *, is_source: bool) -> F
     problem = (
         f"the pivot of the {side} {pivot.path.name} is not the {pivot.framework} model: "
         f"its outputs {_told(gap, floor)}{_operators(pivot)}"
+        f"{'; ' if pivot.layerwise else ''}{pivot.layerwise}"
     )
     where = Where.SOURCE_IMPORT if is_source else Where.TARGET_IMPORT
     fault = bare_fault(

@@ -5,7 +5,7 @@ with such a pivot, a target with the same fault would look right.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from analyzer.core.report import OutputPair
 from analyzer.core.types import (
@@ -30,9 +30,36 @@ MOST_SENT = 4
 """Samples that an importer looks at an operator on, those with the widest gap first."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reimported:
+    """A pair after its importers were looked at.
+
+    Attributes:
+        pivots: Source and target.
+        changed: Whether a pivot is another one: what was found of the old is void.
+    """
+
+    pivots: tuple[Pivot, Pivot]
+    changed: bool
+
+    def told(self, pair: Prepared) -> Prepared:
+        """Return a pair whose pivots know what is wrong with them.
+
+        Args:
+            pair: The pair as it was compared.
+        """
+        source, target = self.pivots
+        cut = replace(
+            pair.cut,
+            source=_annotated(pair.cut.source, source),
+            target=_annotated(pair.cut.target, target),
+        )
+        return replace(pair, source=source, target=target, cut=cut)
+
+
 def reimported(
     pair: Prepared, gaps: tuple[Sequence[float], Sequence[float]], seed: int
-) -> tuple[Pivot, Pivot] | None:
+) -> Reimported:
     """Return both pivots, anew where one is not what its framework computes.
 
     Args:
@@ -40,29 +67,34 @@ def reimported(
         gaps: Relative deviation of each pivot's outputs from its native runtime's, by
             sample.
         seed: Seed of the noise measurement.
-
-    Returns:
-        None where nothing is better than it was.
     """
     source, target = pair.source, pair.target
     fed = tuple(target_feeds(one, pair.inputs, target) for one in pair.samples)
-    better = (
-        _anew(source, gaps[0], pair.samples, seed),
-        _anew(target, gaps[1], fed, seed),
-    )
-    return None if better == (source, target) else better
+    left, left_changed = _anew(source, gaps[0], pair.samples, seed)
+    right, right_changed = _anew(target, gaps[1], fed, seed)
+    return Reimported((left, right), left_changed or right_changed)
 
 
 def _anew(
     pivot: Pivot, gaps: Sequence[float], samples: Sequence[Feeds], seed: int
-) -> Pivot:
+) -> tuple[Pivot, bool]:
+    """Return a pivot, mended or told what is wrong with it, and whether it is another."""
     if pivot.remake is None or excess(pivot, gaps, samples, seed, NEGLIGIBLE) is None:
-        return pivot
+        return pivot, False
     better = pivot.remake(widest_first(samples, gaps)[:MOST_SENT])
-    if better is None or better.wrong:
-        return better or pivot
+    if better is None:
+        return pivot, False
+    if better.layerwise or (better.wrong and not any(one.mended for one in better.wrong)):
+        return _annotated(pivot, better), False
+    if better.wrong:
+        return better, True
     whole = Mistranslation("a part of it", None, "", max(gaps), mended=True)
-    return replace(better, wrong=(whole,))
+    return replace(better, wrong=(whole,)), True
+
+
+def _annotated(pivot: Pivot, told: Pivot) -> Pivot:
+    """Return the same pivot with what another one says is wrong with it."""
+    return replace(pivot, wrong=told.wrong, layerwise=told.layerwise, remake=None)
 
 
 def import_findings(source: Pivot, target: Pivot) -> Iterator[Finding]:

@@ -105,6 +105,8 @@ class Pivot:
         native_values: Gives, for one sample by pivot input name, what the framework itself
             computes of the named pivot tensors: of those that it has, in its own layout.
             None where it cannot be asked.
+        layerwise: How far the pivot of a quantized model is from it layer by layer, as a
+            clause; empty where nobody looked.
     """
 
     model: onnx.ModelProto
@@ -122,6 +124,7 @@ class Pivot:
     remake: Callable[[Sequence[Feeds]], "Pivot | None"] | None = None
     wrong: tuple[Mistranslation, ...] = ()
     native_values: Callable[[Feeds, Sequence[str]], Feeds] | None = None
+    layerwise: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -200,6 +200,7 @@ def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Piv
         remake=anew if answer["remakes"] else None,
         wrong=tuple(_mistranslation(one) for one in answer["wrong"]),
         native_values=native.values if answer["values"] else None,
+        layerwise=answer["layerwise"],
     )
 
 

@@ -58,9 +58,11 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     pivot, names = renamed(
         pivot, {name: name.removesuffix(":0") for name in (*inputs, *outputs)}
     )
-    ends = [{name: names.get(name, name) for name in end} for end in (inputs, outputs)]
-    called = [list(end.values()) for end in ends]
-    frozen = Frozen(path, graph, *ends, partial(layers, variables={}))
+    fed, given = (
+        {name: names.get(name, name) for name in end} for end in (inputs, outputs)
+    )
+    called = list(fed.values()), list(given.values())
+    frozen = Frozen(path, graph, fed, given, partial(layers, variables={}))
     remake, values = remaking(lambda: frozen, lambda feeds: _run(run, feeds, *called))
     return Loaded(
         pivot,

@@ -56,14 +56,14 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     pivot, names = renamed(pivot, own | dict(zip(given, _output_names(model), strict=True)))
     inputs = [names.get(old, old) for old in own]
     outputs = io_names(pivot)[1]
-    ends = [
+    fed, wanted = (
         {tensor.name: name for tensor, name in zip(end, called, strict=False)}
         for end, called in ((function.inputs, inputs), (function.outputs, outputs))
-    ]
+    )
 
     def freeze() -> Frozen:
         find = partial(layers_of_tensors, recorded=recorded)
-        return Frozen(path, graph_def.frozen(function), *ends, find)
+        return Frozen(path, graph_def.frozen(function), fed, wanted, find)
 
     def run(feeds: Feeds) -> Feeds:
         return _run(model, feeds, inputs, outputs)

@@ -49,11 +49,11 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     found = layers(pivot, variables)
     pivot, names = renamed(pivot, ends[0] | ends[1])
     called = [{names.get(old, old): own for old, own in end.items()} for end in ends]
-    pivotal = [{old: names.get(old, old) for old in end} for end in ends]
+    fed, given = ({old: names.get(old, old) for old in end} for end in ends)
 
     def freeze() -> Frozen:
         again, own = _frozen(signature)
-        return Frozen(path, again, *pivotal, partial(layers, variables=own))
+        return Frozen(path, again, fed, given, partial(layers, variables=own))
 
     def run(feeds: Feeds) -> Feeds:
         return _run(model.signatures[name], feeds, *called)  # it owns the variables

@@ -1,20 +1,36 @@
 """TFLite models, in the child: LiteRT runs them, our own importer reads them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import onnx
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from analyzer.core.errors import LoadError, RunError
 from analyzer.core.types import Array, Feeds
 from analyzer.frontends.child import flatbuffer
 from analyzer.frontends.child.lite.importer import pivot_of
+from analyzer.frontends.child.lite.looked_into import looked_into, tensor_places
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.naming import io_names
 from analyzer.frontends.child.scopes import layers
+from analyzer.frontends.child.translated import ONE_STEP, steps
 from analyzer.frontends.child.words import converted
+from analyzer.runtime.metrics import relative_error
+
+MOST_SAMPLES = 4
+"""Samples that operators are looked at on; each is run with every tensor kept."""
+
+OBSERVED = 1e-4
+"""Relative deviation of a float output up to which an observed model is the same one: it
+runs without the delegate that its users run it with, and rounds otherwise."""
+
+PLAIN = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+
+Layers = Mapping[str, tuple[str, str | None]]
 
 
 def load(path: str, *, trust_code: bool) -> Loaded:
@@ -31,7 +47,33 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     tree = flatbuffer.read(path)
     pivot = converted(path, "pivotfix", lambda: _drawn(path, tree))
     native = Native(path, *io_names(pivot))
-    return Loaded(pivot, native, layers(pivot), tuple(notes(tree)))
+    found = layers(pivot)
+    said = tuple(notes(tree))
+    values = Observed(path, *io_names(pivot), tensor_places(tree))
+    if is_hybrid(tree):
+        return Loaded(pivot, native, found, said, values=values)
+    remake = partial(_looked_into, path, native, values, found)
+    return Loaded(pivot, native, found, said, remake, values=values)
+
+
+def _looked_into(
+    path: str, native: "Native", values: "Observed", found: Layers, samples: Sequence[Feeds]
+) -> Loaded | None:
+    """Return the same model with what is wrong with its pivot, operator by operator."""
+    tree = flatbuffer.read(path)
+    pivot = _drawn(path, tree)
+    if not values.shows_the_model(native, samples[0]):
+        return None
+    told = looked_into(pivot, tree, samples[:MOST_SAMPLES], values, found)
+    return Loaded(
+        pivot,
+        native,
+        found,
+        tuple(notes(tree)),
+        wrong=told.wrong,
+        values=values,
+        layerwise=told.layerwise,
+    )
 
 
 def _drawn(path: str, tree: Any) -> onnx.ModelProto:
@@ -45,6 +87,8 @@ def _drawn(path: str, tree: Any) -> onnx.ModelProto:
 
 class Native:
     """The model in the LiteRT interpreter, on the CPU, with its default kernels."""
+
+    options: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, path: str, inputs: list[str], outputs: list[str]) -> None:
         self._path = path
@@ -61,7 +105,7 @@ class Native:
         Raises:
             RunError: The interpreter does not load the model or refuses the sample.
         """
-        inputs, outputs = self._names
+        inputs, _ = self._names
         self._interpreter = self._interpreter or self._opened()
         interpreter = self._interpreter
         for name, place in _named(inputs, interpreter.get_input_details()):
@@ -71,6 +115,10 @@ class Native:
             interpreter.set_tensor(place["index"], np.ascontiguousarray(feeds[name]))
         interpreter.reset_all_variables()  # a state would go on from the last sample's
         interpreter.invoke()
+        return self._results(interpreter)
+
+    def _results(self, interpreter: Any) -> Feeds:
+        outputs = self._names[1]
         return {
             name: interpreter.get_tensor(place["index"])
             for name, place in _named(outputs, interpreter.get_output_details())
@@ -78,7 +126,7 @@ class Native:
 
     def _opened(self) -> Any:
         try:
-            interpreter = Interpreter(model_path=self._path)
+            interpreter = Interpreter(model_path=self._path, **self.options)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as surprise:
             said = str(surprise).strip().splitlines()[0]
@@ -100,6 +148,58 @@ class Native:
                 hint="feed the declared shape; -1 is free",
             )
         self._interpreter.resize_tensor_input(place["index"], value.shape)
+
+
+class Observed(Native):
+    """The same without delegates, which keep what they compute to themselves."""
+
+    options: Mapping[str, Any] = MappingProxyType(
+        {
+            "experimental_preserve_all_tensors": True,
+            "experimental_op_resolver_type": PLAIN,
+        }
+    )
+
+    def __init__(
+        self, path: str, inputs: list[str], outputs: list[str], places: Mapping[str, int]
+    ) -> None:
+        super().__init__(path, inputs, outputs)
+        self._places = places
+
+    def __call__(self, feeds: Feeds, names: Sequence[str] = ()) -> Feeds:
+        """Return the outputs of one sample and the named tensors inside, by pivot name.
+
+        Args:
+            feeds: One array per input, in the dtype the model declares.
+            names: Tensors of the pivot; those the flatbuffer has not are left out.
+
+        Raises:
+            RunError: The interpreter does not load the model or refuses the sample.
+        """
+        outputs = super().__call__(feeds)
+        inside = {
+            name: self._interpreter.get_tensor(self._places[name])
+            for name in names
+            if name in self._places and name not in outputs
+        }
+        return {**{name: v for name, v in outputs.items() if name in names}, **inside}
+
+    def shows_the_model(self, native: Native, feeds: Feeds) -> bool:
+        """Return whether looking does not change what comes out, beyond rounding.
+
+        Args:
+            native: The model as its users run it.
+            feeds: One sample.
+        """
+        plain = native(feeds)
+        seen = self(feeds, list(plain))
+        return all(_is_alike(seen[name], value) for name, value in plain.items())
+
+
+def _is_alike(seen: Array, plain: Array) -> bool:
+    if plain.dtype.kind in "iu" and plain.dtype.itemsize == 1:
+        return steps(seen, plain) <= ONE_STEP
+    return relative_error(seen, plain) <= OBSERVED
 
 
 Details = list[dict[str, Any]]
@@ -135,6 +235,15 @@ def notes(tree: Any) -> Iterator[str]:
         "Only weights are quantized: the runtime quantizes activations on the fly, where "
         "the pivot computes in float, so weights are exact and activations are close."
     )
+
+
+def is_hybrid(tree: Any) -> bool:
+    """Return whether only weights are quantized: what is computed is not what is written.
+
+    Args:
+        tree: The flatbuffer's `schema.ModelT`.
+    """
+    return any("Only weights" in note for note in notes(tree))
 
 
 def _writes(operator: Any, tensors: set[int]) -> bool:

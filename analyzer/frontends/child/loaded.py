@@ -24,6 +24,8 @@ class Loaded:
             where only its content told which.
         values: Gives, for one sample, what the framework itself computes of the named pivot
             tensors: of those that it has. None where it cannot be asked.
+        layerwise: How far a quantized model's ONNX form is from it layer by layer, as a
+            clause; empty where nobody looked.
     """
 
     model: onnx.ModelProto
@@ -34,3 +36,4 @@ class Loaded:
     wrong: tuple[Mistranslation, ...] = ()
     importer: Mapping[str, str] = field(default_factory=dict)
     values: Callable[[Feeds, Sequence[str]], Feeds] | None = None
+    layerwise: str = ""

@@ -144,6 +144,7 @@ def _kept(
         "remakes": loaded.remake is not None,
         "wrong": [asdict(one) for one in loaded.wrong],
         "values": loaded.values is not None,
+        "layerwise": loaded.layerwise,
     }
 
 

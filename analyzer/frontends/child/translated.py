@@ -6,6 +6,7 @@ what deviates there is the translation of this very operator, whatever came befo
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,10 @@ is, those around it are looked at again."""
 
 
 def mistranslated(
-    model: onnx.ModelProto, samples: Sequence[Feeds], values: Values
+    model: onnx.ModelProto,
+    samples: Sequence[Feeds],
+    values: Values,
+    on_grid: AbstractSet[str] = frozenset(),
 ) -> dict[str, float]:
     """Return the relative error of each wrongly translated tensor, by its name.
 
@@ -44,11 +48,12 @@ def mistranslated(
         model: The ONNX form, whose tensors bear the names of the framework's.
         samples: Samples by input name.
         values: The framework's own values.
+        on_grid: Tensors whose integers are quantized floats: they may round to either side.
     """
     worst: dict[str, float] = {}
     names = given(model)
     for feeds in samples:
-        for name, error in _errors(model, feeds, values(feeds, names)):
+        for name, error in _errors(model, feeds, values(feeds, names), on_grid):
             worst[name] = max(error, worst.get(name, 0.0))
     return worst
 
@@ -91,15 +96,15 @@ def _ran(model: onnx.ModelProto, feeds: Feeds, names: Sequence[str]) -> Feeds:
 
 
 def _errors(
-    model: onnx.ModelProto, feeds: Feeds, native: Feeds
+    model: onnx.ModelProto, feeds: Feeds, native: Feeds, on_grid: AbstractSet[str]
 ) -> Iterator[tuple[str, float]]:
     made = {name for node in model.graph.node for name in node.output}
     whole = observed(model, feeds, [name for name in native if name in made])
     known = aligned(whole, native) if whole else dict(native)
     apart: Mapping[str, float] = {}
-    off = {name for name in whole if name in known and _is_off(whole[name], known[name])}
+    off = set(_off({name: whole[name] for name in known if whole}, known, on_grid))
     for _ in range(ROUNDS):
-        apart = isolated(model, {**known, **feeds})
+        apart = _off(isolated(model, {**known, **feeds}), known, on_grid)
         idle = {name for name in apart if whole and not _shows(model, name, known, off)}
         if not idle:
             break
@@ -119,8 +124,8 @@ def _shows(model: onnx.ModelProto, name: str, known: Feeds, off: set[str]) -> bo
     return not after or bool(after & off) or not after <= known.keys()
 
 
-def isolated(model: onnx.ModelProto, native: Feeds) -> dict[str, float]:
-    """Return the relative error of each tensor whose part, fed native values, is wrong.
+def isolated(model: onnx.ModelProto, native: Feeds) -> Feeds:
+    """Return what each part of a model gives where it is fed native values.
 
     Args:
         model: The ONNX form.
@@ -130,16 +135,28 @@ def isolated(model: onnx.ModelProto, native: Feeds) -> dict[str, float]:
     names = [value.name for value in apart.graph.output]
     fed = {value.name: native[value.name] for value in apart.graph.input}
     found = _ran(apart, fed, names) if names else {}
-    pairs = ((name.removesuffix(OWN), value) for name, value in found.items())
-    return {
-        name: float(relative_error(value, native[name]))
-        for name, value in pairs
-        if _is_off(value, native[name])
-    }
+    return {name.removesuffix(OWN): value for name, value in found.items()}
 
 
-def _is_off(value: Array, expected: Array) -> bool:
-    return relative_error(value, expected) > _rounding(expected)
+def _off(given: Feeds, native: Feeds, on_grid: AbstractSet[str]) -> dict[str, float]:
+    """Return the relative error of each tensor that rounding does not explain."""
+    found = {}
+    for name, value in given.items():
+        error = relative_error(value, native[name])
+        step = steps(value, native[name]) if name in on_grid else 0
+        if error > _rounding(native[name]) and not 0 < step <= ONE_STEP:
+            found[name] = float(error)
+    return found
+
+
+def steps(value: Array, native: Array) -> int:
+    """Return how many steps of their grid the integers of two arrays are apart at most."""
+    apart = np.abs(value.astype(np.int64) - native.astype(np.int64))
+    return int(apart.max(initial=0))
+
+
+ONE_STEP = 1
+"""Steps of its grid that a quantized value may round to either side."""
 
 
 def _rounding(value: Array) -> float:

@@ -111,3 +111,20 @@ def test_reference_to_a_missing_tensor_is_refused(tmp_path: Path, models: Path) 
 
     with pytest.raises(LoadError, match=r"operator 0 reads tensor 999 of \d+"):
         pivots.load(str(file), trust_code=False)
+
+
+def test_quantized_layers_are_told_in_steps(load: Load, draw: Draw) -> None:
+    """Fed LiteRT's own integers, no layer is off by more than a rounding to a side."""
+    model = load("int8.tflite")
+    assert model.remake is not None
+    looked = model.remake([draw(model, seed=seed) for seed in range(2)])
+
+    assert looked is not None
+    assert looked.wrong == ()
+    assert "fed LiteRT's own integers, its layers are off by" in looked.layerwise
+    assert "at most 2" not in looked.layerwise.partition(";")[0]
+
+
+def test_hybrid_model_is_not_looked_into(load: Load) -> None:
+    """What it computes of activations is not what its flatbuffer says."""
+    assert load("weights.tflite").remake is None
