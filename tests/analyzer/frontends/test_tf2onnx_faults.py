@@ -4,8 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from analyzer import pivot
 from analyzer.core.options import Options
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Status, Where
@@ -86,3 +88,14 @@ def test_importers_own_fault_harms_nobody(exports: Path) -> None:
     assert report.verdict is Verdict.EQUIVALENT
     assert {one.status for one in report.findings} <= {Status.HARMLESS}
     assert all("gets FloorDiv" in one for one in told_of_importers(report))
+
+
+@pytest.mark.usefixtures("warm")
+def test_operators_unknown_to_tf2onnx_are_spelled_out(exports: Path) -> None:
+    """It leaves them as they are, and no runtime loads that; the pivot has others."""
+    model = pivot.load(str(exports / "unknown"), trust_code=False)
+    image = np.random.default_rng(0).normal(size=(1, 8, 8, 3)).astype(np.float32)
+    gap, floor = pivot.fidelity_gap(model, [{"image": image}])
+
+    assert model.refusal is None
+    assert gap <= floor

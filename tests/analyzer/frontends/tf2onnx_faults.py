@@ -118,6 +118,13 @@ def saturation(x: tf.Tensor) -> tf.Tensor:
     return tf.image.adjust_saturation(tf.abs(x[..., :3]), 1.7)
 
 
+def unknown(x: tf.Tensor) -> tf.Tensor:
+    """Return what takes operators that tf2onnx has no word for."""
+    small = tf.math.log1p(tf.abs(x) * 1e-6) + tf.math.expm1(-tf.abs(x))
+    ratio = tf.math.xdivy(tf.nn.relu(x), x) + tf.math.multiply_no_nan(x, tf.nn.relu(x))
+    return tf.image.resize(small + ratio, (5, 5), antialias=True)
+
+
 class Network(tf.Module):
     """A convolution, what is under test, a convolution."""
 
@@ -153,6 +160,9 @@ def build(folder: Path) -> None:
         tf2onnx.convert.from_function(
             call, input_signature=[IMAGE], opset=18, output_path=target
         )
+    model = Network(unknown)
+    call = tf.function(model.__call__, input_signature=[IMAGE])
+    tf.saved_model.save(model, str(folder / "unknown"), signatures=call)
     save_keras(folder)
 
 
