@@ -163,7 +163,9 @@ def _folded_with(difference: Difference, variance: Array, trained: float) -> flo
     if not np.all(ratio) or np.allclose(ratio, 1.0, rtol=ROUNDED, atol=0):
         return None
     found = float(np.median((variance + trained) / ratio**2 - variance))
-    expected = np.sqrt((variance + trained) / np.maximum(variance + found, 0.0))
+    if not np.all(variance + found > 0):
+        return None
+    expected = np.sqrt((variance + trained) / (variance + found))
     return found if np.allclose(expected, ratio, rtol=ROUNDED, atol=0) else None
 
 
