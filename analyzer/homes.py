@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from analyzer.core.parts import equal
+from analyzer.core.places import place_of
 from analyzer.core.types import Array, Aspect, Difference, Fault
 from analyzer.sides import Side
 
@@ -51,7 +52,7 @@ def _homes(wrong: Array, own: Collection[int], source: Side) -> Iterator[str]:
         if _holds(array, wrong)
     ]
     if not any(id(node) in own for node, _ in found):
-        yield from (f"input{slot} of {node.op} {node.name}" for node, slot in found)
+        yield from (place_of(node, slot) for node, slot in found)
 
 
 def _holds(array: Array, wrong: Array) -> bool:

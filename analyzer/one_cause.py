@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from analyzer.core.types import Aspect, Difference, Fault
+from analyzer.core.places import exchanged
+from analyzer.core.types import Difference, Fault
 from analyzer.judge import Judged
 
 Part = tuple[Judged, ...]
@@ -60,21 +61,3 @@ def _exchange(one: Fault, other: Fault) -> bool:
 
 def _misplaced(fault: Fault) -> list[Difference]:
     return [one for one in fault.differences if one.home and fault.is_cured_by(one)]
-
-
-def exchanged(one: Difference, other: Difference) -> bool:
-    """Return whether two weights of the target stand in each other's places.
-
-    Args:
-        one: A difference of weights.
-        other: Another, of another layer.
-    """
-    return one.home == place_of(other) and other.home == place_of(one)
-
-
-def place_of(difference: Difference) -> str:
-    """Return where the source reads the right weight, in the words of `home`."""
-    node = difference.source_node
-    if difference.aspect is not Aspect.WEIGHT or node is None:
-        return ""
-    return f"input{difference.slot} of {node.op} {node.name}"

@@ -25,6 +25,7 @@ import numpy as np
 import onnx
 
 from analyzer.core.listing import several
+from analyzer.core.places import exchanged
 from analyzer.core.types import Difference, Fault, FaultClass, Fix
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.changes import Change, beside, change, computed_kind, undoing
@@ -57,7 +58,7 @@ def together(fault: Fault) -> Misplaced | None:
     moved = [one for one in joint if one.home and one.target_node and one.source_node]
     nodes = {id(one.target_node) for one in joint}
     for one, other in combinations(sorted(moved, key=_size), 2):
-        if len(nodes) == len(BOTH) and _are_exchanged(one, other):
+        if len(nodes) == len(BOTH) and exchanged(one, other):
             return _exchanged(one, other, joint)
     return None
 
@@ -78,17 +79,6 @@ def _exchanged(
     theirs = tuple(node for node in (one.target_node, other.target_node) if node)
     spot = Spot(ours, theirs)
     return Misplaced(Change(one, joint, theirs[0], spot), other, spot)
-
-
-def _are_exchanged(one: Difference, other: Difference) -> bool:
-    """Return whether two weights stand in each other's places."""
-    return one.home == _place(other) and other.home == _place(one)
-
-
-def _place(difference: Difference) -> str:
-    """Return where the source reads what is right here, in the words of `home`."""
-    node = difference.source_node
-    return "" if node is None else f"input{difference.slot} of {named(node)}"
 
 
 def explain(cause: Misplaced) -> str:
