@@ -3,11 +3,9 @@
 import os
 from pathlib import Path
 
-from analyzer.core.errors import ExportError, UsageError
+from analyzer.core.errors import UsageError
 from analyzer.frontends.base import find_frontend
-from rewriter.export import OWN_FORMAT
-
-ONNX = ".onnx"
+from rewriter.export import ONNX, own_format
 
 
 def check_destination(source: str, target: str, out: Path, *, force: bool) -> None:
@@ -22,7 +20,6 @@ def check_destination(source: str, target: str, out: Path, *, force: bool) -> No
     Raises:
         UsageError: OUT is the source or the target, exists, has no folder that can be
             written, or ends in another format's suffix.
-        ExportError: The target's own format is not written yet.
     """
     for role, path in (("SOURCE", source), ("TARGET", target)):
         if _is_same(Path(path), out) or _is_same(Path(path.rpartition(":")[0]), out):
@@ -30,7 +27,7 @@ def check_destination(source: str, target: str, out: Path, *, force: bool) -> No
                 f"OUT {out} is the {role}, which a repair never touches",
                 hint="give -o another name",
             )
-    if out.is_dir():
+    if out.is_dir() and not _may_replace(target, out):
         raise UsageError(f"OUT {out} is a folder", hint="name a file in it")
     if out.exists() and not force:
         raise UsageError(f"OUT {out} exists", hint="give -o another name, or pass --force")
@@ -77,17 +74,21 @@ def check_patch(
         )
 
 
+def _may_replace(target: str, out: Path) -> bool:
+    """Return whether a folder that is there is a model of the target's own format."""
+    own = own_format(target)
+    return own is not None and not own.suffix and own.claims(str(out))
+
+
 def _check_suffix(target: str, out: Path) -> None:
+    """Refuse an OUT of another format than the target's own, or ``.onnx``."""
     framework = find_frontend(target).framework
-    suffix, own = out.suffix.lower(), OWN_FORMAT.get(framework)
-    if suffix in {ONNX, own}:
+    suffix, own = out.suffix.lower(), own_format(target)
+    if suffix == ONNX or (own is not None and own.suffix in {suffix, ""}):
         return
-    if own is None and suffix == Path(target).suffix.lower():
-        raise ExportError(
-            f"a repaired {framework} model is not written as {suffix or 'a folder'} yet",
-            hint=f"write it as ONNX: -o {out.with_suffix(ONNX).name}",
-        )
-    wanted = ONNX if own in {None, ONNX} else f"{own} or {ONNX}"
+    wanted = " or ".join(
+        dict.fromkeys(([own.suffix or "a folder"] if own is not None else []) + [ONNX])
+    )
     raise UsageError(
         f"OUT {out} ends in {suffix or 'no suffix'}, but a repaired {framework} model is "
         f"written as {wanted}",

@@ -53,9 +53,8 @@ def proof(case: Case, tries: Tries, folders: ExitStack) -> Proof:
     case.progress("verifying", 0.0)
     with case.clock("verify"):
         mended = end(case.target, chosen.chain)
-        trust = case.options.trust_code
         proven = folders.enter_context(
-            written(case.target, mended, case.suffix, trust_code=trust)
+            written(case.target, mended, case.suffix, case.options)
         )
         worse = "" if proven is mended else case.unseen.harm(proven)
         if worse:

@@ -19,8 +19,8 @@ from analyzer.matching.ends import input_pairs, narrowed, target_feeds
 from analyzer.probes import draw, held_out
 from rewriter.bundle import Bundle, check_bundle, write_bundle
 from rewriter.case import Case
-from rewriter.destination import ONNX, check_destination, check_patch
-from rewriter.export import OWN_FORMAT, copy
+from rewriter.destination import check_destination, check_patch
+from rewriter.export import copy, out_suffix
 from rewriter.heldout import held_out_outputs
 from rewriter.kept import end
 from rewriter.limits import ROUNDS, Limits
@@ -97,7 +97,7 @@ def repair(  # noqa: PLR0913 - a command with its options
     run = _Run(options, book, progress, limits, restores=restore_precision)
     with run.clock("load"):
         both = with_float_ends(*load_pair((source, target), options, progress))
-    suffix = OWN_FORMAT.get(both[1].framework, ONNX) if out is None else out.suffix.lower()
+    suffix = out_suffix(target, out)
     place = _replacement(both, patch, onnx2tf=onnx2tf, force=force)
     files = _Files(None if dry_run else out, patch, place)
     told, first = _told(both, suffix, run, files)

@@ -3,22 +3,22 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from analyzer.core.errors import ExportError, PivotfixError, RunError
+from analyzer.core.options import Options
 from analyzer.core.types import Feeds, Pivot
+from analyzer.frontends.hints import Hints
 from analyzer.integer_ends import as_floats
 from analyzer.judge import NEGLIGIBLE
 from analyzer.pivot import load
 from analyzer.runtime.metrics import relative_error
-from rewriter.destination import ONNX
-from rewriter.export import copy, export
+from rewriter.export import ONNX, copy, export
 
 
 @contextmanager
-def written(
-    target: Pivot, mended: Pivot, suffix: str, *, trust_code: bool
-) -> Iterator[Pivot]:
+def written(target: Pivot, mended: Pivot, suffix: str, options: Options) -> Iterator[Pivot]:
     """Give the mended model as its own runtime sees it.
 
     What ONNX Runtime runs is the edited proto itself; any other format is written to a
@@ -28,15 +28,17 @@ def written(
         target: The model as it was loaded.
         mended: Its pivot after the repair.
         suffix: Of OUT, which tells the format.
-        trust_code: Whether code that comes with the model may run.
+        options: What may run, and what the user says of files that do not say it.
     """
     if suffix == ONNX:
         yield mended
         return
     with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
         path = Path(folder) / f"mended{suffix}"
-        export(target, mended.model, path)
-        yield as_floats(load(str(path), trust_code=trust_code), target.ends)
+        notes = export(target, mended.model, path)
+        hints = Hints(options.model, options.input_shapes)
+        loaded = load(str(path), trust_code=options.trust_code, hints=hints)
+        yield as_floats(replace(loaded, notes=(*loaded.notes, *notes)), target.ends)
 
 
 def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:

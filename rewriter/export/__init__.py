@@ -1,6 +1,5 @@
 """A repaired pivot back in the user's own format, one module per format."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +9,39 @@ from analyzer.core.errors import ExportError
 from analyzer.core.types import Pivot
 from analyzer.quantized_ends import with_integers
 from rewriter.export import onnx_file, tflite
-from rewriter.export.beside import replacing
+from rewriter.export.native_format import NativeFormat
 
-__all__ = ["OWN_FORMAT", "copy", "export", "refusal"]
+__all__ = ["ONNX", "copy", "export", "out_suffix", "own_format", "refusal"]
 
-OWN_FORMAT = {"onnx": ".onnx", "tflite": ".tflite"}
-"""The suffix of each framework whose models are written in their own format; every other
-framework's are written as ``.onnx``."""
+ONNX = ".onnx"
+"""What OUT may end in for any target."""
+
+FORMATS = (onnx_file.FORMAT, tflite.FORMAT)
+"""Every format that models are written in; the first that claims a path writes it."""
 
 
-def export(target: Pivot, model: onnx.ModelProto, out: Path) -> None:
+def own_format(path: str) -> NativeFormat | None:
+    """Return the format that a target is written in; None: as ``.onnx`` only.
+
+    Args:
+        path: Of the target, as the user gave it or as it was loaded.
+    """
+    return next((one for one in FORMATS if one.claims(path)), None)
+
+
+def out_suffix(path: str, out: Path | None) -> str:
+    """Return ``.onnx``, or the suffix of the target's own format: what OUT is to be.
+
+    Args:
+        path: Of the target, as the user gave it.
+        out: Where the repaired model goes; None: nowhere, but its own format is meant.
+    """
+    own = own_format(path)
+    asked = out is not None and out.suffix.lower() == ONNX
+    return ONNX if own is None or asked else own.suffix
+
+
+def export(target: Pivot, model: onnx.ModelProto, out: Path) -> tuple[str, ...]:
     """Write a repaired model: in the target's own format, or as ONNX where OUT says so.
 
     Args:
@@ -27,16 +49,18 @@ def export(target: Pivot, model: onnx.ModelProto, out: Path) -> None:
         model: Its pivot after the repair.
         out: Where it goes; the suffix tells the format.
 
+    Returns:
+        What is to be noted, in sentences.
+
     Raises:
         ExportError: The format cannot say the repair, or the disk refuses.
     """
     target, model = _as_in_file(target, model)
-    if target.framework == "onnx":
-        onnx_file.write(target.path, model, out)
-    elif out.suffix.lower() == OWN_FORMAT.get(target.framework):
-        tflite.write(target, model, out)
-    else:
-        onnx_file.write_whole(model, target.folder, out)
+    own = _format(target, out.suffix)
+    if own is not None:
+        return own.write(target, model, out)
+    onnx_file.write_whole(model, target.folder, out)
+    return ()
 
 
 def refusal(target: Pivot, model: onnx.ModelProto, suffix: str) -> str:
@@ -45,12 +69,13 @@ def refusal(target: Pivot, model: onnx.ModelProto, suffix: str) -> str:
     Args:
         target: The model as it was loaded.
         model: Its pivot after the repair.
-        suffix: Of OUT, which tells the format.
+        suffix: ``.onnx``, or that of the target's own format.
     """
-    if target.framework != "tflite" or suffix != OWN_FORMAT["tflite"]:
+    own = _format(target, suffix)
+    if own is None:
         return ""
     try:
-        tflite.mended(*_as_in_file(target, model))
+        own.check(*_as_in_file(target, model))
     except ExportError as surprise:
         return surprise.problem
     return ""
@@ -66,14 +91,20 @@ def copy(target: Pivot, out: Path) -> None:
     Raises:
         ExportError: The disk refuses, or a side file would be replaced.
     """
-    if out.suffix.lower() != OWN_FORMAT.get(target.framework):
-        own, _ = _as_in_file(target, target.model)
-        onnx_file.write_whole(own.model, own.folder, out)
+    own = _format(target, out.suffix)
+    if own is not None:
+        own.copy(target, out)
         return
-    if target.framework == "onnx":
-        onnx_file.copy_sides(target.path, target.model, out)
-    with target.path.open("rb") as content, replacing(out) as file:
-        shutil.copyfileobj(content, file, onnx_file.CHUNK)
+    plain, _ = _as_in_file(target, target.model)
+    onnx_file.write_whole(plain.model, plain.folder, out)
+
+
+def _format(target: Pivot, suffix: str) -> NativeFormat | None:
+    """Return the target's own format, where OUT is of it; None: OUT is ``.onnx``."""
+    own = own_format(str(target.path))
+    if own is None or (own.suffix != ONNX and suffix.lower() == ONNX):
+        return None
+    return own
 
 
 def _as_in_file(target: Pivot, model: onnx.ModelProto) -> tuple[Pivot, onnx.ModelProto]:

@@ -16,8 +16,10 @@ from google.protobuf.message import Message
 
 from analyzer.core.errors import ExportError
 from analyzer.core.tensors import external_location, is_external
+from analyzer.core.types import Pivot
 from analyzer.runtime.wire import LENGTH, encoded
 from rewriter.export.beside import replacing
+from rewriter.export.native_format import CHUNK, NativeFormat, copied, ends_in
 
 LARGEST = 2**31 - 1
 """Bytes of the largest proto that protobuf reads back.
@@ -26,9 +28,6 @@ Source: https://protobuf.dev/programming-guides/proto-limits"""
 
 SMALLEST_MOVED = 1024
 """Bytes from which a new weight goes to a side file when the proto gets too large."""
-
-CHUNK = 1 << 24
-"""Bytes copied at once."""
 
 RAW = 9
 """The field of a tensor that holds its raw bytes."""
@@ -88,6 +87,20 @@ def write(original: Path, model: onnx.ModelProto, out: Path) -> None:
     """
     copy_sides(original, model, out)
     _write(model, _Placing(original.parent, {original.name}), out)
+
+
+def copy(target: Pivot, out: Path) -> None:
+    """Write a target that needs no repair: its very bytes, its side files beside them.
+
+    Args:
+        target: The model.
+        out: Where it goes.
+
+    Raises:
+        ExportError: The disk refuses, or a side file would be replaced.
+    """
+    copy_sides(target.path, target.model, out)
+    copied(target, out)
 
 
 def copy_sides(original: Path, model: onnx.ModelProto, out: Path) -> None:
@@ -278,3 +291,11 @@ def _copy_side(side: Path, copy: Path) -> None:
     copy.parent.mkdir(parents=True, exist_ok=True)
     with side.open("rb") as content, replacing(copy) as file:
         shutil.copyfileobj(content, file, CHUNK)
+
+
+def _write_own(target: Pivot, repaired: onnx.ModelProto, out: Path) -> tuple[str, ...]:
+    write(target.path, repaired, out)
+    return ()
+
+
+FORMAT = NativeFormat("onnx", ".onnx", ends_in(".onnx"), _write_own, copy=copy)

@@ -8,6 +8,7 @@ from analyzer.core.errors import ExportError
 from analyzer.core.graph import nodes
 from analyzer.core.types import Pivot
 from rewriter.export.beside import replacing
+from rewriter.export.native_format import NativeFormat, ends_in
 from rewriter.export.tflite_file import Flatbuffer, packed, read
 from rewriter.export.tflite_grids import drop_unread, folded, regridded
 from rewriter.export.tflite_groups import Known
@@ -16,7 +17,7 @@ from rewriter.export.tflite_owners import owners
 from rewriter.export.tflite_wiring import rewire
 
 
-def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> None:
+def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> tuple[str, ...]:
     """Write the user's flatbuffer with a repair in it; all else in it stays.
 
     Names, signatures, metadata and what no edit touches survive. Each weight is found by
@@ -27,12 +28,16 @@ def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> None:
         repaired: The model after the edits.
         out: Where the flatbuffer goes.
 
+    Returns:
+        What is to be noted: nothing.
+
     Raises:
         ExportError: TFLite cannot say an edit, or the disk refuses.
     """
     content = packed(mended(target, repaired))
     with replacing(out) as file:
         file.write(content)
+    return ()
 
 
 def mended(target: Pivot, repaired: onnx.ModelProto) -> Flatbuffer:
@@ -65,6 +70,10 @@ def mended(target: Pivot, repaired: onnx.ModelProto) -> Flatbuffer:
     return flatbuffer
 
 
+def _check(target: Pivot, repaired: onnx.ModelProto) -> None:
+    mended(target, repaired)
+
+
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """Return the sizes of each tensor whose sizes are all known, inferred anew."""
     bare = onnx.ModelProto()
@@ -81,3 +90,6 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
         for name, sizes in dims.items()
         if len(sizes) and all(dim.dim_value > 0 for dim in sizes)
     }
+
+
+FORMAT = NativeFormat("tflite", ".tflite", ends_in(".tflite"), write, _check)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.core.errors import ExportError, UsageError
+from analyzer.core.errors import UsageError
 from rewriter.destination import check_destination
 
 
@@ -37,21 +37,12 @@ def test_other_format_is_refused(folder: Path) -> None:
         check(folder, "out.keras")
 
 
-def test_keras_target_is_offered_onnx(folder: Path) -> None:
-    """A Keras target is not written as .keras yet; ONNX is offered by name."""
-    with pytest.raises(ExportError, match=r"not written as \.keras yet") as refusal:
-        check(folder, "out.keras", target="source.keras")
+def test_format_that_is_not_written_is_offered_onnx(folder: Path) -> None:
+    """What JAX builds has no file of its own; ONNX is offered by name."""
+    (folder / "model.py").write_text("")
 
-    assert "-o out.onnx" in refusal.value.hint
-
-
-def test_saved_model_target_is_offered_onnx(folder: Path) -> None:
-    """A folder has no suffix to say; ONNX is offered by name all the same."""
-    (folder / "model").mkdir()
-
-    with pytest.raises(ExportError, match="not written as a folder yet") as refusal:
-        check(folder, "out", target="model")
-    assert "-o out.onnx" in refusal.value.hint
+    with pytest.raises(UsageError, match=r"is written as \.onnx"):
+        check(folder, "out.py", target="model.py:build")
 
 
 def test_file_that_is_there_wants_force(folder: Path) -> None:

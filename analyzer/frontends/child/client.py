@@ -129,7 +129,7 @@ class Child:
         """Return the child's answer.
 
         Args:
-            call: ``load`` or ``run``.
+            call: ``load``, ``remake``, ``run``, ``values`` or ``export``.
             seconds: How long to wait before it counts as hung.
             arguments: What the call takes.
 

@@ -6,7 +6,7 @@ import queue
 import resource
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import onnx
 
-from analyzer.core.errors import LoadError, PivotfixError, RunError
+from analyzer.core.errors import ExportError, LoadError, PivotfixError, RunError
 from analyzer.frontends.child.last_words import tell_where
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.memory import machine_memory
@@ -26,6 +26,7 @@ EXTERNAL_FROM = 1 << 30
 
 Requests = queue.SimpleQueue[dict[str, Any]]
 Load = Callable[..., Loaded]
+Export = Callable[..., Iterable[str]]
 
 
 def serve(family: str, asked: int, answering: int, folder: Path) -> None:
@@ -73,7 +74,13 @@ def _listen(asked: int, requests: Requests, folder: Path) -> None:
 def _answer(
     family: str, request: Mapping[str, Any], models: dict[int, Loaded], folder: Path
 ) -> dict[str, Any]:
-    calls = {"load": _load, "remake": _remake, "run": _run, "values": _values}
+    calls = {
+        "load": _load,
+        "remake": _remake,
+        "run": _run,
+        "values": _values,
+        "export": _export,
+    }
     try:
         return calls[request["call"]](request, models, folder)
     except PivotfixError as error:
@@ -99,6 +106,11 @@ def _refusal(request: Mapping[str, Any], surprise: str) -> PivotfixError:
         return RunError(
             f"{path} does not run in its own framework ({surprise})",
             hint="run it there by hand with the same inputs",
+        )
+    if request["call"] == "export":
+        return ExportError(
+            f"{path} cannot be written anew by its own framework ({surprise})",
+            hint="write the repaired model with -o to an .onnx file",
         )
     return LoadError(
         f"{path} cannot be read by its own framework ({surprise})",
@@ -182,3 +194,12 @@ def _values(
     known = loaded.values(feeds, request["tensors"]) if loaded.values else {}
     write_arrays(place / "values.npz", known.values())
     return {"tensors": list(known)}
+
+
+def _export(
+    request: Mapping[str, Any], _models: dict[int, Loaded], _folder: Path
+) -> dict[str, Any]:
+    """Let a module write a file in its framework's own format; answer what it notes."""
+    os.chdir(request["folder"])
+    exporter: Export = import_module(request["exporter"]).export
+    return {"notes": list(exporter(request["path"], request["out"], **request["settings"]))}

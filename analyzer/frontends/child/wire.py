@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.core.errors import LoadError, PivotfixError, RunError, UsageError
+from analyzer.core.errors import ExportError, LoadError, PivotfixError, RunError, UsageError
 from analyzer.core.types import Array, Feeds
 
-ERRORS = {kind.__name__: kind for kind in (LoadError, UsageError)}
+ERRORS = {kind.__name__: kind for kind in (ExportError, LoadError, UsageError)}
 
 
 def error_as_json(error: PivotfixError) -> dict[str, Any]:
     """Return an error as what JSON can hold.
 
     Args:
-        error: A `LoadError`, `RunError` or `UsageError`.
+        error: An `ExportError`, `LoadError`, `RunError` or `UsageError`.
     """
     words = {"kind": type(error).__name__, "problem": error.problem, "hint": error.hint}
     if not isinstance(error, RunError):

@@ -1,0 +1,70 @@
+"""What a repaired model of one format is written with: a value, one for each format."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from analyzer.core.types import Pivot
+from rewriter.export.beside import replacing, replacing_folder
+
+CHUNK = 1 << 24
+"""Bytes copied at once."""
+
+Write = Callable[[Pivot, onnx.ModelProto, Path], tuple[str, ...]]
+"""Writes a repaired model.
+
+Takes the model as it was loaded, its pivot after the repair, and where it goes; returns
+what is to be noted, in sentences. Raises ExportError where the format cannot say it.
+"""
+
+
+def copied(target: Pivot, out: Path) -> None:
+    """Write a target that needs no repair: its very bytes.
+
+    Args:
+        target: The model, a file or a folder.
+        out: Where it goes.
+
+    Raises:
+        ExportError: The disk refuses.
+    """
+    if target.path.is_dir():
+        with replacing_folder(out) as folder:
+            shutil.copytree(target.path, folder, dirs_exist_ok=True)
+        return
+    with target.path.open("rb") as content, replacing(out) as file:
+        shutil.copyfileobj(content, file, CHUNK)
+
+
+def anything(target: Pivot, repaired: onnx.ModelProto) -> None:
+    """Refuse no repair before it is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeFormat:
+    """How models of one format are written.
+
+    Attributes:
+        framework: Whose format it is, as a report names it.
+        suffix: What OUT ends in; empty: OUT is a folder.
+        claims: Whether a target's path, as the user typed it or as it was loaded, is of it.
+        write: Writes a repaired model.
+        check: Raises ExportError where the format cannot say a repair, as far as that is
+            known without its framework: repairs are chosen by it.
+        copy: Writes a target that needs no repair.
+    """
+
+    framework: str
+    suffix: str
+    claims: Callable[[str], bool]
+    write: Write
+    check: Callable[[Pivot, onnx.ModelProto], None] = anything
+    copy: Callable[[Pivot, Path], None] = copied
+
+
+def ends_in(*suffixes: str) -> Callable[[str], bool]:
+    """Return what claims the paths that end in one of these suffixes."""
+    return lambda path: path.lower().endswith(suffixes)
