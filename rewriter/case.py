@@ -13,6 +13,9 @@ from rewriter.limits import Limits
 from rewriter.parts import may_freeze
 from rewriter.verify import Judgement
 
+ELSEWHERE = "written to an .onnx file with -o, it can be kept"
+"""What is said of a fix that the target's own format cannot be told."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
@@ -31,6 +34,8 @@ class Case:
         limits: When to stop trying.
         progress: Told what is being done.
         restores: Whether a declared loss of precision is undone as well.
+        anew: Whether the repaired pivot is exported whole, so that no edit is refused for
+            what the target's own file cannot be told.
     """
 
     source: Pivot
@@ -45,6 +50,7 @@ class Case:
     limits: Limits
     progress: Progress
     restores: bool = False
+    anew: bool = False
 
     def refusal(self, edited: Pivot, edits: Sequence[Edit]) -> str:
         """Return why an edited target must not be written, empty where it may.
@@ -53,9 +59,9 @@ class Case:
             edited: The target with the edits.
             edits: The last of them.
         """
-        why = refusal(self.target, edited.model, self.suffix)
+        why = "" if self.anew else refusal(self.target, edited.model, self.suffix)
         if why:
-            return f"{why}; written to an .onnx file with -o, it can be kept"
+            return f"{why}; {ELSEWHERE}"
         if any(map(may_freeze, edits)) and self.unseen.stops(edited):
             return "with it the model does not run at a second batch, as it did before"
         return ""

@@ -43,6 +43,9 @@ def proof(case: Case, tries: Tries, folders: ExitStack) -> Proof:
         case: The pair.
         tries: The rounds.
         folders: Keeps what the mended model's runtime reads.
+
+    Raises:
+        ExportError: The target's own format cannot be told what was kept.
     """
     with case.clock("repair"):
         chain = tuple(one.kept for one in tries.rounds)
@@ -54,7 +57,7 @@ def proof(case: Case, tries: Tries, folders: ExitStack) -> Proof:
     with case.clock("verify"):
         mended = end(case.target, chosen.chain)
         proven = folders.enter_context(
-            written(case.target, mended, case.suffix, case.options)
+            written(case.target, mended, case.suffix, case.options, anew=case.anew)
         )
         worse = "" if proven is mended else case.unseen.harm(proven)
         if worse:

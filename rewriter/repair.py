@@ -26,11 +26,10 @@ from rewriter.kept import end
 from rewriter.limits import ROUNDS, Limits
 from rewriter.outcome import Repaired, report, untouched
 from rewriter.patch import Cure, write_patch
-from rewriter.proof import proof
 from rewriter.replacement import check_replacement, is_onnx2tf, write_replacement
 from rewriter.restored import as_drift, has_drift
-from rewriter.rounds import Tries, tried_rounds
 from rewriter.verify import judgement
+from rewriter.ways import chosen_way
 from rewriter.written import publish
 
 UNPROVEN = "the source does not run as a whole, so that no repair can be proven"
@@ -99,7 +98,7 @@ def repair(  # noqa: PLR0913 - a command with its options
         both = with_float_ends(*load_pair((source, target), options, progress))
     suffix = out_suffix(target, out)
     place = _replacement(both, patch, onnx2tf=onnx2tf, force=force)
-    files = _Files(None if dry_run else out, patch, place)
+    files = _Files(None if dry_run else out, patch, place, force)
     told, first = _told(both, suffix, run, files)
     if bundle is not None:
         write_bundle(bundle, told, first)
@@ -120,11 +119,12 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What a repair writes; None: it does not."""
+    """What a repair writes, None: it does not; and whether it may replace what is there."""
 
     out: Path | None
     patch: Path | None
     replacement: Path | None
+    force: bool
 
 
 def _replacement(
@@ -218,26 +218,26 @@ def _copied(case: Case, out: Path | None) -> Report:
 def _repaired(case: Case, files: _Files) -> Report:
     """Mend the target as far as rules can, and write what is proven better."""
     with ExitStack() as folders:
-        came = proof(case, tried_rounds(case, Tries()), folders)
-        if came.is_doubtful:
-            came = proof(case, tried_rounds(case, came.tries), folders)
+        way = chosen_way(case, files.out, folders, force=files.force)
+        came = way.proof
         if case.restores:
             rounds = as_drift(came.done.rounds, case.first.report)
             came = replace(came, done=replace(came.done, rounds=rounds))
         if came.proven is None or came.report is None:
             return report(came.done, None)
-        if files.out is not None:
+        if way.out is not None:
             inputs = input_pairs(case.source, came.proven)
             feeds = target_feeds(case.unseen.judges[0].probes[0], inputs, came.proven)
-            publish(case.target, came.proven, feeds, files.out)
+            publish(case.target, came.proven, feeds, way.out)
+        written = way.written
     if files.patch is not None:
         write_patch(case.target, tuple(_cures(came.done)), files.patch)
     if files.replacement is not None:
         both = case.source, case.target
         repaired = end(case.target, came.done.chosen.chain).model
         write_replacement(came.done, repaired, both, files.replacement)
-    told = report(came.done, came.report)
-    return replace(told, before=_as_it_was(case) or told.before)
+    told = way.told(report(came.done, came.report))
+    return replace(told, before=_as_it_was(case) or told.before, written=written)
 
 
 def _as_it_was(case: Case) -> tuple[OutputPair, ...]:

@@ -8,7 +8,7 @@ from analyzer.core.report import Report
 from analyzer.core.types import Finding, Fix, Outcome, RemoveNode, Status, TryVerdict
 from analyzer.core.words import REDUCED_PRECISION
 from rewriter.attempts import Round
-from rewriter.case import Case
+from rewriter.case import ELSEWHERE, Case
 from rewriter.kept import Kept
 from rewriter.precision import widened
 
@@ -18,8 +18,6 @@ ON_INTEGERS = (
     "the operators of a quantized .tflite file run on integers, and cannot be told to run "
     "on floats"
 )
-
-ELSEWHERE = "written to an .onnx file with -o, it can be kept"
 
 WIDENED = "the target computes in float32 with it"
 ONE_BY_ONE = "its regions are restored one by one"

@@ -18,7 +18,9 @@ from rewriter.export import ONNX, copy, export
 
 
 @contextmanager
-def written(target: Pivot, mended: Pivot, suffix: str, options: Options) -> Iterator[Pivot]:
+def written(
+    target: Pivot, mended: Pivot, suffix: str, options: Options, *, anew: bool = False
+) -> Iterator[Pivot]:
     """Give the mended model as its own runtime sees it.
 
     What ONNX Runtime runs is the edited proto itself; any other format is written to a
@@ -29,13 +31,17 @@ def written(target: Pivot, mended: Pivot, suffix: str, options: Options) -> Iter
         mended: Its pivot after the repair.
         suffix: Of OUT, which tells the format.
         options: What may run, and what the user says of files that do not say it.
+        anew: Whether its pivot is exported whole, and the target's file not patched.
+
+    Raises:
+        ExportError: The format cannot say the repair.
     """
     if suffix == ONNX:
         yield mended
         return
     with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
         path = Path(folder) / f"mended{suffix}"
-        notes = export(target, mended.model, path)
+        notes = export(target, mended.model, path, anew=anew)
         hints = Hints(options.model, options.input_shapes)
         loaded = load(str(path), trust_code=options.trust_code, hints=hints)
         yield as_floats(replace(loaded, notes=(*loaded.notes, *notes)), target.ends)

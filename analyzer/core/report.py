@@ -136,6 +136,22 @@ class Coverage:
     not_compared: tuple[NotCompared, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The file that a repair wrote.
+
+    Attributes:
+        path: As the user gave it, or what came in its place; empty: nothing was to be
+            written.
+        way: ``in place``, ``exported anew`` or ``as ONNX``.
+        changed: What it states otherwise than the target's own file, in sentences.
+    """
+
+    path: str
+    way: str
+    changed: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
     """Everything a run of `diff` or `repair` has to say.
@@ -157,6 +173,7 @@ class Report:
         before: Of a repair that wrote something: the outputs as they were before it.
         found: Of a repair: the verdict on the pair as it stood; empty for `diff`.
         ended: Of a repair: why nothing more was tried, in a sentence; empty for `diff`.
+        written: Of a repair that wrote something: what, and what it states otherwise.
     """
 
     command: str
@@ -175,6 +192,7 @@ class Report:
     before: tuple[OutputPair, ...] = ()
     found: str = ""
     ended: str = ""
+    written: Written | None = None
 
     @property
     def is_copy(self) -> bool:

@@ -12,6 +12,7 @@ from analyzer.core.report import (
     OutputPair,
     ProbeSummary,
     Report,
+    Written,
 )
 from analyzer.core.types import Attempt, Finding, Fix, Outcome, Permutation
 from analyzer.reports.edits import edit_object
@@ -61,6 +62,7 @@ def as_object(report: Report) -> dict[str, object]:
         "command": report.command,
         "verdict": report.verdict.value,
         "ended": report.ended or None,
+        "written": _written(report.written),
         "source": _model(report.source),
         "target": _model(report.target),
         "probe": _probe(report.probe),
@@ -80,6 +82,12 @@ def tool_version() -> str:
         return version("pivotfix")
     except PackageNotFoundError:
         return "uninstalled"
+
+
+def _written(written: Written | None) -> dict[str, object] | None:
+    if written is None:
+        return None
+    return {"path": written.path, "way": written.way, "changed": list(written.changed)}
 
 
 def _model(model: ModelSummary) -> dict[str, object]:

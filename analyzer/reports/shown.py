@@ -4,10 +4,11 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from analyzer.core.errors import UsageError
-from analyzer.core.report import Report
+from analyzer.core.report import Report, Written
 from analyzer.verdict import is_root
 
 WIDTH = 100
@@ -15,6 +16,14 @@ WIDTH = 100
 
 WRITTEN = frozenset({"repaired", "improved", "equivalent"})
 """Verdicts of a repair that left a file."""
+
+
+WAYS = {
+    "in place": ", the target's own file with the repair in it",
+    "exported anew": ", exported anew",
+    "as ONNX": "",
+}
+"""How the ways of writing a model are said, as the end of a line."""
 
 
 def conclude(report: Report, given: argparse.Namespace) -> int:
@@ -61,11 +70,18 @@ def tell_written(report: Report, given: argparse.Namespace) -> None:
     if given.dry_run:
         print("\n".join(("edits:", *edit_lines(report), "nothing is written")), file=out)
         return
-    if report.verdict.value in WRITTEN:
-        copied = _copied(given) if report.is_copy else ""
-        print(f"written: {given.output}{copied}", file=out)
+    if report.written is not None:
+        print("\n".join(_written(report.written)), file=out)
+    elif report.verdict.value in WRITTEN:
+        print(f"written: {given.output}{_copied(given)}", file=out)
     if given.patch is not None and not edit_lines(report):
         print("no edit was kept, so no patch is written", file=out)
+
+
+def _written(written: Written) -> Iterator[str]:
+    """Yield what was written, and what it states otherwise than the target's own file."""
+    yield f"written: {written.path}{WAYS[written.way]}"
+    yield from (f"  {one}" for one in written.changed)
 
 
 def _copied(given: argparse.Namespace) -> str:

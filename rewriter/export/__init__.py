@@ -41,13 +41,16 @@ def out_suffix(path: str, out: Path | None) -> str:
     return ONNX if own is None or asked else own.suffix
 
 
-def export(target: Pivot, model: onnx.ModelProto, out: Path) -> tuple[str, ...]:
+def export(
+    target: Pivot, model: onnx.ModelProto, out: Path, *, anew: bool = False
+) -> tuple[str, ...]:
     """Write a repaired model: in the target's own format, or as ONNX where OUT says so.
 
     Args:
         target: The model as it was loaded.
         model: Its pivot after the repair.
         out: Where it goes; the suffix tells the format.
+        anew: Whether the pivot is exported whole, and the target's file not patched.
 
     Returns:
         What is to be noted, in sentences.
@@ -58,7 +61,8 @@ def export(target: Pivot, model: onnx.ModelProto, out: Path) -> tuple[str, ...]:
     target, model = _as_in_file(target, model)
     own = _format(target, out.suffix)
     if own is not None:
-        return own.write(target, model, out)
+        write = own.anew if anew and own.anew is not None else own.write
+        return write(target, model, out)
     onnx_file.write_whole(model, target.folder, out)
     return ()
 

@@ -1,7 +1,7 @@
 """What a repaired model of one format is written with: a value, one for each format."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +39,13 @@ def copied(target: Pivot, out: Path) -> None:
         shutil.copyfileobj(content, file, CHUNK)
 
 
-def anything(target: Pivot, repaired: onnx.ModelProto) -> None:
+def anything(_: Pivot, __: onnx.ModelProto) -> None:
     """Refuse no repair before it is written."""
+
+
+def no_facts(_: Path) -> Mapping[str, str]:
+    """Return nothing: the file states nothing beside what it computes."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,10 @@ class NativeFormat:
         check: Raises ExportError where the format cannot say a repair, as far as that is
             known without its framework: repairs are chosen by it.
         copy: Writes a target that needs no repair.
+        anew: Exports a repaired pivot whole, where `write` cannot say the repair; None:
+            nothing does.
+        facts: What a file states beside what it computes, by what it is of: signatures,
+            metadata, what is quantized. An export is told by what it changes of them.
     """
 
     framework: str
@@ -63,6 +72,8 @@ class NativeFormat:
     write: Write
     check: Callable[[Pivot, onnx.ModelProto], None] = anything
     copy: Callable[[Pivot, Path], None] = copied
+    anew: Write | None = None
+    facts: Callable[[Path], Mapping[str, str]] = no_facts
 
 
 def ends_in(*suffixes: str) -> Callable[[str], bool]:

@@ -9,6 +9,7 @@ from analyzer.core.graph import nodes
 from analyzer.core.types import Pivot
 from rewriter.export.beside import replacing
 from rewriter.export.native_format import NativeFormat, ends_in
+from rewriter.export.tflite_facts import facts
 from rewriter.export.tflite_file import Flatbuffer, packed, read
 from rewriter.export.tflite_grids import drop_unread, folded, regridded
 from rewriter.export.tflite_groups import Known
@@ -92,4 +93,4 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     }
 
 
-FORMAT = NativeFormat("tflite", ".tflite", ends_in(".tflite"), write, _check)
+FORMAT = NativeFormat("tflite", ".tflite", ends_in(".tflite"), write, _check, facts=facts)

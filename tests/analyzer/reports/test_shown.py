@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.core.report import ALREADY, Report, Verdict
+from analyzer.core.report import ALREADY, Report, Verdict, Written
 from analyzer.reports.shown import tell_written
 
 
@@ -31,3 +31,18 @@ def test_copy_in_another_format_is_no_byte_copy(
     tell_written(copied, given)
 
     assert capsys.readouterr().out == f"{words}\n"
+
+
+def test_written_file_is_told_with_what_it_states_otherwise(
+    report: Callable[..., Report], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A colleague sees that the target's own file was patched, and what else changed."""
+    written = Written("out.tflite", "in place", ("its size is 12 bytes, 10 before",))
+    mended = report(command="repair", verdict=Verdict.REPAIRED, written=written)
+    given = argparse.Namespace(format=[], dry_run=False, patch=None)
+    tell_written(mended, given)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "written: out.tflite, the target's own file with the repair in it",
+        "  its size is 12 bytes, 10 before",
+    ]
