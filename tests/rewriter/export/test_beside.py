@@ -18,13 +18,18 @@ def test_folder_is_there_when_all_went_well(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["model"]
 
 
+def _write_half(out: Path) -> None:
+    with replacing_folder(out) as folder:
+        (folder / "new").write_text("half")
+        raise ValueError("half")
+
+
 def test_folder_stays_where_writing_fails(tmp_path: Path) -> None:
     """Half a model is never seen."""
     out = tmp_path / "model"
     (out / "old").mkdir(parents=True)
-    with pytest.raises(ValueError, match="half"), replacing_folder(out) as folder:
-        (folder / "new").write_text("half")
-        raise ValueError("half")
+    with pytest.raises(ValueError, match="half"):
+        _write_half(out)
 
     assert [one.name for one in out.iterdir()] == ["old"]
     assert [one.name for one in tmp_path.iterdir()] == ["model"]
