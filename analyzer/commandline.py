@@ -18,6 +18,8 @@ MODELS = (
 )
 """What can be compared, as the help says it."""
 
+MODELS_OF_A_PAIR = 2
+
 REPAIR_ONLY = {
     "-o": True, "--output": True, "--dry-run": False, "--force": False, "--patch": True,
     "--max-rounds": True, "--timeout": True, "--bundle": True, "--report": True,
@@ -183,6 +185,15 @@ def file_options(command: argparse.ArgumentParser) -> None:
         default="",
         help="what builds the module that a state_dict belongs to; the file is run",
     )
+    command.add_argument(
+        "--signature",
+        metavar="NAME",
+        dest="signatures",
+        action="append",
+        default=[],
+        help="signature of a SavedModel (default: serving_default, or the only one); where "
+        "both models have several, give the source's, then the target's",
+    )
 
 
 def rule_options(command: argparse.ArgumentParser) -> None:
@@ -262,6 +273,7 @@ def options_of(given: argparse.Namespace) -> Options:
         val_range=dict(given.val_range),
         input_shapes=dict(given.input_shapes),
         model=given.factory,
+        signatures=signatures_of(given, MODELS_OF_A_PAIR),
         trust_code=given.trust_code,
         simplify=getattr(given, "simplify", False),
         pairs=given.pairs,
@@ -281,4 +293,26 @@ def hints_of(given: argparse.Namespace) -> Hints:
     """
     from analyzer.frontends.hints import Hints
 
-    return Hints(given.factory, dict(given.input_shapes))
+    (signature,) = signatures_of(given, 1) or ("",)
+    return Hints(given.factory, dict(given.input_shapes), signature=signature)
+
+
+def signatures_of(given: argparse.Namespace, models: int) -> tuple[str, ...]:
+    """Return the signatures that the user typed.
+
+    Args:
+        given: What the user typed.
+        models: How many models the command reads.
+
+    Raises:
+        UsageError: There are more signatures than models.
+    """
+    from analyzer.core.errors import UsageError
+
+    if len(given.signatures) > models:
+        raise UsageError(
+            f"--signature is given {len(given.signatures)} times, for {models} "
+            f"model{'s' if models > 1 else ''}",
+            hint="give it once, or the source's and then the target's",
+        )
+    return tuple(given.signatures)

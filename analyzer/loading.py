@@ -28,22 +28,39 @@ def load_pair(
         PivotfixError: A file or an option is wrong.
     """
     progress(f"loading {' and '.join(Path(path).name for path in paths)}", 0.0)
-    hints = Hints(options.model, options.input_shapes)
+    hints = hints_of_both(options)
     asking = [asks(path) for path in paths]
     trust = options.trust_code
     if asking[0] != asking[1]:
         first = asking.index(False)
-        known = load(paths[first], trust_code=trust, hints=hints)
-        ends = replace(hints, inputs=_stated(known.inputs, options.input_shapes))
+        known = load(paths[first], trust_code=trust, hints=hints[first])
+        stated = _stated(known.inputs, options.input_shapes)
+        ends = replace(hints[1 - first], inputs=stated)
         other = load(paths[1 - first], trust_code=trust, hints=ends)
         return (known, other) if first == 0 else (other, known)
     with ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(load, path, trust_code=trust, hints=hints) for path in paths]
+        futures = [
+            pool.submit(load, path, trust_code=trust, hints=known)
+            for path, known in zip(paths, hints, strict=True)
+        ]
         try:
             return futures[0].result(), futures[1].result()
         except KeyboardInterrupt:
             kill_children()  # the threads of the pool wait for them
             raise
+
+
+def hints_of_both(options: Options) -> tuple[Hints, Hints]:
+    """Return what the user says of the source, and of the target.
+
+    Args:
+        options: One signature in it is meant for both.
+    """
+    source, target = (*options.signatures, "", "")[:2]
+    if len(options.signatures) == 1:
+        target = source
+    hints = Hints(options.model, options.input_shapes, signature=source)
+    return hints, replace(hints, signature=target)
 
 
 def _stated(

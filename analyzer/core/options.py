@@ -55,6 +55,8 @@ class Options:
         pairs: A JSON file of node pairs that override the matcher.
         max_memory: Bytes that tensors' values may take in memory, 0 for no bound.
         model: ``file.py:factory`` of the module that bare weights belong to, or nothing.
+        signatures: The signature of each SavedModel: one for both models, or the source's
+            and the target's; empty for their defaults.
         trust_code: Whether code that comes with a model may run.
         simplify: Whether both pivots go through onnxsim first.
         evidence: Kinds of evidence that pairs may rest on.
@@ -73,6 +75,7 @@ class Options:
     pairs: Path | None = None
     max_memory: int = 0
     model: str = ""
+    signatures: tuple[str, ...] = ()
     trust_code: bool = False
     simplify: bool = False
     evidence: frozenset[str] = EVIDENCE

@@ -15,11 +15,13 @@ class Hints:
         model: ``file.py:factory`` of the module that bare weights belong to, or nothing.
         shapes: The user's shapes by input name.
         inputs: Inputs of the model that it is compared with, in order; None: not known.
+        signature: The signature that a SavedModel is called by; empty for its default.
     """
 
     model: str = ""
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     inputs: tuple[TensorSpec, ...] | None = None
+    signature: str = ""
 
 
 @runtime_checkable

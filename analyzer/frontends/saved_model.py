@@ -6,6 +6,7 @@ from pathlib import Path
 from analyzer.core.errors import LoadError
 from analyzer.core.types import Pivot
 from analyzer.frontends.graph_safety import saved_model_dangers
+from analyzer.frontends.hints import Hints
 from analyzer.frontends.imported import Importer, load
 from analyzer.frontends.scanned import check_graph
 
@@ -34,24 +35,41 @@ class SavedModelFrontend:
         """Return whether the path is a folder."""
         return Path(path).is_dir()
 
+    def asks(self, path: str) -> bool:
+        """Return False: a signature says everything of its inputs."""
+        del path
+        return False
+
     def load(self, path: str, *, trust_code: bool) -> Pivot:
+        """Return the model as a pivot, under the names of its default signature.
+
+        Args:
+            path: As the user gave it.
+            trust_code: As of `load_hinted`.
+        """
+        return self.load_hinted(path, Hints(), trust_code=trust_code)
+
+    def load_hinted(self, path: str, hints: Hints, *, trust_code: bool) -> Pivot:
         """Return the model as a pivot, under the names of its signature.
 
         Args:
             path: As the user gave it.
+            hints: The signature that the user chose.
             trust_code: Whether its graph may hold operators that touch files, run Python or
                 hold datasets, and its files may lie elsewhere.
 
         Raises:
             LoadError: The folder is no SavedModel or a broken one, its graph holds such
                 operators, or TensorFlow or tf2onnx is missing or fails.
+            UsageError: It has no such signature, or several and none is chosen.
         """
         folder = Path(path)
         file = _graph(path, folder)
         if not trust_code:
             _refuse_outside(path, folder)
         check_graph(path, file, saved_model_dangers, trust_code=trust_code)
-        return load(path, folder, IMPORTER, trust_code=trust_code)
+        settings = {"signature": hints.signature}
+        return load(path, folder, IMPORTER, trust_code=trust_code, settings=settings)
 
 
 def _graph(path: str, folder: Path) -> Path:

@@ -2,7 +2,18 @@
 
 import argparse
 
-from analyzer.commandline import REPAIR_ONLY, as_diff, diff_options, repair_options
+import pytest
+
+from analyzer.commandline import (
+    REPAIR_ONLY,
+    as_diff,
+    diff_options,
+    repair_options,
+    signatures_of,
+)
+from analyzer.core.errors import UsageError
+from analyzer.core.options import Options
+from analyzer.loading import hints_of_both
 
 
 def test_what_looks_at_the_pair_stays() -> None:
@@ -41,3 +52,23 @@ def test_every_option_of_repair_alone_is_left_out() -> None:
     alone = {name: takes for name, takes in every.items() if name not in known}
 
     assert alone.items() <= REPAIR_ONLY.items()
+
+
+@pytest.mark.parametrize(
+    ("words", "each"),
+    [([], ("", "")), (["a"], ("a", "a")), (["a", "b"], ("a", "b"))],
+)
+def test_one_signature_is_meant_for_both_models(
+    words: list[str], each: tuple[str, str]
+) -> None:
+    """Two are the source's and the target's, in the order of the models."""
+    given = signatures_of(argparse.Namespace(signatures=words), 2)
+    source, target = hints_of_both(Options(signatures=given))
+
+    assert (source.signature, target.signature) == each
+
+
+def test_more_signatures_than_models_are_refused() -> None:
+    """Which one is meant cannot be told."""
+    with pytest.raises(UsageError, match="--signature is given 2 times, for 1 model"):
+        signatures_of(argparse.Namespace(signatures=["a", "b"]), 1)

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from analyzer.core.errors import LoadError
+from analyzer.core.errors import LoadError, UsageError
 from analyzer.core.types import Feeds
 from analyzer.frontends.child import graph_def
 from analyzer.frontends.child.loaded import Loaded
@@ -29,34 +29,36 @@ INTERNAL = "__saved_model_"
 """How signatures begin that TensorFlow keeps for itself: what initialises, what trains."""
 
 
-def load(path: str, *, trust_code: bool) -> Loaded:
+def load(path: str, *, trust_code: bool, signature: str = "") -> Loaded:
     """Return a SavedModel with its pivot, under the names that its signature has.
 
     Args:
         path: The folder.
         trust_code: Of no effect here: the graph was looked through before.
+        signature: The one that the user chose; empty for the default.
 
     Raises:
-        LoadError: No signature can be chosen, or tf2onnx fails.
+        LoadError: It has no signature, or tf2onnx fails.
+        UsageError: It has no such signature, or several and none is chosen.
     """
     del trust_code
-    tags, name = _choice(path)
+    tags, name = _choice(path, signature)
     model = tf.saved_model.load(path, tags=tags)
-    signature = model.signatures[name]
-    ends = _ends(signature)
-    graph, variables = converted(path, "TensorFlow", lambda: _frozen(signature))
+    called = model.signatures[name]
+    ends = _ends(called)
+    graph, variables = converted(path, "TensorFlow", lambda: _frozen(called))
     pivot = graph_def.pivot_of(path, graph, list(ends[0]), list(ends[1]))
     found = layers(pivot, variables)
     pivot, names = renamed(pivot, ends[0] | ends[1])
-    called = [{names.get(old, old): own for old, own in end.items()} for end in ends]
+    own_names = [{names.get(old, old): own for old, own in end.items()} for end in ends]
     fed, given = ({old: names.get(old, old) for old in end} for end in ends)
 
     def freeze() -> Frozen:
-        again, own = _frozen(signature)
+        again, own = _frozen(called)
         return Frozen(path, again, fed, given, partial(layers, variables=own))
 
     def run(feeds: Feeds) -> Feeds:
-        return _run(model.signatures[name], feeds, *called)  # it owns the variables
+        return _run(model.signatures[name], feeds, *own_names)  # it owns the variables
 
     remake, values = remaking(freeze, run)
     return Loaded(
@@ -69,11 +71,12 @@ def load(path: str, *, trust_code: bool) -> Loaded:
     )
 
 
-def _choice(path: str) -> tuple[list[str], str]:
+def _choice(path: str, chosen: str) -> tuple[list[str], str]:
     """Return the tags and the signature that a path stands for.
 
     Raises:
-        LoadError: There is none, or more than one and none is the default.
+        LoadError: There is none.
+        UsageError: The one that was chosen is not there, or none is and several are.
     """
     stored = saved_model_pb2.SavedModel()
     stored.ParseFromString((Path(path) / "saved_model.pb").read_bytes())
@@ -85,14 +88,29 @@ def _choice(path: str) -> tuple[list[str], str]:
             f"{path} has no signature: nothing says what its inputs and outputs are",
             hint="save it with signatures=..., or with model.export in Keras",
         )
-    if DEFAULT not in names and len(names) > 1:
-        raise LoadError(
-            f"{path} has {len(names)} signatures, {', '.join(sorted(names))}, and none is "
-            f"called {DEFAULT}",
-            hint=f"save it again with the one to compare as {DEFAULT}",
+    return list(graph.meta_info_def.tags), _chosen(path, chosen, sorted(names))
+
+
+def _chosen(path: str, chosen: str, names: Sequence[str]) -> str:
+    """Return the signature that is compared, of at least one.
+
+    Raises:
+        UsageError: The one that was chosen is not there, or none is and several are.
+    """
+    listed = ", ".join(names)
+    if chosen and chosen not in names:
+        raise UsageError(
+            f"{path} has no signature {chosen}, only {listed}",
+            hint=f"name one of them: --signature {names[0]}",
         )
-    name = DEFAULT if DEFAULT in names else names[0]
-    return list(graph.meta_info_def.tags), name
+    if chosen or len(names) == 1:
+        return chosen or names[0]
+    if DEFAULT not in names:
+        raise UsageError(
+            f"{path} has {len(names)} signatures, {listed}, and none is called {DEFAULT}",
+            hint=f"choose one: --signature {names[0]}",
+        )
+    return DEFAULT
 
 
 def _ends(signature: Any) -> tuple[dict[str, str], dict[str, str]]:

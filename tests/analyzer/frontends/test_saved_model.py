@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from analyzer import pivot
-from analyzer.core.errors import LoadError
+from analyzer.core.errors import LoadError, PivotfixError
 from analyzer.core.types import Feeds, Pivot
+from analyzer.frontends.hints import Hints
 from analyzer.runtime.session import open_session
 
 Load = Callable[..., Pivot]
@@ -102,20 +103,43 @@ def test_layer_within_a_model_within_goes_by_its_path(load: Load) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "hints", "words", "hint"),
     [
-        ("signatures_saved", "has 2 signatures, embed, score, and none is called"),
-        ("unsigned_saved", "has no signature"),
+        (
+            "signatures_saved",
+            Hints(),
+            "has 2 signatures, embed, score, and none is called serving_default",
+            "choose one: --signature embed",
+        ),
+        (
+            "signatures_saved",
+            Hints(signature="rank"),
+            "has no signature rank, only embed, score",
+            "name one of them: --signature embed",
+        ),
+        ("unsigned_saved", Hints(), "has no signature", "save it with signatures"),
     ],
 )
 def test_signature_that_cannot_be_chosen_is_asked_for(
-    load: Load, name: str, words: str
+    load: Load, name: str, hints: Hints, words: str, hint: str
 ) -> None:
     """Nothing is guessed where two are as good as each other, or none is there."""
-    with pytest.raises(LoadError, match=words) as refusal:
-        load(name)
+    with pytest.raises(PivotfixError, match=words) as refusal:
+        load(name, hints=hints)
 
-    assert refusal.value.hint.startswith("save it")
+    assert refusal.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(("name", "operator"), [("score", "Add"), ("embed", "Mul")])
+def test_signature_is_the_one_that_the_user_chooses(
+    load: Load, draw: Draw, name: str, operator: str
+) -> None:
+    """What is imported is what runs, and the other one is told."""
+    model = load("signatures_saved", hints=Hints(signature=name))
+
+    assert operator in {node.op_type for node in model.model.graph.node}
+    assert deviation(model, draw(model)) <= ROUNDING
+    assert f"{name} is compared, not" in model.notes[0]
 
 
 def test_signature_that_is_left_out_is_told(load: Load) -> None:
