@@ -22,8 +22,12 @@ CALL = re.compile(r"(Stateful)?PartitionedCall(_\d+)?")
 PASSED = "Func"
 """The scope of what hands a tensor into a function that was inlined, or out of it."""
 
-FUNCTION = re.compile(r"__\w+_\d+_(?=\w+/)|copy__\d+/")
-"""What tf2onnx sets before the names of nodes that it takes out of functions and loops."""
+COPY = re.compile(r"copy__\d+/")
+"""What tf2onnx sets before the names of nodes that it takes out of branches."""
+
+FUNCTION = re.compile(r"(__|\w+_(while_(cond|body)|cond_(true|false))_)\w*\d+_(?=\w+/)")
+"""What it sets before the names of nodes that it takes out of functions and loops: the
+function's own name, which may hold names of scopes itself."""
 
 INNER = frozenset(
     {
@@ -89,6 +93,7 @@ def layers(model: onnx.ModelProto, variables: Mapping[str, str]) -> Layers:
     nodes = model.graph.node
     tensors = {name for node in nodes for name in (*node.input, *node.output) if name}
     origins = {name: _origin(name) for name in (*tensors, *(node.name for node in nodes))}
+    origins = _out_of_functions(origins)
     spelling = _spelling(_scopes(name) for name in {*origins.values()} - {*variables})
     found: dict[str, str | None] = {}
     for node in nodes:
@@ -123,7 +128,24 @@ def _origin(name: str) -> str:
     return name
 
 
+def _out_of_functions(origins: Mapping[str, str]) -> dict[str, str]:
+    """Return names without those of the functions that their nodes were taken out of."""
+    plain = (name for name in origins.values() if not FUNCTION.match(name))
+    outer = {scopes[0] for name in plain if (scopes := _scopes(name))[1:]}
+    known = tuple(sorted((f"_{scope}" for scope in outer), key=len, reverse=True))
+    return {name: _without_function(origin, known) for name, origin in origins.items()}
+
+
+def _without_function(name: str, known: Sequence[str]) -> str:
+    """Return a name that begins where the outermost scope does, if that is known."""
+    if not FUNCTION.match(name):
+        return name
+    first, _, rest = name.partition("/")
+    scope = next((scope for scope in known if first.endswith(scope)), None)
+    return FUNCTION.sub("", name) if scope is None else f"{scope[1:]}/{rest}"
+
+
 def _scopes(name: str) -> tuple[str, ...]:
     """Return a name's scopes without those of the calls around the model."""
-    scopes = tuple(dropwhile(CALL.fullmatch, FUNCTION.sub("", name).split("/")))
+    scopes = tuple(dropwhile(CALL.fullmatch, COPY.sub("", name).split("/")))
     return () if scopes[:1] == (PASSED,) else scopes

@@ -172,8 +172,17 @@ def reweighted(source: Path, folder: Path) -> None:
 def signatures(folder: Path) -> None:
     """Write a SavedModel with two signatures, none of them the default."""
     module = Module(lambda value: value + 1)
-    traced = module.call.get_concrete_function()
-    tf.saved_model.save(module, str(folder), signatures={"score": traced, "embed": traced})
+    module.other = tf.function(lambda value: value * 2, input_signature=[SPEC])
+    named = {"score": module.call, "embed": module.other}
+    tf.saved_model.save(module, str(folder), signatures=named)
+
+
+def memories() -> keras.Model:
+    """Return a model whose second recurrence is a loop, in functions of its own."""
+    steps = keras.Input((5, 3))
+    whole = keras.layers.LSTM(4, return_sequences=True, name="memory")(steps)
+    last = keras.layers.GRU(2, name="memory_again")(whole)
+    return keras.Model(steps, keras.layers.Dense(2, name="last")(last))
 
 
 def capturing() -> Call:
@@ -201,6 +210,8 @@ def build(
     session_era(folder / "signed_saved", signed=True)
     session_era(folder / "unsigned_saved", signed=False)
     signatures(folder / "signatures_saved")
+    (folder / "memories.pb").write_bytes(frozen(memories()))
+    memories().export(folder / "memories_saved", verbose=False)
     calls = {
         "capturing": capturing(),
         "writing": writing(folder),

@@ -62,6 +62,14 @@ def test_every_operator_knows_its_layer(load: Load) -> None:
     assert found == {"stem", "norm", "clip", "depth_1", "gelu", "pool", "scores"}
 
 
+@pytest.mark.parametrize("name", ["memories.pb", "memories_saved"])
+def test_recurrence_goes_by_the_users_name(load: Load, name: str) -> None:
+    """Names of functions before those of a loop's nodes hide no layer and make up none."""
+    found = {layer.name for layer in load(name).layers.values()}
+
+    assert {one.partition("/")[0] for one in found} == {"memory", "memory_again", "last"}
+
+
 def test_lowered_loop_imports_as_the_loop_it_was(load: Load) -> None:
     """TensorFlow lowers loops as it freezes unless told not to; the layer is one LSTM."""
     operators = [node.op_type for node in load("lowered.pb").model.graph.node]
