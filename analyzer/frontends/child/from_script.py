@@ -137,19 +137,37 @@ def _flat_call(module: Any, ends: tuple[list[str], list[str]]) -> Callable[[Feed
 
 def _layers(module: Any, pivot: onnx.ModelProto) -> dict[str, tuple[str, str | None]]:
     """Return the module of each tensor; nodes are named after the path to it."""
-    known = {name for name, _ in module.named_modules() if name}
+    parts = {name: hasattr(part, "forward") for name, part in module.named_modules()}
     found: dict[str, tuple[str, str | None]] = {}
     for node in pivot.graph.node:
-        layer = _layer(node.name.split("/")[1:-1], known)
+        layer = _layer(node.name.split("/")[1:-1], parts)
         if layer:
             found |= dict.fromkeys(filter(None, node.output), (layer, None))
     return found
 
 
-def _layer(parts: Sequence[str], known: set[str]) -> str:
-    """Return the deepest module on a path, whose parts are full or relative names."""
-    for end in range(len(parts), 0, -1):
-        for name in (".".join(parts[:end]), parts[end - 1]):
-            if name in known:
-                return name
-    return ""
+def _layer(path: Sequence[str], parts: Mapping[str, bool]) -> str:
+    """Return the deepest module on a path.
+
+    Args:
+        path: Names of modules, each within the one before it: full or relative ones. A
+            list of modules, which is not called itself, may be left out.
+        parts: Whether each module is called, by its full name.
+    """
+    place = ""
+    for name in path:
+        place = _inside(place, name, parts) or place
+    return place
+
+
+def _inside(place: str, name: str, parts: Mapping[str, bool]) -> str:
+    """Return the module that a name means in another one; nothing where it is none."""
+    before = f"{place}." if place else ""
+    if before + name in parts:
+        return before + name
+    lists = [one for one, is_called in parts.items() if not is_called]
+    within = [one for one in lists if one.rpartition(".")[0] == place]
+    found = [one for each in within if (one := f"{each}.{name}") in parts]
+    if len(found) == 1:
+        return found[0]
+    return name if name in parts and not found else ""

@@ -39,6 +39,18 @@ class Fixed(nn.Module):
         return (left + right).reshape(1, 4)
 
 
+class Listed(nn.Module):
+    """Two layers side by side, in a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList([nn.Linear(4, 3), nn.Linear(4, 3)])
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        """Return the sum of what both give."""
+        return self.branches[0](value) + self.branches[1](value)
+
+
 class Saver(nn.Module):
     """Writes a file when it is loaded: TorchScript has an operator for it."""
 
@@ -91,6 +103,8 @@ def save(network: Network, image: torch.Tensor, folder: Path) -> None:
     """Write a network in every form that is no program."""
     torch.jit.trace(network, (image,)).save(folder / "traced.pt")
     torch.jit.script(network).save(folder / "scripted.pt")
+    blocks = nn.Sequential(Listed(), nn.Linear(3, 4), Listed())
+    torch.jit.trace(blocks, (torch.randn(2, 4),)).save(folder / "listed.pt")
     torch.jit.script(Fixed()).save(folder / "fixed.pt")
     torch.jit.script(Saver(str(folder / "marker"))).save(folder / "saver.pt")
     weights = network.state_dict()

@@ -51,6 +51,14 @@ def test_parameters_and_batch_norm_of_torchscript_stay(load: Load) -> None:
     assert {layer.name for layer in model.layers.values()} == {"stem.0", "stem.1", "head"}
 
 
+def test_layers_within_lists_go_by_their_path(load: Load) -> None:
+    """The exporter leaves the list out of a node's name where a trace called its parts."""
+    found = {layer.name for layer in load("listed.pt").layers.values()}
+
+    listed = {f"{block}.branches.{place}" for block in (0, 2) for place in (0, 1)}
+    assert found >= {"1", *listed}
+
+
 def test_scripted_module_asks_for_its_sizes(load: Load) -> None:
     """The message names the input and the option."""
     with pytest.raises(UsageError, match="says nothing of the sizes") as refusal:
