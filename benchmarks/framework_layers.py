@@ -58,13 +58,20 @@ def _parameter(tensor: schema.TensorT, content: Array | None) -> Array | None:
 
 
 def native(file: Path, sample: Array) -> dict[str, Array]:
-    """Return every activation of a ``.tflite`` file for a sample, by its name there."""
+    """Return every activation of a ``.tflite`` file for a sample, by its name there.
+
+    What nothing reads is left out: a loop leaves there what the memory held.
+    """
+    graph = schema.ModelT.InitFromPackedBuf(file.read_bytes(), 0).subgraphs[0]
+    read = {index for one in graph.operators for index in one.inputs} | {*graph.outputs}
     interpreter = Interpreter(model_path=str(file), experimental_preserve_all_tensors=True)
     interpreter.allocate_tensors()
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sample)
     interpreter.invoke()
     found = {}
     for place in interpreter.get_tensor_details():
+        if place["index"] not in read:
+            continue
         try:
             found[place["name"]] = interpreter.get_tensor(place["index"]).copy()
         except ValueError:  # it holds no data: a kernel's scratch, or folded into another

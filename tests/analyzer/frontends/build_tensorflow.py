@@ -110,8 +110,11 @@ def arithmetic() -> bytes:
     return tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()
 
 
-def two_loops() -> bytes:
-    """Return a flatbuffer of two recurrent layers: a loop that reads a loop's sequence."""
+def two_loops(*, half: bool = False) -> bytes:
+    """Return a flatbuffer of two recurrent layers: a loop that reads a loop's sequence.
+
+    In half precision the empty sequences that the loops fill are constants of float16.
+    """
     first, second = layers.LSTM(3, return_sequences=True), layers.GRU(2)
 
     @tf.function(input_signature=[tf.TensorSpec((1, 5, 4))])
@@ -119,7 +122,11 @@ def two_loops() -> bytes:
         return second(first(steps))
 
     frozen = convert_variables_to_constants_v2(call.get_concrete_function())
-    return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    if half:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    return converter.convert()
 
 
 def build(folder: Path) -> None:
@@ -137,6 +144,7 @@ def build(folder: Path) -> None:
     (folder / "two_ends.tflite").write_bytes(arithmetic())
     (folder / "weights.tflite").write_bytes(tflite(wide(), quantize="weights"))
     (folder / "two_loops.tflite").write_bytes(two_loops())
+    (folder / "two_loops_half.tflite").write_bytes(two_loops(half=True))
     (folder / "int8.tflite").write_bytes(tflite(model, quantize="all"))
     build_graphs.build(folder, model, ends, recurrent)
 

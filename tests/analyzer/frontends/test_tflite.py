@@ -48,9 +48,12 @@ def test_two_inputs_reach_the_right_end(load: Load, draw: Draw) -> None:
         np.testing.assert_allclose(pivot[name], value, rtol=ROUNDING, atol=ROUNDING)
 
 
-def test_loop_behind_a_loop_reads_its_whole_sequence(load: Load, draw: Draw) -> None:
+@pytest.mark.parametrize("name", ["two_loops.tflite", "two_loops_half.tflite"])
+def test_loop_behind_a_loop_reads_its_whole_sequence(
+    load: Load, draw: Draw, name: str
+) -> None:
     """The second body takes what the flatbuffer says, not what tf2onnx takes it for."""
-    model = load("two_loops.tflite")
+    model = load(name)
     feeds = draw(model)
 
     (expected,) = model.run_native(feeds).values()

@@ -146,13 +146,12 @@ class Call:
         """Return an input as the flatbuffer has it, integers of a grid as integers."""
         index = self.operator.inputs[slot]
         tensor = self.tensor(slot)
-        if tensor.value is None:
+        root = self.draft.root(index)
+        if root is None:
             return self.draft.plain(index, Layout.STRAIGHT)
-        return (
-            self.draft.constant(index, (), 0)
-            if tensor.grid is None
-            else (self.hold(tensor.value))
-        )
+        if root == index and tensor.grid is not None:
+            return self.hold(self.constant(slot))
+        return self.draft.constant(root, (), 0)  # what a DEQUANTIZE gives has no grid
 
     def whole(self, slot: int) -> str:
         """Return an input of integers as int64, which ONNX wants sizes and axes in."""

@@ -40,12 +40,17 @@ class Told:
 def tensor_places(tree: Any) -> dict[str, int]:
     """Return the index of each tensor of the main graph that is computed, by its name.
 
+    What nothing reads is left out: LiteRT leaves there what the memory held, where a loop
+    gives it.
+
     Args:
         tree: The flatbuffer's `schema.ModelT`.
     """
     graph = graphs(tree)[0]
+    read = {index for operator in graph.operators for index in operator.inputs}
+    read |= {*graph.outputs}
     made = (index for operator in graph.operators for index in operator.outputs)
-    return {graph.tensors[index].name: index for index in made}
+    return {graph.tensors[index].name: index for index in made if index in read}
 
 
 def looked_into(
