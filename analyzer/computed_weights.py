@@ -7,6 +7,7 @@ the node to name is the one that puts right parts together wrongly.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -67,24 +68,37 @@ def is_part(value: Array, whole: Array) -> bool:
             first ones where the array has fewer.
     """
     one, other = np.squeeze(value), np.squeeze(whole)
-    if np.array_equal(one.ravel(), other.ravel()):
+    if not one.size or one.size > other.size:
+        return False
+    firsts = range(max(0, other.ndim - one.ndim) + 1)  # axes that the array may lack
+    if any(_is_row(one.ravel(), other, first) for first in firsts):
         return True
-    if one.ndim < other.ndim:  # of one direction of several, as the first axis has them
-        return any(is_part(one, each) for each in other)
-    return any(_is_run(turned, other) for turned in (one, one.T))
+    turned = (one, one.T) if one.ndim > 1 else (one,)
+    return any(_is_run(each, other) for each in turned)
+
+
+def _is_row(row: Array, other: Array, axes: int) -> bool:
+    """Return whether an array says all of another, at one place of its first axes."""
+    if prod(other.shape[axes:]) != row.size:
+        return False
+    rows = other.reshape(-1, row.size)
+    alike = np.flatnonzero(rows[:, 0] == row[0])
+    return any(np.array_equal(rows[place], row) for place in alike)
 
 
 def _is_run(one: Array, other: Array) -> bool:
-    if one.ndim != other.ndim or not one.ndim or not one.size:
+    """Return whether an array is a run along an axis, at one place of its first axes."""
+    if not 0 < one.ndim <= other.ndim:
         return False
-    longer = [n for n in range(one.ndim) if one.shape[n] != other.shape[n]]
-    if len(longer) > 1:
-        return False
+    inner = other.shape[-one.ndim :]
+    longer = [n for n in range(one.ndim) if one.shape[n] != inner[n]]
     axis = longer[0] if longer else 0
-    count, first = one.shape[axis], np.take(one, 0, axis)
-    starts = range(other.shape[axis] - count + 1)
-    return any(
-        np.array_equal(np.take(other, range(start, start + count), axis), one)
-        for start in starts
-        if np.array_equal(np.take(other, start, axis), first)
-    )
+    starts = inner[axis] - one.shape[axis] + 1
+    if len(longer) > 1 or starts < 1:
+        return False
+    run = np.moveaxis(one, axis, 0)
+    lines = np.moveaxis(other.reshape(-1, *inner), axis + 1, 1)
+    corners = lines[:, :starts].T[(0,) * (one.ndim - 1)]
+    alike = np.argwhere(corners == run.flat[0])  # seldom more than one place begins so
+    count = len(run)
+    return any(np.array_equal(lines[at, first : first + count], run) for first, at in alike)
