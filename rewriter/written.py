@@ -9,9 +9,9 @@ from pathlib import Path
 from analyzer.core.errors import ExportError, PivotfixError, RunError
 from analyzer.core.options import Options
 from analyzer.core.types import Feeds, Pivot
-from analyzer.frontends.hints import Hints
 from analyzer.integer_ends import as_floats
 from analyzer.judge import NEGLIGIBLE
+from analyzer.loading import hints_of_both
 from analyzer.pivot import load
 from analyzer.runtime.metrics import relative_error
 from rewriter.export import ONNX, copy, export
@@ -42,7 +42,7 @@ def written(
     with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
         path = Path(folder) / f"mended{suffix}"
         notes = export(target, mended.model, path, anew=anew)
-        hints = Hints(options.model, options.input_shapes)
+        _, hints = hints_of_both(options)
         loaded = load(str(path), trust_code=options.trust_code, hints=hints)
         yield as_floats(replace(loaded, notes=(*loaded.notes, *notes)), target.ends)
 
