@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from analyzer.core.errors import ExportError, PivotfixError, RunError
+from analyzer.core.errors import ExportError, LoadError, PivotfixError, RunError
 from analyzer.core.options import Options
 from analyzer.core.types import Feeds, Pivot
 from analyzer.integer_ends import as_floats
@@ -43,7 +43,13 @@ def written(
         path = Path(folder) / f"mended{suffix}"
         notes = export(target, mended.model, path, anew=anew)
         _, hints = hints_of_both(options)
-        loaded = load(str(path), trust_code=options.trust_code, hints=hints)
+        try:
+            loaded = load(str(path), trust_code=options.trust_code, hints=hints)
+        except LoadError as surprise:
+            raise ExportError(
+                f"the file with the repair in it cannot be read again ({surprise.problem})",
+                hint="write the repaired model with -o to an .onnx file",
+            ) from surprise
         yield as_floats(replace(loaded, notes=(*loaded.notes, *notes)), target.ends)
 
 

@@ -107,6 +107,7 @@ class Pivot:
             None where it cannot be asked.
         layerwise: How far the pivot of a quantized model is from it layer by layer, as a
             clause; empty where nobody looked.
+        signature: The signature that the user chose of a SavedModel; empty: its default.
     """
 
     model: onnx.ModelProto
@@ -125,6 +126,7 @@ class Pivot:
     wrong: tuple[Mistranslation, ...] = ()
     native_values: Callable[[Feeds, Sequence[str]], Feeds] | None = None
     layerwise: str = ""
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,6 @@
 """TensorFlow SavedModels: a folder with a graph, its variables, and signatures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analyzer.core.errors import LoadError
@@ -69,7 +69,8 @@ class SavedModelFrontend:
             _refuse_outside(path, folder)
         check_graph(path, file, saved_model_dangers, trust_code=trust_code)
         settings = {"signature": hints.signature}
-        return load(path, folder, IMPORTER, trust_code=trust_code, settings=settings)
+        pivot = load(path, folder, IMPORTER, trust_code=trust_code, settings=settings)
+        return replace(pivot, signature=hints.signature)
 
 
 def _graph(path: str, folder: Path) -> Path:

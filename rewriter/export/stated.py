@@ -50,7 +50,9 @@ def _ends(
 
 
 def _told(spec: TensorSpec) -> str:
-    sizes = "?" if spec.shape is None else ", ".join(str(one or "?") for one in spec.shape)
+    if spec.shape is None:
+        return f"{spec.name} {spec.dtype}"
+    sizes = ", ".join(str(one) if isinstance(one, int) else "?" for one in spec.shape)
     return f"{spec.name} {spec.dtype}[{sizes}]"
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,9 @@ def load(path: str, *, trust_code: bool, signature: str = "") -> Loaded:
         UsageError: It has no such signature, or several and none is chosen.
     """
     del trust_code
-    tags, name = _choice(path, signature)
-    model = tf.saved_model.load(path, tags=tags)
-    called = model.signatures[name]
-    ends = _ends(called)
-    graph, variables = converted(path, "TensorFlow", lambda: _frozen(called))
+    opened = opened_model(path, signature)
+    model, name, ends = opened.model, opened.name, opened.ends
+    graph, variables = converted(path, "TensorFlow", opened.frozen)
     pivot = graph_def.pivot_of(path, graph, list(ends[0]), list(ends[1]))
     found = layers(pivot, variables)
     pivot, names = renamed(pivot, ends[0] | ends[1])
@@ -54,7 +53,7 @@ def load(path: str, *, trust_code: bool, signature: str = "") -> Loaded:
     fed, given = ({old: names.get(old, old) for old in end} for end in ends)
 
     def freeze() -> Frozen:
-        again, own = _frozen(called)
+        again, own = opened.frozen()
         return Frozen(path, again, fed, given, partial(layers, variables=own))
 
     def run(feeds: Feeds) -> Feeds:
@@ -69,6 +68,49 @@ def load(path: str, *, trust_code: bool, signature: str = "") -> Loaded:
         remake,
         values=values,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A SavedModel as TensorFlow loads it.
+
+    Attributes:
+        model: What was loaded; it owns the variables.
+        name: The signature that is compared.
+    """
+
+    model: Any
+    name: str
+
+    @property
+    def ends(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The signature's names of its inputs and outputs, by the graph's tensor.
+
+        Outputs come as their names count: ``output_10`` behind ``output_9``.
+        """
+        return _ends(self.model.signatures[self.name])
+
+    def frozen(self) -> tuple[Any, dict[str, str]]:
+        """Return its graph, and what its user calls each variable by constant.
+
+        All that it captured has become constants, under the names of the variables.
+        """
+        return _frozen(self.model.signatures[self.name])
+
+
+def opened_model(path: str, signature: str) -> Opened:
+    """Return a SavedModel, opened at the signature that is compared.
+
+    Args:
+        path: The folder.
+        signature: The one that the user chose; empty for the default.
+
+    Raises:
+        LoadError: It has no signature.
+        UsageError: It has no such signature, or several and none is chosen.
+    """
+    tags, name = _choice(path, signature)
+    return Opened(tf.saved_model.load(path, tags=tags), name)
 
 
 def _choice(path: str, chosen: str) -> tuple[list[str], str]:
@@ -114,10 +156,6 @@ def _chosen(path: str, chosen: str, names: Sequence[str]) -> str:
 
 
 def _ends(signature: Any) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the signature's names of its inputs and outputs, by tensor.
-
-    Outputs come as their names count: ``output_10`` behind ``output_9``.
-    """
     inputs = signature._arg_keywords  # noqa: SLF001  # in the order of the tensors
     results = sorted(signature.structured_outputs)  # as TensorFlow flattens them
     tensors = dict(zip(results, signature.outputs, strict=True))
@@ -133,10 +171,6 @@ def _natural(name: str) -> tuple[str | int, ...]:
 
 
 def _frozen(signature: Any) -> tuple[Any, dict[str, str]]:
-    """Return a signature's graph, and what its user calls each variable by constant.
-
-    All that it captured has become constants, under the names of the variables.
-    """
     variables = {id(variable.handle): variable.name for variable in signature.variables}
     names = {
         inner.op.name: variables[id(outer)].partition(":")[0]

@@ -1,0 +1,254 @@
+"""A repaired pivot as edits of the TensorFlow graph that it was imported from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+
+import numpy as np
+
+from analyzer.core.types import Array, Node
+from rewriter.export.changes import ConstantChange, WireChange
+from rewriter.export.child.graph_edits import Drop, GraphEdit, Rewire, SetValue
+from rewriter.export.child.graph_new import new_node
+from rewriter.export.child.graph_options import options, refused
+from rewriter.export.child.graph_view import GraphView, data, node_of
+from rewriter.export.child.pivots import Pivots
+from rewriter.export.layouts import holders, relaid
+
+CONSTANT = "constant"
+"""How `changes` calls an input that is not computed."""
+
+OUTPUT = "output "
+"""How a pivot's output is called among those who read, before its place."""
+
+
+def plan(view: GraphView, pivots: Pivots) -> tuple[GraphEdit, ...]:
+    """Return what gives a graph the repair of its pivot.
+
+    Args:
+        view: The graph.
+        pivots: Its pivot before and after.
+
+    Raises:
+        ExportError: It cannot be said, or an old value is not found exactly.
+    """
+    edits: list[GraphEdit] = [
+        SetValue(*_value(view, pivots, one)) for one in pivots.changes.constants
+    ]
+    now = {node.name: node for node in pivots.after}
+    for _, group in groupby(pivots.changes.attributes, key=lambda one: one.node.name):
+        differ = list(group)
+        was = differ[0].node
+        edits += options(view, was, now[was.name], differ)
+    edits += [_shift(view, pivots, one) for one in pivots.changes.wires if _is_shift(one)]
+    edits += _Wiring(view, pivots).edits()
+    return tuple(edits)
+
+
+def _is_shift(wire: WireChange) -> bool:
+    return CONSTANT in {wire.old.partition(" ")[0], wire.new.partition(" ")[0]}
+
+
+def _shift(view: GraphView, pivots: Pivots, wire: WireChange) -> SetValue:
+    """Return the value of a bias that the pivot has on one side only: zeros on the other.
+
+    An importer leaves a bias of zeros away; the graph has it.
+    """
+    was = next(one for one in pivots.before if one.name == wire.node.name)
+    values = [one.constants.get(wire.slot) for one in (was, wire.node)]
+    if wire.old and wire.new:
+        raise refused(
+            was, f"its input {wire.slot} is computed on one side, and not on both"
+        )
+    owner, size = view.owner(was), next(one.size for one in values if one is not None)
+    wanted = np.zeros(size) if values[0] is None else values[0].ravel()
+    near = view.below(owner) if owner else set()
+    found = [
+        name
+        for name, value in view.constants.items()
+        if value.size == size and np.array_equal(value.ravel(), wanted)
+        if near & set(view.served(name))
+    ]
+    if len(found) != 1:
+        raise refused(
+            was, f"{len(found)} constants of the graph can be its input {wire.slot}"
+        )
+    own = view.constants[found[0]]
+    new = np.zeros(size) if values[1] is None else values[1]
+    return SetValue(found[0], new.reshape(own.shape).astype(own.dtype))
+
+
+def _value(view: GraphView, pivots: Pivots, change: ConstantChange) -> tuple[str, Array]:
+    """Return the constant that holds a weight, and its new value in its own layout."""
+    natives = view.constants
+    found = holders(natives, change.old)
+    if len(found) > 1:
+        found = _nearest(view, pivots, change, found)
+    if len(found) != 1:
+        number = "no constant" if not found else f"{len(found)} constants"
+        raise refused(change.node, f"{number} of the graph holds the old {change.tensor}")
+    own = natives[found[0]]
+    old, new = change.old, change.new
+    laid = relaid(own, old.astype(own.dtype), new.astype(own.dtype), USUAL.get(own.ndim))
+    if laid is None:
+        raise refused(change.node, f"the layout of {found[0]} is not known for certain")
+    return found[0], laid
+
+
+USUAL: Mapping[int, tuple[int, ...]] = {4: (3, 2, 0, 1), 3: (2, 1, 0)}
+"""How ONNX has the weights of a convolution, as axes of TensorFlow's [..., in, out]."""
+
+
+def _nearest(
+    view: GraphView, pivots: Pivots, change: ConstantChange, found: Sequence[str]
+) -> tuple[str, ...]:
+    """Return those of several constants that serve the node, or else stand in its layer."""
+    owners = {view.owner(change.node), view.giver(change.node)} - {""}
+    serving = tuple(one for one in found if owners & set(view.served(one)))
+    if serving:
+        return serving
+    layer = pivots.layers.get(change.tensor) or pivots.layers.get(change.node.outputs[0])
+    return tuple(one for one in found if layer and f"/{layer}" in f"/{one}")
+
+
+@dataclass(frozen=True, eq=False)
+class _Wiring:
+    """Who reads what, before and after a repair.
+
+    Attributes:
+        view: The graph.
+        pivots: Its pivot before and after.
+        given: The graph's new node behind each new one of the pivot's; it grows.
+    """
+
+    view: GraphView
+    pivots: Pivots
+    given: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def old(self) -> Mapping[str, Node]:
+        """The imported pivot's nodes, by name."""
+        return {node.name: node for node in self.pivots.before}
+
+    @cached_property
+    def added(self) -> Mapping[str, Node]:
+        """The new nodes, by name."""
+        return {node.name: node for node in self.pivots.changes.added}
+
+    @cached_property
+    def belonging(self) -> Mapping[str, str]:
+        """The pivot's node that each node of the graph is known to belong to."""
+        found: dict[str, str] = {}
+        for node in self.pivots.before:
+            for name in (self.view.owner(node), self.view.giver(node)):
+                if name:
+                    found.setdefault(name, node.name)
+        return found
+
+    def edits(self) -> Iterator[GraphEdit]:
+        """Yield new nodes, then new connections, then what goes."""
+        if not self._is_rewired():
+            return
+        for node in self.pivots.changes.added:
+            for one in new_node(self.view, node, self._operands(node)):
+                yield one
+                self.given[node.name] = one.name
+        moved = list(self._moved())
+        for old, new in dict.fromkeys((old, new) for old, new, _ in moved):
+            readers = [reader for was, now, reader in moved if (was, now) == (old, new)]
+            yield Rewire(old, new, self._edges(old, readers))
+        yield from self._dropped(moved)
+
+    def _is_rewired(self) -> bool:
+        found = self.pivots.changes
+        return bool(found.added or found.removed or found.wires or found.outputs)
+
+    def _operands(self, node: Node) -> list[str | Array]:
+        givers = _givers(self.pivots.after)
+        reads = enumerate(node.inputs)
+        return [
+            node.constants[slot]
+            if slot in node.constants
+            else self._native(givers.get(name, name), node)
+            for slot, name in reads
+            if name
+        ]
+
+    def _native(self, giver: str, node: Node) -> str:
+        """Return the graph's node behind what a pivot's node, or an input, gives."""
+        if giver in self.given:
+            return self.given[giver]
+        if giver in self.old:
+            name = self.view.giver(self.old[giver])
+            if not name and self.old[giver].op == "Transpose":  # the importer's own
+                source = _givers(self.pivots.before).get(self.old[giver].inputs[0])
+                return self._native(source or self.old[giver].inputs[0], node)
+        else:
+            name = self.view.origin(giver)
+        if not name:
+            raise refused(node, f"no tensor of the graph is known to be what {giver} gives")
+        return name
+
+    def _moved(self) -> Iterator[tuple[str, str, str]]:
+        """Yield each connection that changed: read before, read now, and by whom."""
+        before, after = (dict(self._reads(nodes, ends)) for nodes, ends in self._both())
+        for reader, giver in after.items():
+            was = before.get(reader)
+            if was is None or was == giver or reader[0] in self.added:
+                continue
+            node = self.old.get(reader[0]) or self.added.get(giver) or self.old[was]
+            old, new = self._native(was, node), self._native(giver, node)
+            if old != new:
+                yield old, new, reader[0]
+
+    def _both(self) -> Iterator[tuple[Sequence[Node], Sequence[str]]]:
+        yield self.pivots.before, self.pivots.outputs[0]
+        yield self.pivots.after, self.pivots.outputs[1]
+
+    def _reads(
+        self, nodes: Sequence[Node], ends: Sequence[str]
+    ) -> Iterator[tuple[tuple[str, int], str]]:
+        """Yield each reader, with its slot, and the node or the input that it reads."""
+        givers = _givers(nodes)
+        for node in nodes:
+            for slot, name in enumerate(node.inputs):
+                if name and slot not in node.constants:
+                    yield (node.name, slot), givers.get(name, name)
+        for place, name in enumerate(ends):
+            yield (f"{OUTPUT}{place}", 0), givers.get(name, name)
+
+    def _edges(
+        self, old: str, readers: Sequence[str]
+    ) -> tuple[tuple[str, int], ...] | None:
+        """Return the graph's edges behind readers of a node; None: all that it has."""
+        edges = self.view.readers.get(old, [])
+        wanted = [edge for edge in edges if self._reader(edge[0]) in readers]
+        return None if len(wanted) == len(edges) else tuple(wanted)
+
+    def _reader(self, name: str) -> str:
+        """Return the pivot's node, or output, that a node of the graph belongs to."""
+        waiting, seen = [name], {name}
+        while waiting:
+            here = waiting.pop(0)
+            if here in self.belonging:
+                return self.belonging[here]
+            behind = [one for one, _ in self.view.readers.get(here, ()) if one not in seen]
+            seen.update(behind)
+            waiting += behind
+        return f"{OUTPUT}0"
+
+    def _dropped(self, moved: Sequence[tuple[str, str, str]]) -> Iterator[Drop]:
+        """Yield what nothing reads any more, now that its readers read others."""
+        gone = {self.view.giver(node) for node in self.pivots.changes.removed} - {""}
+        kept = {new for _, new, _ in moved}
+        for first in sorted(gone - kept):
+            name = first
+            while name in gone - kept:
+                yield Drop(name)
+                above = data(self.view.nodes[name])
+                name = node_of(above[0]) if above else ""
+
+
+def _givers(nodes: Sequence[Node]) -> dict[str, str]:
+    return {name: node.name for node in nodes for name in node.outputs if name}

@@ -1,0 +1,60 @@
+"""A frozen graph and a SavedModel are mended in their own file, and run in TensorFlow."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from analyzer.core.report import Verdict
+from rewriter.repair import repair
+
+pytestmark = pytest.mark.skipif(
+    find_spec("tensorflow") is None, reason="needs the extra tensorflow"
+)
+
+BUILD = Path(__file__).resolve().parent / "build_broken_graphs.py"
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the healthy network and the broken ones."""
+    folder = tmp_path_factory.mktemp("graphs")
+    subprocess.run(
+        [sys.executable, str(BUILD), str(folder)], check=True, capture_output=True
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "weight.pb",
+        "bias.pb",
+        "padding.pb",
+        "missing.pb",
+        "wrong.pb",
+        "extra.pb",
+        "epsilon.pb",
+        "window.pb",
+        "weight",
+        "padding",
+        "missing",
+        "extra",
+        "epsilon",
+    ],
+)
+@pytest.mark.usefixtures("warm")
+def test_fault_is_mended_in_the_file_itself(
+    broken: Path, tmp_path: Path, name: str
+) -> None:
+    """What was written is a file of the same form that computes what Keras computes."""
+    out = tmp_path / name
+    report = repair(str(broken / "right.keras"), str(broken / name), out)
+
+    assert report.verdict is Verdict.REPAIRED, report.ended
+    assert report.written is not None
+    assert report.written.way == "in place"
+    assert [one for one in report.written.changed if "size" not in one] == []
+    assert out.is_dir() if (broken / name).is_dir() else out.is_file()
