@@ -8,7 +8,7 @@ import onnx
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Pivot
 from analyzer.quantized_ends import with_integers
-from rewriter.export import onnx_file, tensorflow, tflite
+from rewriter.export import keras, onnx_file, tensorflow, tflite
 from rewriter.export.native_format import NativeFormat
 
 __all__ = ["ONNX", "copy", "export", "out_suffix", "own_format", "refusal"]
@@ -16,7 +16,13 @@ __all__ = ["ONNX", "copy", "export", "out_suffix", "own_format", "refusal"]
 ONNX = ".onnx"
 """What OUT may end in for any target."""
 
-FORMATS = (onnx_file.FORMAT, tflite.FORMAT, *tensorflow.FORMATS)
+FORMATS = (
+    onnx_file.FORMAT,
+    tflite.FORMAT,
+    keras.ARCHIVE,
+    keras.HDF5,
+    *tensorflow.FORMATS,
+)
 """Every format that models are written in; the first that claims a path writes it."""
 
 

@@ -1,0 +1,204 @@
+"""A repaired Keras model: the user's own file, patched where it was repaired."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from analyzer.core.errors import ExportError
+from analyzer.core.graph import nodes
+from analyzer.core.types import Array, Node, Pivot
+from rewriter.export.beside import replacing
+from rewriter.export.changes import Changes, changes
+from rewriter.export.keras_file import Saved, Written, read, refusal, rewritten
+from rewriter.export.keras_groups import relocated
+from rewriter.export.keras_layers import Layer, Owners, layers_of
+from rewriter.export.keras_made import Shapes
+from rewriter.export.keras_options import Padded, Turn, set_constant_option, set_options
+from rewriter.export.keras_regions import Graph, graph_of, regions
+from rewriter.export.keras_structure import Made, inserted, readers, reads
+from rewriter.export.keras_weights import BIAS, new_bias, new_values
+from rewriter.export.keras_wiring import New, Wiring
+from rewriter.export.native_format import NativeFormat, ends_in
+
+
+def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> tuple[str, ...]:
+    """Write the user's file with a repair in it; all else in it stays.
+
+    Args:
+        target: The imported model.
+        repaired: The model after the edits.
+        out: Where the file goes.
+
+    Returns:
+        What is to be noted: nothing.
+
+    Raises:
+        ExportError: The file cannot be given an edit, or the disk refuses.
+    """
+    saved = read(target.path, target.sha256)
+    content = rewritten(saved, mended(target, saved, repaired))
+    with replacing(out) as file:
+        file.write(content)
+    return ()
+
+
+def mended(target: Pivot, saved: Saved, repaired: onnx.ModelProto) -> Written:
+    """Return what a repair writes over a saved model.
+
+    Args:
+        target: The imported model.
+        saved: The file it was imported from.
+        repaired: The model after the edits.
+
+    Raises:
+        ExportError: The file cannot be given an edit.
+    """
+    before, after = (nodes(model, target.folder) for model in (target.model, repaired))
+    ends = [
+        [value.name for value in model.graph.output] for model in (target.model, repaired)
+    ]
+    config = deepcopy(saved.config)
+    owners = Owners(saved, layers_of(config), target.layers)
+    repair = _Repair(
+        owners,
+        changes(before, after, (ends[0], ends[1])),
+        graph_of(before, ends[0]),
+        graph_of(after, ends[1]),
+        _shapes(repaired),
+    )
+    values = repair.values()
+    new = [*repair.options(), *repair.layers()]
+    if len(layers_of(config)) == len(layers_of(saved.config)) and not new:
+        return Written(None if config == saved.config else config, values)
+    return relocated(saved, config, values, new)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Repair:
+    """A repair that is told to a configuration, which it changes.
+
+    Attributes:
+        owners: The configuration's layers.
+        found: What the repair changed.
+        was: The pivot as it was imported.
+        now: The pivot after the repair.
+        shapes: Sizes of its tensors.
+    """
+
+    owners: Owners
+    found: Changes
+    was: Graph
+    now: Graph
+    shapes: Shapes
+
+    def values(self) -> dict[str, Array]:
+        """Return new weights; what is no weight is told as an option."""
+        values: dict[str, Array] = {}
+        for change in self.found.constants:
+            try:
+                values |= new_values(self.owners, change)
+            except ExportError:
+                turn = self._turn(change.node)
+                if turn is None:
+                    raise
+                set_constant_option(turn, change)
+        for node, slot in self._told():
+            was = next(one for one in self.was.nodes if one.name == node.name)
+            if slot != BIAS:
+                raise refusal(
+                    node.name, node.op, f"its input {slot} is another kind of tensor"
+                )
+            values |= new_bias(self.owners, was, node)
+        return values
+
+    def _told(self) -> Iterator[tuple[Node, int]]:
+        """Yield inputs that are constants now and were none, or the other way round."""
+        for change in self.found.wires:
+            kinds = [
+                not name or name.startswith("constant ")
+                for name in (change.old, change.new)
+            ]
+            if any(kinds):
+                yield change.node, change.slot
+
+    def options(self) -> Iterator[tuple[Layer, Made]]:
+        """Tell new attributes; yield the layers that pad where an option cannot."""
+        for name in dict.fromkeys(change.node.name for change in self.found.attributes):
+            changed = [one for one in self.found.attributes if one.node.name == name]
+            turn = self._turn(changed[0].node)
+            if turn is None:
+                raise refusal(
+                    name, changed[0].node.op, "the layer that it is of is not known"
+                )
+            padded = set_options(turn, changed)
+            if padded is not None:
+                yield self._put_in_front(padded, turn)
+
+    def layers(self) -> New:
+        """Tell nodes that came and went; return the layers that are new."""
+        wiring = Wiring(self.owners, self.was, self.shapes, [])
+        for region in regions(self.owners, self.was, self.now, self.found):
+            wiring.tell(region)
+        return wiring.new
+
+    def _turn(self, node: Node) -> Turn | None:
+        layer = self.owners.layer(node)
+        if layer is None:
+            return None
+        now = next(one for one in self.now.nodes if one.name == node.name)
+        front = self._front(layer)
+        alone = front is not None and readers(layer.model, front.name) == [layer.name]
+        return Turn(
+            node, now, layer, front if alone else None, self.shapes.get(now.inputs[0])
+        )
+
+    def _front(self, layer: Layer) -> Layer | None:
+        """Return the layer that another one reads."""
+        name = next(iter(reads(layer)), "")
+        return self.owners.of("/".join([*layer.path.split("/")[:-1], name]))
+
+    def _put_in_front(self, padded: Padded, turn: Turn) -> tuple[Layer, Made]:
+        """Put zeros in front of a layer that no option of its own puts there.
+
+        Raises:
+            ExportError: The layer reads none that is known, or is no layer of images.
+        """
+        front = self._front(padded.layer)
+        if front is None:
+            raise turn.refuse("the layer in front of it is not known")
+        rows = [list(two) for two in zip(padded.before, padded.behind, strict=True)]
+        made = Made(
+            f"ZeroPadding{len(rows)}D", {"padding": rows if len(rows) > 1 else rows[0]}, {}
+        )
+        return inserted(front, made, (), {padded.layer.name}), made
+
+
+def _shapes(model: onnx.ModelProto) -> Shapes:
+    """Return the sizes of a model's tensors, inferred anew; None where one is open."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    del bare.graph.value_info[:]
+    try:
+        full = onnx.shape_inference.infer_shapes(bare, data_prop=True)
+    except onnx.shape_inference.InferenceError:
+        return {}
+    values = (*full.graph.input, *full.graph.value_info, *full.graph.output)
+    return {
+        one.name: tuple(
+            dim.dim_value if dim.HasField("dim_value") else None
+            for dim in one.type.tensor_type.shape.dim
+        )
+        for one in values
+        if one.type.tensor_type.HasField("shape")
+    }
+
+
+def _check(target: Pivot, repaired: onnx.ModelProto) -> None:
+    mended(target, read(target.path, target.sha256), repaired)
+
+
+ARCHIVE = NativeFormat("keras", ".keras", ends_in(".keras"), write, _check)
+HDF5 = NativeFormat("keras", ".h5", ends_in(".h5"), write, _check)
