@@ -8,7 +8,7 @@ import onnx
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Pivot
 from analyzer.quantized_ends import with_integers
-from rewriter.export import keras, onnx_file, tensorflow, tflite
+from rewriter.export import keras, onnx_file, tensorflow, tflite, torch_program
 from rewriter.export.native_format import NativeFormat
 
 __all__ = ["ONNX", "copy", "export", "out_suffix", "own_format", "refusal"]
@@ -22,6 +22,7 @@ FORMATS = (
     keras.ARCHIVE,
     keras.HDF5,
     *tensorflow.FORMATS,
+    torch_program.FORMAT,
 )
 """Every format that models are written in; the first that claims a path writes it."""
 

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 
 from analyzer.core.types import Array, Feeds
 from analyzer.frontends.child.naming import io_names
+from analyzer.frontends.child.origins import note_origins
 
 OPSET = 18
 """The same as the other importers', so that a difference of opsets is never ours."""
@@ -51,9 +52,11 @@ def exported(program: Any) -> Any:
     Args:
         program: A `torch.export.ExportedProgram`.
     """
-    return torch.onnx.export(
+    made = torch.onnx.export(
         program, (), dynamo=True, optimize=False, opset_version=OPSET, verbose=False
     )
+    note_origins(made)
+    return made
 
 
 def layers_of(pivot: onnx.ModelProto) -> Layers:

@@ -1,0 +1,265 @@
+"""What the arguments of a program's calls say, as its ONNX form says it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analyzer.core.types import Node
+
+Convert = Callable[[Any, int], Any]
+"""Takes what the ONNX operator says, and the rank of its image; None: no argument says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An argument of a call, and what of the ONNX operator says the same.
+
+    Attributes:
+        argument: Its name in the call's schema.
+        place: The operator's attribute, or its constant input.
+        convert: Makes the argument's value of it.
+    """
+
+    argument: str
+    place: str | int
+    convert: Convert
+
+
+def _plain(value: Any, _rank: int) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _number(value: Any, _rank: int) -> Any:
+    """Return a single number; None where there are several."""
+    if not isinstance(value, np.ndarray):
+        return value
+    return value.reshape(()).item() if value.size == 1 else None
+
+
+def _sizes(value: Any, _rank: int) -> list[int] | None:
+    return None if value is None else [int(one) for one in value]
+
+
+def _flag(value: Any, _rank: int) -> bool:
+    return bool(value)
+
+
+def _pads(value: Any, _rank: int) -> list[int] | None:
+    """Return the padding of both ends of each axis; None where they differ."""
+    if value is None:
+        return None
+    half = len(value) // 2
+    same = list(value[:half]) == list(value[half:])
+    return [int(one) for one in value[:half]] if same else None
+
+
+def _axis(value: Any, rank: int) -> int | None:
+    single = _number(value, rank)
+    return None if single is None else int(single) % max(rank, 1)
+
+
+def _axes(value: Any, rank: int) -> list[int]:
+    return [int(one) % max(rank, 1) for one in np.atleast_1d(value)]
+
+
+def _moved(place: int) -> Convert:
+    """Return what gives one of the two axes that a permutation exchanges."""
+
+    def convert(value: Any, _rank: int) -> int | None:
+        moved = [axis for axis, own in enumerate(value) if own != axis]
+        return moved[place] if len(moved) == len(("one", "other")) else None
+
+    return convert
+
+
+def _edges(value: Any, _rank: int) -> list[int]:
+    """Return ONNX's pads, all begins before all ends, from the last axis as torch has them."""
+    half = len(value) // 2
+    both = zip(reversed(value[:half]), reversed(value[half:]), strict=True)
+    flat = [int(one) for pair in both for one in pair]
+    while flat[-2:] == [0, 0]:
+        flat = flat[:-2]
+    return flat
+
+
+MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
+
+
+def _mode(value: Any, _rank: int) -> str | None:
+    return MODES.get(value)
+
+
+def _aligned(value: Any, _rank: int) -> bool | None:
+    return {"align_corners": True, "pytorch_half_pixel": False, "half_pixel": False}.get(
+        value
+    )
+
+
+def _scales(value: Any, _rank: int) -> list[float]:
+    return [float(one) for one in value[2:]]
+
+
+_WINDOW = (
+    Setting("stride", "strides", _sizes),
+    Setting("padding", "pads", _pads),
+    Setting("dilation", "dilations", _sizes),
+)
+_CONVOLUTION = (*_WINDOW, Setting("groups", "group", _plain))
+_MAXIMUM = (
+    Setting("kernel_size", "kernel_shape", _sizes),
+    *_WINDOW,
+    Setting("ceil_mode", "ceil_mode", _flag),
+)
+_MEAN = (
+    Setting("kernel_size", "kernel_shape", _sizes),
+    *_WINDOW[:2],
+    Setting("ceil_mode", "ceil_mode", _flag),
+    Setting("count_include_pad", "count_include_pad", _flag),
+)
+_EPSILON = (Setting("eps", "epsilon", _number),)
+_DIM = (Setting("dim", "axis", _axis),)
+_REDUCED = (Setting("dim", 1, _axes), Setting("keepdim", "keepdims", _flag))
+_SCALED = (
+    Setting("align_corners", "coordinate_transformation_mode", _aligned),
+    Setting("scale_factors", 2, _scales),
+)
+_OTHER = (Setting("other", 1, _number),)
+
+SETTINGS: Mapping[str, tuple[str, tuple[Setting, ...]]] = {
+    "aten::conv1d": ("Conv", _CONVOLUTION),
+    "aten::conv2d": ("Conv", _CONVOLUTION),
+    "aten::conv3d": ("Conv", _CONVOLUTION),
+    "aten::convolution": ("Conv", _CONVOLUTION),
+    "aten::conv_transpose1d": ("ConvTranspose", _CONVOLUTION),
+    "aten::conv_transpose2d": ("ConvTranspose", _CONVOLUTION),
+    "aten::max_pool1d": ("MaxPool", _MAXIMUM),
+    "aten::max_pool2d": ("MaxPool", _MAXIMUM),
+    "aten::max_pool3d": ("MaxPool", _MAXIMUM),
+    "aten::avg_pool1d": ("AveragePool", _MEAN),
+    "aten::avg_pool2d": ("AveragePool", _MEAN),
+    "aten::avg_pool3d": ("AveragePool", _MEAN),
+    "aten::batch_norm": ("BatchNormalization", _EPSILON),
+    "aten::layer_norm": ("LayerNormalization", _EPSILON),
+    "aten::native_layer_norm": ("LayerNormalization", _EPSILON),
+    "aten::instance_norm": ("InstanceNormalization", _EPSILON),
+    "aten::leaky_relu": ("LeakyRelu", (Setting("negative_slope", "alpha", _number),)),
+    "aten::elu": ("Elu", (Setting("alpha", "alpha", _number),)),
+    "aten::hardtanh": (
+        "Clip",
+        (Setting("min_val", 1, _number), Setting("max_val", 2, _number)),
+    ),
+    "aten::clamp": ("Clip", (Setting("min", 1, _number), Setting("max", 2, _number))),
+    "aten::gelu": ("Gelu", (Setting("approximate", "approximate", _plain),)),
+    "aten::softmax": ("Softmax", _DIM),
+    "aten::_softmax": ("Softmax", _DIM),
+    "aten::log_softmax": ("LogSoftmax", _DIM),
+    "aten::cat": ("Concat", _DIM),
+    "aten::permute": ("Transpose", (Setting("dims", "perm", _axes),)),
+    "aten::transpose": (
+        "Transpose",
+        (Setting("dim0", "perm", _moved(0)), Setting("dim1", "perm", _moved(1))),
+    ),
+    "aten::mean": ("ReduceMean", _REDUCED),
+    "aten::sum": ("ReduceSum", _REDUCED),
+    "aten::amax": ("ReduceMax", _REDUCED),
+    "aten::amin": ("ReduceMin", _REDUCED),
+    "aten::reshape": ("Reshape", (Setting("shape", 1, _sizes),)),
+    "aten::view": ("Reshape", (Setting("size", 1, _sizes),)),
+    "aten::pad": (
+        "Pad",
+        (
+            Setting("pad", 1, _edges),
+            Setting("mode", "mode", _mode),
+            Setting("value", 2, _number),
+        ),
+    ),
+    "aten::select": (
+        "Gather",
+        (Setting("dim", "axis", _axis), Setting("index", 1, _number)),
+    ),
+    "aten::upsample_bilinear2d": ("Resize", _SCALED),
+    "aten::upsample_bicubic2d": ("Resize", _SCALED),
+    "aten::upsample_nearest2d": ("Resize", _SCALED[1:]),
+    "aten::add": ("Add", _OTHER),
+    "aten::sub": ("Sub", _OTHER),
+    "aten::mul": ("Mul", _OTHER),
+    "aten::div": ("Div", _OTHER),
+    "aten::pow": ("Pow", (Setting("exponent", 1, _number),)),
+}
+"""By the schema's name: the ONNX operator that a call becomes, and what of it is where.
+
+Source: the schemas of ATen's operators, ``aten/src/ATen/native/native_functions.yaml``.
+"""
+
+AXES = frozenset({"dim", "dims", "dim0", "dim1"})
+"""Arguments that count axes, from the end too where they are negative."""
+
+
+def stated(node: Any) -> dict[str, Any]:
+    """Return the arguments of a call by their names in its schema, defaults filled in.
+
+    Args:
+        node: A `torch.fx.Node` that calls a registered operator.
+    """
+    known = node.target._schema.arguments  # noqa: SLF001  # torch has no other place for it
+    given = dict(zip((one.name for one in known), node.args, strict=False))
+    own = {one.name: one.default_value for one in known} | given | dict(node.kwargs)
+    if "kernel_size" in own and not own.get("stride"):
+        own["stride"] = own["kernel_size"]  # the default, which the schema does not tell
+    return own
+
+
+def state(node: Any, argument: str, value: Any) -> None:
+    """Give an argument of a call another value.
+
+    Args:
+        node: A `torch.fx.Node` that calls a registered operator; it is changed.
+        argument: Its name in the schema.
+        value: What it is to be.
+    """
+    known = node.target._schema.arguments  # noqa: SLF001  # torch has no other place for it
+    names = [one.name for one in known]
+    place = names.index(argument)
+    if known[place].kwarg_only or argument in node.kwargs:
+        node.kwargs = {**node.kwargs, argument: value}
+        return
+    own = stated(node)
+    count = max(len(node.args), place + 1)
+    full = [own[name] for name in names[:count]]
+    full[place] = value
+    node.args = tuple(full)
+
+
+def agree(own: Any, value: Any, argument: str, rank: int) -> bool:
+    """Return whether an argument says what the ONNX operator was imported with.
+
+    Args:
+        own: What the call says.
+        value: What the operator said, as `Setting.convert` gives it.
+        argument: The argument's name.
+        rank: The number of axes that axes are counted of.
+    """
+    if argument in AXES:
+        own = _axes(own, rank) if isinstance(value, list) else _axis(own, rank)
+    if isinstance(value, list):
+        many = list(own) if isinstance(own, list | tuple) else [own]
+        many = many * len(value) if len(many) == 1 else many
+        same = len(many) == len(value)
+        return same and all(map(_same, many, value))
+    return _same(own, value)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) or isinstance(other, float):
+        numbers = all(isinstance(each, int | float) for each in (one, other))
+        return numbers and bool(np.float32(one) == np.float32(other))
+    return bool(one == other)
+
+
+def described(node: Node, place: str | int) -> Any:
+    """Return what an ONNX operator says in one place; None: nothing."""
+    if isinstance(place, int):
+        return node.constants.get(place)
+    return node.attributes.get(place)
