@@ -12,9 +12,13 @@ from analyzer.core.types import Feeds, Pivot
 from analyzer.integer_ends import as_floats
 from analyzer.judge import NEGLIGIBLE
 from analyzer.loading import hints_of_both
-from analyzer.pivot import load
+from analyzer.pivot import asks, load
 from analyzer.runtime.metrics import relative_error
-from rewriter.export import ONNX, copy, export
+from rewriter.export import ONNX, copy, export, own_format
+from rewriter.export.beside import replacing
+
+FACTORY = "factory"
+"""The function of a patch script that builds the mended module."""
 
 
 @contextmanager
@@ -43,6 +47,8 @@ def written(
         path = Path(folder) / f"mended{suffix}"
         notes = export(target, mended.model, path, anew=anew)
         _, hints = hints_of_both(options)
+        inputs = target.inputs if asks(str(path)) else None
+        hints = replace(hints, model=_code(target, path) or hints.model, inputs=inputs)
         try:
             loaded = load(str(path), trust_code=options.trust_code, hints=hints)
         except LoadError as surprise:
@@ -67,6 +73,7 @@ def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:
     """
     if out.suffix.lower() != ONNX:
         copy(proven, out)
+        _copy_beside(target, proven.path, out)
         return
     export(target, proven.model, out)
     try:
@@ -84,3 +91,21 @@ def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:
             f"{out} does not compute what was proven, so it was removed again",
             hint="check the disk, and that nothing else writes to that folder",
         )
+
+
+def _code(target: Pivot, path: Path) -> str:
+    """Return the code that was written beside a repaired model, as a hint names it."""
+    own = own_format(str(target.path))
+    found = [one for one in own.beside(path) if one.exists()] if own is not None else []
+    return f"{found[0]}:{FACTORY}" if found else ""
+
+
+def _copy_beside(target: Pivot, proven: Path, out: Path) -> None:
+    """Write what belongs to a repaired model beside it too."""
+    own = own_format(str(target.path))
+    if own is None:
+        return
+    for made, place in zip(own.beside(proven), own.beside(out), strict=True):
+        if made.exists():
+            with replacing(place) as file:
+                file.write(made.read_bytes())

@@ -108,6 +108,8 @@ class Pivot:
         layerwise: How far the pivot of a quantized model is from it layer by layer, as a
             clause; empty where nobody looked.
         signature: The signature that the user chose of a SavedModel; empty: its default.
+        code: ``file.py:factory`` of the module that it is, or that its weights belong to;
+            empty where the file says everything itself.
     """
 
     model: onnx.ModelProto
@@ -127,6 +129,7 @@ class Pivot:
     native_values: Callable[[Feeds, Sequence[str]], Feeds] | None = None
     layerwise: str = ""
     signature: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

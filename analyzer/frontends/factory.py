@@ -59,7 +59,7 @@ class FactoryFrontend:
                 f"{path} needs torch or jax to be built, and neither is installed here",
                 hint="pip install 'pivotfix[torch]' or 'pivotfix[jax]', whichever it uses",
             )
-        return load(path, file, IMPORTER, trust_code=trust_code)
+        return load(path, file, IMPORTER, trust_code=trust_code, code=path)
 
 
 FRONTEND = FactoryFrontend()

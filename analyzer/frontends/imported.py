@@ -133,6 +133,7 @@ def load(
     *,
     trust_code: bool,
     settings: Mapping[str, Any] = NOTHING,
+    code: str = "",
 ) -> Pivot:
     """Return the pivot that an importer makes of a file.
 
@@ -142,6 +143,7 @@ def load(
         importer: Who reads it.
         trust_code: Whether code that comes with the model may run.
         settings: What else the importer takes, as JSON can hold it.
+        code: ``file.py:factory`` that builds its module, or nothing.
 
     Raises:
         LoadError: The file is broken, a package is missing, or the importer failed.
@@ -166,14 +168,19 @@ def load(
             hint=surprise.hint
             or "check that the file is whole and loads in its own framework",
         ) from surprise
-    return _pivot(path, file, importer, (child, key, answer))
+    return _pivot((path, file, importer, code), (child, key, answer))
 
 
 Imported = tuple[Child, int, Mapping[str, Any]]
 """The child, the model's number there, and what it answered."""
 
 
-def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Pivot:
+Known = tuple[str, Path, Importer, str]
+"""A model's path as the user gave it, the file behind it, who imports it, and its code."""
+
+
+def _pivot(known: Known, imported: Imported) -> Pivot:
+    path, file, importer, code = known
     child, key, answer = imported
     importer = replace(importer, **answer["importer"])
     written = Path(answer["pivot"])
@@ -183,7 +190,7 @@ def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Piv
     inputs = specs(value for value in model.graph.input if value.name not in constant)
     outputs = specs(model.graph.output)
     names = [spec.name for spec in inputs], [spec.name for spec in outputs]
-    anew = Remaking((path, file, importer), child, key, names[0])
+    anew = Remaking((path, file, importer, code), child, key, names[0])
     native = NativeModel(child, key, path, names)
     return Pivot(
         model,
@@ -201,6 +208,7 @@ def _pivot(path: str, file: Path, importer: Importer, imported: Imported) -> Piv
         wrong=tuple(_mistranslation(one) for one in answer["wrong"]),
         native_values=native.values if answer["values"] else None,
         layerwise=answer["layerwise"],
+        code=code,
     )
 
 
@@ -214,13 +222,13 @@ class Remaking:
     """Imports a model anew where its pivot is wrong; called with samples.
 
     Attributes:
-        model: Its path as the user gave it, the file behind it, and who imports it.
+        model: Its path as the user gave it, the file behind it, who imports it, its code.
         child: The child it is in.
         key: Its number there.
         inputs: Names of its inputs, in order.
     """
 
-    model: tuple[str, Path, Importer]
+    model: Known
     child: Child
     key: int
     inputs: list[str]
@@ -248,7 +256,7 @@ class Remaking:
             )
         except (ChildDied, FileNotFoundError, LoadError):
             return None  # the pivot that there is stays, and is told as unfaithful
-        return _pivot(*self.model, (self.child, new, answer)) if answer else None
+        return _pivot(self.model, (self.child, new, answer)) if answer else None
 
 
 def _refusal(model: onnx.ModelProto, folder: Path, importer: Importer) -> RunError | None:

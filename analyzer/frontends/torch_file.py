@@ -111,7 +111,10 @@ def _with_module(path: str, file: Path, hints: Hints, *, trust_code: bool) -> Pi
             hint="read the file, then add --trust-code",
         )
     settings = {"model": hints.model}
-    return load(path, file, WEIGHTS, trust_code=trust_code, settings=settings)
+    code = hints.model
+    return load(
+        path, file, WEIGHTS, trust_code=trust_code, settings=settings, code=code
+    )
 
 
 def _refused(path: str, content: Content) -> LoadError:

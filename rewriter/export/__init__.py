@@ -8,7 +8,15 @@ import onnx
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Pivot
 from analyzer.quantized_ends import with_integers
-from rewriter.export import keras, onnx_file, tensorflow, tflite, torch_program
+from rewriter.export import (
+    keras,
+    onnx_file,
+    tensorflow,
+    tflite,
+    torch_module,
+    torch_program,
+    torch_weights,
+)
 from rewriter.export.native_format import NativeFormat
 
 __all__ = ["ONNX", "copy", "export", "out_suffix", "own_format", "refusal"]
@@ -23,6 +31,9 @@ FORMATS = (
     keras.HDF5,
     *tensorflow.FORMATS,
     torch_program.FORMAT,
+    torch_weights.PT,
+    torch_weights.PTH,
+    torch_module.FORMAT,
 )
 """Every format that models are written in; the first that claims a path writes it."""
 

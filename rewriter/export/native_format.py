@@ -39,6 +39,11 @@ def copied(target: Pivot, out: Path) -> None:
         shutil.copyfileobj(content, file, CHUNK)
 
 
+def alone(_out: Path) -> tuple[Path, ...]:
+    """Return what is written beside a repaired model: nothing."""
+    return ()
+
+
 def anything(_: Pivot, __: onnx.ModelProto) -> None:
     """Refuse no repair before it is written."""
 
@@ -64,6 +69,8 @@ class NativeFormat:
             nothing does.
         facts: What a file states beside what it computes, by what it is of: signatures,
             metadata, what is quantized. An export is told by what it changes of them.
+        beside: Gives, for OUT, the files that may be written beside it; the first is the
+            Python code that a repaired file of weights is to be read with.
     """
 
     framework: str
@@ -74,6 +81,7 @@ class NativeFormat:
     copy: Callable[[Pivot, Path], None] = copied
     anew: Write | None = None
     facts: Callable[[Path], Mapping[str, str]] = no_facts
+    beside: Callable[[Path], tuple[Path, ...]] = alone
 
 
 def ends_in(*suffixes: str) -> Callable[[str], bool]:

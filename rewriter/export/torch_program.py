@@ -2,7 +2,9 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import onnx
 
@@ -17,6 +19,8 @@ EXPORTER = Exporter(
     needs=("torch", "onnxscript"),
     extra="torch",
 )
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> tuple[str, ...]:
@@ -37,24 +41,60 @@ def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> tuple[str, ...
     Raises:
         ExportError: The program cannot say an edit, or the disk refuses.
     """
+    return exported(str(target.path), EXPORTER, (target, repaired), out)
+
+
+def exported(
+    path: str,
+    exporter: Exporter,
+    both: tuple[Pivot, onnx.ModelProto],
+    out: Path,
+    *,
+    more: Mapping[str, str] = NOTHING,
+    scripted: bool = False,
+) -> tuple[str, ...]:
+    """Let torch write a file with a repair in it, and return what is to be noted.
+
+    Args:
+        path: The model, as its importer was given it.
+        exporter: What writes it.
+        both: The imported model, and its pivot after the repair.
+        out: Where the file goes, and a script beside it.
+        more: What else the exporter takes.
+        scripted: Whether it may write a script.
+
+    Raises:
+        ExportError: The file cannot say an edit, or the disk refuses.
+    """
     with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
-        place = Path(folder)
-        settings = pivots(target, repaired, place)
-        made = place / "program.pt2"
-        notes = export(str(target.path), made, EXPORTER, settings)
-        with made.open("rb") as content, replacing(out) as file:
-            shutil.copyfileobj(content, file, CHUNK)
+        made = Path(folder) / out.name
+        settings = {**_pivots(*both, Path(folder)), **more}
+        script = script_beside(made)[0]
+        if scripted:
+            settings["script"] = str(script)
+        notes = export(path, made, exporter, settings)
+        for one in (made, script):
+            if one.exists():
+                _place(one, out.with_name(one.name))
     return notes
 
 
-def pivots(target: Pivot, repaired: onnx.ModelProto, place: Path) -> dict[str, str]:
-    """Write a pivot as it was and as it is, and return where, as an exporter takes it.
+def script_beside(out: Path) -> tuple[Path, ...]:
+    """Return where the script goes for what a repaired file cannot say itself.
 
     Args:
-        target: The imported model.
-        repaired: The model after the edits.
-        place: A folder for both.
+        out: The repaired file.
     """
+    return (out.with_name(f"{out.stem}_patch.py"),)
+
+
+def _place(made: Path, out: Path) -> None:
+    with made.open("rb") as content, replacing(out) as file:
+        shutil.copyfileobj(content, file, CHUNK)
+
+
+def _pivots(target: Pivot, repaired: onnx.ModelProto, place: Path) -> dict[str, str]:
+    """Write a pivot as it was and as it is, and return where, as an exporter takes it."""
     both = {"before": target.model, "after": repaired}
     for name, model in both.items():
         (place / f"{name}.onnx").write_bytes(model.SerializeToString())

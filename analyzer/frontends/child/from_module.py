@@ -45,7 +45,7 @@ def imported(path: str, made: Built, notes: tuple[str, ...] = ()) -> Loaded:
     """
     made.module.eval()
     with torch.no_grad():
-        program, note = _exported(made.module, made.positional, dict(made.named))
+        program, note = exported_module(made.module, made.positional, dict(made.named))
     pivot, layers, lowered = converted(path, "torch.onnx", lambda: pivot_of(program))
     run = flat_call(program, made.module, pivot)
     remake = remaking(program, made.module, pivot)
@@ -86,10 +86,19 @@ def module_of(path: str, product: Any) -> Built:
     raise misformed(path, product)
 
 
-def _exported(
+def exported_module(
     module: Any, positional: tuple[Any, ...], named: dict[str, Any]
 ) -> tuple[Any, tuple[str, ...]]:
-    """Return the exported program, its batch dynamic where the module allows it."""
+    """Return the exported program of a module, its batch dynamic where it allows that.
+
+    Args:
+        module: The `torch.nn.Module`, set to evaluate.
+        positional: Example inputs by position.
+        named: Example inputs by name.
+
+    Returns:
+        The `torch.export.ExportedProgram`, and notes in sentences.
+    """
     batch = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
     first, second = _with_batch(positional), _with_batch(named)
     shapes = pytree.tree_map(

@@ -33,12 +33,20 @@ def load(path: str, *, trust_code: bool, model: str) -> Loaded:
     """
     del trust_code
     made = built(model)
-    found = _fitting(path, _read(path), made)
+    found = fitting(path, read(path), made)
     made.module.load_state_dict(found)
     return imported(path, made, _narrowed(found, made))
 
 
-def _read(path: str) -> Any:
+def read(path: str) -> Any:
+    """Return what a file of weights holds, read as tensors and plain containers alone.
+
+    Args:
+        path: What `torch.save` wrote.
+
+    Raises:
+        LoadError: It holds more than that.
+    """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as surprise:
@@ -48,8 +56,13 @@ def _read(path: str) -> Any:
         ) from surprise
 
 
-def _fitting(path: str, saved: Any, made: Built) -> Weights:
+def fitting(path: str, saved: Any, made: Built) -> Weights:
     """Return the weights of a file, named as the module names its own.
+
+    Args:
+        path: What `torch.save` wrote.
+        saved: What it holds.
+        made: The module.
 
     Raises:
         LoadError: Some are missing, unexpected, or of other sizes.

@@ -64,8 +64,9 @@ class Caller:
         """
         if slot in node.constants:
             value = node.constants[slot]
-            known = self._constants.find(value, self._near)
-            return self._constants.add(value, node.inputs[slot]) if known is None else known
+            name = node.inputs[slot]
+            known = self._constants.find(value, name)
+            return self._constants.add(value, name) if known is None else known
         if slot >= len(node.inputs) or not node.inputs[slot]:
             return None
         given = self._values.get(node.inputs[slot])
@@ -131,6 +132,8 @@ def called(caller: Caller, node: Node) -> tuple[Any, ...]:
 
 Make = Callable[[Caller, Node], Any]
 
+COMMUTING = frozenset({"Add", "Mul"})
+
 
 def _plain(target: Any) -> Make:
     return lambda caller, node: caller.call(target, caller.tensor(node, 0))
@@ -140,6 +143,8 @@ def _binary(target: Any) -> Make:
     """Return what calls an operator of two operands, the first of them a tensor."""
 
     def make(caller: Caller, node: Node) -> Any:
+        if 0 in node.constants and node.op in COMMUTING:
+            return caller.call(target, caller.tensor(node, 1), caller.operand(node, 0))
         if 0 in node.constants:
             return caller.call(target, caller.tensor(node, 0), caller.tensor(node, 1))
         return caller.call(target, caller.tensor(node, 0), caller.operand(node, 1))

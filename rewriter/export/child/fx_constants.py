@@ -35,6 +35,7 @@ class Constants:
             node.name: node for node in program.graph.nodes if node.op == "placeholder"
         }
         self.changed: dict[str, Array] = {}
+        self.fresh: list[str] = []
 
     def read_by(self, node: Any) -> list[Any]:
         """Return the placeholders with a value that a call reads, in order."""
@@ -94,17 +95,17 @@ class Constants:
         if value.shape != own.shape:
             place.meta["val"] = _fake(self._program, self._held(name))
 
-    def find(self, value: Array, near: Any) -> Any:
-        """Return a placeholder that holds a value, one that a call reads; None: none does.
+    def find(self, value: Array, called: str) -> Any:
+        """Return a placeholder that holds a value exactly; None: none does.
 
         Args:
             value: The value, of its shape.
-            near: The call; None: there is none.
+            called: What the pivot calls it, which chooses between equal ones.
         """
-        if near is None:
-            return None
-        places = (one for one in self.read_by(near) if _is(self.array(one), value))
-        return next(places, None)
+        places = (self._places[name] for name in self._specs if name in self._places)
+        fitting = [one for one in places if _is(self.array(one), value)]
+        named = (one for one in fitting if self.name(one) == called)
+        return next(named, next(iter(fitting), None))
 
     def add(self, value: Array, called: str) -> Any:
         """Return a new placeholder for a constant that the program did not have.
@@ -131,6 +132,8 @@ class Constants:
         )
         program.graph_signature.input_specs.insert(len(self._specs), spec)
         self._specs[place.name] = spec
+        self._places[place.name] = place
+        self.fresh.append(name)
         return place
 
     def _held(self, name: str) -> Any:

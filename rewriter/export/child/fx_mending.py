@@ -45,6 +45,7 @@ class Mended:
         made: Names of the calls that were put in.
         gone: Names of the calls that were taken out.
         moved: Names of the calls that read something else.
+        fresh: Names of the constants that were put in.
     """
 
     weights: Mapping[str, Array]
@@ -52,6 +53,7 @@ class Mended:
     made: tuple[str, ...]
     gone: tuple[str, ...]
     moved: tuple[str, ...]
+    fresh: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -104,6 +106,7 @@ def mend(program: Any, sides: Sides) -> Mended:
         tuple(work.made),
         gone,
         tuple(dict.fromkeys(work.moved)),
+        tuple(work.constants.fresh),
     )
 
 

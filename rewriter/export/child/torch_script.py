@@ -1,0 +1,93 @@
+"""A repaired TorchScript archive, in the child: the user's own, with other weights."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+import torch
+
+from analyzer.core.errors import ExportError
+from analyzer.core.types import Array
+from analyzer.frontends.child.export import as_array
+from analyzer.frontends.child.from_script import refuse_code
+from rewriter.export.changes import ConstantChange, changes
+from rewriter.export.child.fx_constants import HINT
+from rewriter.export.child.sides import sides
+from rewriter.export.layouts import holders, relaid
+
+EXTRA = "/extra/"
+"""The folder of an archive for what a user saved beside the module."""
+
+
+def export(path: str, out: str, *, before: str, after: str, folder: str) -> tuple[str, ...]:
+    """Write a TorchScript archive with a repair of its weights in it.
+
+    Args:
+        path: The user's archive.
+        out: Where the repaired one goes.
+        before: The pivot it was imported as.
+        after: The same after the repair.
+        folder: What the external locations of both pivots are relative to.
+
+    Returns:
+        What is to be noted: nothing.
+
+    Raises:
+        ExportError: The repair is no new value of a weight, or the old one is not found.
+        LoadError: The archive holds code.
+    """
+    refuse_code(path)
+    both = sides(Path(before), Path(after), Path(folder))
+    found = changes(both.before, both.after, both.outputs)
+    others = [(one.node, f"its {one.attribute}") for one in found.attributes]
+    others += [(one.node, "what it reads") for one in found.wires]
+    others += [(one, "that it is there") for one in (*found.removed, *found.added)]
+    for node, what in others:
+        raise ExportError(
+            f"the repair of {node.name} ({node.op}) cannot go into a TorchScript file: "
+            f"{what} stands in compiled code, and only weights can be changed",
+            hint=HINT,
+        )
+    extra = dict.fromkeys(_extra(path), "")
+    module = torch.jit.load(path, map_location="cpu", _extra_files=extra)
+    _write(module, found.constants)
+    torch.jit.save(module, out, _extra_files=extra)
+    return ()
+
+
+def _extra(path: str) -> Iterator[str]:
+    with ZipFile(path) as archive:
+        for name in archive.namelist():
+            if EXTRA in name:
+                yield name.partition(EXTRA)[2]
+
+
+def _write(module: Any, wanted: tuple[ConstantChange, ...]) -> None:
+    state = module.state_dict()
+    arrays = {name: as_array(value) for name, value in state.items()}
+    given: dict[str, Array] = {}
+    for one in wanted:
+        name = _name(arrays, one)
+        new = relaid(arrays[name].astype(one.old.dtype), one.old, one.new)
+        if new is None or not np.array_equal(given.setdefault(name, new), new):
+            raise _unfound(one, "is read by others, which keep it")
+        with torch.no_grad():
+            state[name].copy_(torch.from_numpy(np.array(new)).to(state[name].dtype))
+
+
+def _name(arrays: Mapping[str, Array], one: ConstantChange) -> str:
+    """Return the weight that holds a constant's old value; its name breaks a tie only."""
+    found = holders(arrays, one.old)
+    named = [name for name in found if name == one.tensor]
+    if len(found) == 1 or named:
+        return (named or list(found))[0]
+    raise _unfound(one, "is no weight of its own" if not found else "could be several")
+
+
+def _unfound(one: ConstantChange, why: str) -> ExportError:
+    return ExportError(
+        f"the value of {one.tensor} that {one.node.name} reads {why} in the TorchScript file",
+        hint=HINT,
+    )

@@ -1,0 +1,76 @@
+"""A repaired file of bare weights, in the child: the user's own, and a script if needed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from analyzer.core.errors import ExportError
+from analyzer.core.types import Array
+from analyzer.frontends.child.from_module import built
+from analyzer.frontends.child.from_weights import fitting, read
+from rewriter.export.child.fx_constants import HINT
+from rewriter.export.child.patch_script import written
+from rewriter.export.child.torch_module import computes, repaired
+
+
+def export(
+    path: str,
+    out: str,
+    *,
+    before: str,
+    after: str,
+    folder: str,
+    script: str,
+    model: str,
+) -> tuple[str, ...]:
+    """Write a file of weights with a repair in it; a script says what no weight can.
+
+    Args:
+        path: The user's file.
+        out: Where the repaired one goes.
+        before: The pivot it was imported as.
+        after: The same after the repair.
+        folder: What the external locations of both pivots are relative to.
+        script: Where the script goes, beside `out`.
+        model: ``file.py:factory`` of the module that the weights belong to.
+
+    Returns:
+        What is to be noted, in sentences.
+
+    Raises:
+        ExportError: Neither weights nor a script can say the repair.
+        LoadError: The user's code does not run, or the file does not fit it.
+    """
+    made, saved = built(model), read(path)
+    own = fitting(path, saved, made)
+    made.module.load_state_dict(own)
+    program, mended, said = repaired(made, (before, after, folder))
+    if said.unsaid or mended.fresh:
+        raise _unsaid(model, ", ".join(said.unsaid) or "a new constant")
+    _write(saved, own, mended.weights, out)
+    if not said.lines:
+        return ()
+    Path(script).write_text(written(model, said.lines, ()), encoding="utf-8")
+    weights = fitting(out, read(out), made)
+    if not computes(script, program, made, weights):
+        Path(script).unlink()
+        raise _unsaid(model, "the repair")
+    name = Path(out).stem + "_patch.py"
+    return (f"What weights cannot say is in {name} beside it: --model {name}:factory.",)
+
+
+def _unsaid(model: str, what: str) -> ExportError:
+    return ExportError(
+        f"a file of weights cannot say the repair, nor can a script from outside: {what} "
+        f"stands in the code of {model}",
+        hint=HINT,
+    )
+
+
+def _write(saved: Any, own: Mapping[str, Any], weights: Mapping[str, Array], out: str) -> None:
+    """Write what the user's file holds, with other values in the weights that changed."""
+    for name, value in weights.items():
+        own[name].copy_(torch.from_numpy(value).to(own[name].dtype))
+    torch.save(saved, out)
