@@ -20,7 +20,7 @@ from analyzer.pivot import load
 from rewriter.destination import check_destination
 from rewriter.expectations import expectations, place
 from rewriter.export import export
-from rewriter.export.beside import replacing
+from rewriter.export.beside import removed, replacing
 from rewriter.patch_values import decoded, encoded
 from rewriter.surgeon import apply
 
@@ -172,9 +172,9 @@ def apply_patch(
     pivot = load(target, trust_code=trust_code, hints=hints)
     export(pivot, replayed(pivot, read), out)
     try:
-        load(str(out), trust_code=trust_code)
+        load(str(out), trust_code=trust_code, hints=hints)
     except PivotfixError:  # what does not load must not stay
-        out.unlink()
+        removed(out)
         raise
     return read.cures
 

@@ -64,3 +64,15 @@ def replacing_folder(out: Path) -> Iterator[Path]:
             old.rename(out)
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def removed(out: Path) -> None:
+    """Take a file or a folder that was written away again.
+
+    Args:
+        out: What may be there.
+    """
+    if out.is_dir():
+        shutil.rmtree(out)
+    else:
+        out.unlink(missing_ok=True)
