@@ -27,6 +27,7 @@ from analyzer.matching.tensors import Links
 from analyzer.runtime.region import region_error
 from analyzer.served import meant_for, serves
 from analyzer.sides import Side
+from analyzer.turned import with_turned
 
 COMPUTED = "computed operand"
 """Field of a difference in what arithmetic on sizes gives an operator."""
@@ -97,7 +98,8 @@ def operand_fault(
             return replace(fault, differences=(found, *fault.differences))
         if cause is not None:
             parts = _part(source, one.partner), _part(target, one.name)
-            return _inside(fault, parts, _edges(links, *parts), one, cause, given)
+            inner = _inside(fault, parts, _edges(links, *parts), one, cause, given)
+            return with_turned(inner, cause, target)
     return fault
 
 

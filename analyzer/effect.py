@@ -252,6 +252,8 @@ def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...
     without being the same; only a setting or a weight that cures its region, and that no
     eight-bit grid explains, is a fault there. A grid explains a weight beside a quantizer:
     floats that stand on one where nothing is quantized were rounded by something else.
+    Where no integers are read or given, nothing is merged with any, and a region is judged
+    as in any other model.
 
     Args:
         faults: Root faults.
@@ -263,10 +265,19 @@ def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...
     touched = {name for node in quantizing for name in (*node.input, *node.output)}
     return tuple(
         fault
-        if _is_proven(fault, touched) or _is_exchanged(fault)
+        if _is_proven(fault, touched)
+        or _is_exchanged(fault)
+        or not _is_beside(fault, touched)
         else replace(fault, status=Status.DRIFT)
         for fault in faults
     )
+
+
+def _is_beside(fault: Fault, touched: Collection[str]) -> bool:
+    """Return whether a fault's region reads or gives what a quantizing operator does."""
+    part = fault.target
+    ends = {*part.inputs, *part.outputs, *(n for one in part.nodes for n in one.inputs)}
+    return not ends.isdisjoint(touched)
 
 
 def _is_exchanged(fault: Fault) -> bool:
@@ -285,9 +296,7 @@ def _is_proven(fault: Fault, touched: Collection[str]) -> bool:
         fault: A root fault.
         touched: What the target's quantizing operators read and give.
     """
-    part = fault.target
-    ends = {*part.inputs, *part.outputs, *(n for one in part.nodes for n in one.inputs)}
-    beside = not ends.isdisjoint(touched)
+    beside = _is_beside(fault, touched)
     return fault.fault_class is not None or any(
         fault.is_cured_by(diff)
         and (diff.aspect in PROVING or _is_lost_or_exchanged(diff))

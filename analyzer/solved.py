@@ -48,6 +48,20 @@ MOST = 1e4
 SAME = 1e-6
 """Relative deviation up to which two numbers are one: a float32 written as a decimal."""
 
+NEUTRAL = {
+    ("LeakyRelu", "alpha"): 1.0,
+    ("PRelu", "input1"): 1.0,
+    ("Mul", "input0"): 1.0,
+    ("Mul", "input1"): 1.0,
+    ("Div", "input1"): 1.0,
+    ("Pow", "input1"): 1.0,
+    ("Add", "input0"): 0.0,
+    ("Add", "input1"): 0.0,
+    ("Sub", "input1"): 0.0,
+}
+"""Numbers with which an operator gives what it reads: then it is the operator that is too
+much, and no setting of it is wrong."""
+
 BOUNDS = frozenset({"Clip", "Min", "Max"})
 """Operators whose number is itself what they give at most, or at least."""
 
@@ -148,7 +162,16 @@ def number_causes(
         return ()
     bench = _Bench(fault, model, folder, names, wanted)
     found = (_solved(bench, number) for number in numbers)
-    return tuple(one for one in found if one is not None)[:1]
+    return tuple(one for one in found if one is not None and not _is_neutral(one))[:1]
+
+
+def _is_neutral(found: Difference) -> bool:
+    """Return whether an operator with the solved number does nothing."""
+    node = found.target_node
+    number = NEUTRAL.get((node.op, found.field)) if node is not None else None
+    return number is not None and bool(
+        np.allclose(np.asarray(found.source, np.float64), number, rtol=0, atol=SAME)
+    )
 
 
 def _stored(model: onnx.ModelProto) -> frozenset[str]:

@@ -3,13 +3,16 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from analyzer.core.errors import RepairError
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Pivot
 from rewriter.case import Case
 from rewriter.chosen import Chosen, chosen_edits
-from rewriter.kept import end
+from rewriter.improvement import improvement
+from rewriter.kept import Chain, end
 from rewriter.outcome import Repaired
 from rewriter.rounds import LOOKS_MENDED, Tries
+from rewriter.subsets import largest_harmless
 from rewriter.written import written
 
 
@@ -32,8 +35,12 @@ class Proof:
     @property
     def is_doubtful(self) -> bool:
         """Whether outputs that looked mended are not: rounds go on, each analysed."""
-        whole = self.report is not None and self.report.verdict is Verdict.EQUIVALENT
-        return self.tries.ended == LOOKS_MENDED and not whole
+        return self.tries.ended == LOOKS_MENDED and not self.is_whole
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the mended model is proven to be the source's."""
+        return self.report is not None and self.report.verdict is Verdict.EQUIVALENT
 
 
 def proof(case: Case, tries: Tries, folders: ExitStack) -> Proof:
@@ -50,6 +57,16 @@ def proof(case: Case, tries: Tries, folders: ExitStack) -> Proof:
     with case.clock("repair"):
         chain = tuple(one.kept for one in tries.rounds)
         chosen = chosen_edits(case.target, chain, case.seen, case.unseen)
+    came = _proven(case, tries, chosen, folders)
+    if came.report is None or came.is_whole or tries.ended == LOOKS_MENDED:
+        return came  # what looked mended is taken up again
+    with case.clock("verify"):
+        fewer = _improving(case, came)
+    return came if fewer is chosen else _proven(case, tries, fewer, folders)
+
+
+def _proven(case: Case, tries: Tries, chosen: Chosen, folders: ExitStack) -> Proof:
+    """Return what some edits come to in the target's own runtime."""
     done = Repaired(case.first, tries.rounds, chosen, tries.ended)
     if not any(chosen.chain):
         return Proof(tries, done)
@@ -65,3 +82,25 @@ def proof(case: Case, tries: Tries, folders: ExitStack) -> Proof:
             return Proof(tries, replace(done, chosen=chosen))
         told = case.analysed(proven, everything=True).report
     return Proof(tries, done, proven, told)
+
+
+def _improving(case: Case, came: Proof) -> Chosen:
+    """Return the edits of a model that is not the source's, or those that are an improvement.
+
+    Where what is written is not proven to be better, the largest part that is.
+    """
+    chosen, known = came.done.chosen, improvement(case)
+    told = "" if came.proven is None else known.doubt(came.proven)
+    if not told:
+        return chosen
+
+    def harms(subset: Chain) -> bool:
+        if subset == chosen.chain:
+            return True
+        try:
+            mended = end(case.target, subset)
+            return bool(case.unseen.harm(mended) or known.doubt(mended))
+        except RepairError:  # a later edit needs the one left out
+            return True
+
+    return replace(chosen, chain=largest_harmless(chosen.chain, harms), harm=told)

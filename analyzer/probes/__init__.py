@@ -1,12 +1,14 @@
 """The inputs a pair is judged on: the user's own, or drawn from a seed."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from analyzer.core.options import Options
 from analyzer.core.report import ProbeSummary
 from analyzer.core.types import Feeds, Pivot
 from analyzer.probes.npz import read_npz
-from analyzer.probes.synthetic import draw_synthetic, redraw, refuse_unknown_names
+from analyzer.probes.synthetic import draw_synthetic, mixed, redraw, refuse_unknown_names
 from analyzer.runtime.session import mapped_bytes
 
 HELD_OUT_EVERY = 4
@@ -16,7 +18,10 @@ so that a file sorted by label keeps every label on both sides."""
 HELD_OUT_STREAM = 1
 """The stream of held-out probes; the judged ones are drawn from stream 0."""
 
-__all__ = ["draw", "held_out", "split"]
+FURTHER_STREAM = 3
+"""The stream of the probes that an improvement is proven on."""
+
+__all__ = ["draw", "further", "held_out", "split"]
 
 
 def draw(
@@ -71,6 +76,30 @@ def held_out(source: Pivot, options: Options, used: tuple[Feeds, ...]) -> tuple[
     if unseen or not used:
         return unseen
     return tuple(redraw(used, seed=options.seed, stream=HELD_OUT_STREAM))
+
+
+def further(
+    source: Pivot, options: Options, used: tuple[Feeds, ...], count: int
+) -> tuple[Feeds, ...]:
+    """Return more probes of the kind that a repair was judged by.
+
+    Args:
+        source: The model that is right by definition.
+        options: As they were given to `draw`.
+        used: The samples there are, held-out ones among them.
+        count: How many more; fewer of a model of gigabytes.
+
+    Returns:
+        Samples drawn from another stream; each between two of the user's where there is a
+        file of them.
+
+    Raises:
+        UsageError: The user's options do not fit the source's inputs.
+    """
+    most = min(count, _affordable(source, replace(options, samples=count)))
+    if options.inputs is None:
+        return draw_synthetic(source, options, count=most, stream=FURTHER_STREAM)
+    return tuple(mixed(used, seed=options.seed, stream=FURTHER_STREAM, count=most))
 
 
 def split(feeds: tuple[Feeds, ...]) -> tuple[tuple[Feeds, ...], tuple[Feeds, ...]]:

@@ -314,6 +314,40 @@ def redraw(used: Sequence[Feeds], *, seed: int, stream: int) -> Iterator[Feeds]:
         }
 
 
+def mixed(
+    used: Sequence[Feeds], *, seed: int, stream: int, count: int
+) -> Iterator[Feeds]:
+    """Yield samples that each lie between two that were observed.
+
+    Neighbouring values keep what they have to do with each other, as pixels do, which
+    `redraw` loses. Of whole numbers, each is that of one of the two.
+
+    Args:
+        used: Samples that were seen.
+        seed: Seed of everything drawn.
+        stream: Another stream gives other values.
+        count: How many.
+    """
+    for sample in range(count):
+        rng = np.random.default_rng([seed, stream, sample])
+        one, other = rng.choice(len(used), 2, replace=len(used) == 1).tolist()
+        share = float(rng.random())
+        yield {
+            name: _between(rng, value, used[other][name], share)
+            for name, value in used[one].items()
+        }
+
+
+def _between(rng: np.random.Generator, one: Array, other: Array, share: float) -> Array:
+    """Return a share of one array and the rest of another; the first if sizes differ."""
+    if one.shape != other.shape:
+        return one
+    if one.dtype.kind in "iubOSU" or (_all_whole(one) and _all_whole(other)):
+        return np.asarray(np.where(rng.random(one.shape) < share, one, other), one.dtype)
+    between = one.astype(np.float64) * share + other.astype(np.float64) * (1 - share)
+    return np.asarray(between, dtype=one.dtype)
+
+
 def _resampled(rng: np.random.Generator, pool: Array, like: Array) -> Array:
     """Return values from a pool in another array's shape and dtype."""
     one = rng.choice(pool, like.shape) if pool.size else like

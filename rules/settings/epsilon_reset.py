@@ -134,7 +134,7 @@ def _is_epsilon(difference: Difference) -> bool:
 def _is_guard(difference: Difference, fault: Fault) -> bool:
     """Return whether a small number is added to what is never negative."""
     node, wrong, right = difference.target_node, difference.target, difference.source
-    if node is None or node.op != "Add":
+    if node is None or node.op != "Add" or difference.aspect is not Aspect.WEIGHT:
         return False
     if np.asarray(wrong).size != 1 or np.asarray(right).size != 1:
         return False

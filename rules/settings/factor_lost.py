@@ -48,6 +48,9 @@ PARTICULAR = PROVEN + 0.01
 OPERANDS = {1: "alpha", 2: "beta"}
 """The factor that Gemm applies to what it reads in a slot."""
 
+SUMS = frozenset({"Add", "Sub"})
+"""Operators that multiply nothing: a bias of another sign is no factor of a product."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LostFactor:
@@ -135,7 +138,9 @@ def _is_gemm(node: Node | None) -> bool:
 
 def _is_product(difference: Difference, fault: Fault) -> bool:
     """Return whether a trained weight lacks a factor; a bias may be folded with its own."""
-    wrong = difference.target
+    wrong, node = difference.target, difference.target_node
+    if node is None or node.op in SUMS:
+        return False
     trained = isinstance(wrong, np.ndarray) and _is_trained(wrong, fault)
     return trained and _factor(difference) is not None
 
