@@ -34,6 +34,11 @@ class _Wiring:
         """Return the roots of the target tensors that hold a source tensor's values."""
         return self.holders.get(self.source.view.root.get(wanted), frozenset())
 
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """Return the shape of a target tensor, if it is known."""
+        held = self.values.get(name)
+        return None if held is None else held.shape
+
     def tensors(self, wanted: str, reader: Node, slot: int) -> tuple[str, ...]:
         """Return the target tensors that a reader could read for a source tensor."""
         roots, present = self.roots(wanted), self.values.get(reader.inputs[slot])
@@ -118,6 +123,23 @@ def _moved(ours: Node, theirs: Node, wiring: _Wiring) -> Iterator[tuple[Differen
         return
     for slot, names in options.items():
         yield from ((_difference(ours, theirs, slot, name),) for name in names)
+        yield from _moved_before(ours, theirs, slot, wrong[slot], wiring)
+
+
+def _moved_before(
+    ours: Node, theirs: Node, slot: int, wanted: str, wiring: _Wiring
+) -> Iterator[tuple[Difference, ...]]:
+    """Yield the ways to let what lays out an operand read what its counterpart does.
+
+    The operator is right, and so is the layout; the edge in front of it was moved.
+    """
+    view, name = wiring.target.view, theirs.inputs[slot]
+    while len(view.readers.get(name, ())) == 1 and view.root.get(name) != name:
+        laid = view.giver[name]
+        name = laid.inputs[0]
+        for other in wiring.tensors(wanted, laid, 0):
+            if wiring.values[other].shape == wiring.shape(name):
+                yield (_difference(ours, laid, 0, other),)
 
 
 def _is_turned(ours: Node, theirs: Node) -> bool:
@@ -191,7 +213,11 @@ def _cured(
     fault: Fault, target: Side, moved: tuple[Difference, ...], values: Sequence[Feeds]
 ) -> tuple[Difference, ...]:
     """Return the differences with their cure, where they cure the region; else none."""
-    model = excerpt(fault, target.model)
+    inside = {node.name for node in fault.target.nodes}
+    moves = {one.target_node.name: one.target_node for one in moved if one.target_node}
+    before = [node for name, node in moves.items() if name not in inside]
+    model = target.model if before else excerpt(fault, target.model)
+    given = {name for node in before for name in node.outputs}
     for difference in moved:
         changed = undo(model, difference)
         if changed is None:
@@ -199,7 +225,11 @@ def _cured(
         model = changed
     read = [str(one.source) for one in moved if one.source in target.view.dynamic]
     samples = tuple(
-        replace(sample, inputs={**sample.inputs, **{name: held[name] for name in read}})
+        replace(
+            sample,
+            inputs={name: one for name, one in sample.inputs.items() if name not in given}
+            | {name: held[name] for name in read},
+        )
         for sample, held in zip(fault.recorded, values, strict=False)
         if all(name in held for name in read)
     )

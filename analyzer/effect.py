@@ -57,6 +57,9 @@ INTRODUCED = (
 """What a quantizer puts into a graph besides its own operators: scales, biases, bounds."""
 
 
+BETWEEN = frozenset({"QuantizeLinear", "DequantizeLinear"})
+"""Quantizing operators that stand between a model's own, which compute with floats still."""
+
 FLOATING = frozenset(
     {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16}
 )
@@ -252,8 +255,8 @@ def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...
     without being the same; only a setting or a weight that cures its region, and that no
     eight-bit grid explains, is a fault there. A grid explains a weight beside a quantizer:
     floats that stand on one where nothing is quantized were rounded by something else.
-    Where no integers are read or given, nothing is merged with any, and a region is judged
-    as in any other model.
+    Where integers are but put between the model's own operators, none is merged with them
+    that does not read or give any: its region is judged as in any other model.
 
     Args:
         faults: Root faults.
@@ -263,11 +266,12 @@ def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...
     if not quantizing:
         return tuple(faults)
     touched = {name for node in quantizing for name in (*node.input, *node.output)}
+    merged = any(node.op_type not in BETWEEN for node in quantizing)
     return tuple(
         fault
         if _is_proven(fault, touched)
         or _is_exchanged(fault)
-        or not _is_beside(fault, touched)
+        or not (merged or _is_beside(fault, touched))
         else replace(fault, status=Status.DRIFT)
         for fault in faults
     )

@@ -303,7 +303,7 @@ def _put_back(
     return {
         link.tensors.target: link
         for link in reversed(dropped)  # what was proposed first was likeliest
-        if link.tensors.target in inside
+        if link.tensors.target in inside - links.keys()
         and link.tensors.source not in settled
         and link.score >= TRUSTED
         and WEIGHTY & set(link.reasons)

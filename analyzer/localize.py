@@ -8,6 +8,7 @@ from itertools import chain, islice
 import numpy as np
 
 from analyzer.arithmetic import operand_fault
+from analyzer.bypassed import bypassed_causes
 from analyzer.causes import tested
 from analyzer.computed_weights import with_origins
 from analyzer.connections import connection_causes
@@ -250,6 +251,7 @@ def _with_connections(
         return fault
     values = [{**one.seen, **one.fed} for one in recorded]
     found = connection_causes(fault, source, target, links, values)
+    found = found or bypassed_causes(fault, target)
     return replace(fault, differences=(*found, *fault.differences))
 
 
