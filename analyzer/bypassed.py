@@ -1,7 +1,7 @@
 """Operators that a moved edge passes by: nobody reads them any more, and they are right.
 
 What they give is what the reader of an earlier tensor should read. No pair says so: the
-earlier tensor stands where theirs belongs, and vouched for by that reader it keeps its place.
+earlier tensor stands where theirs belongs, and that reader vouches for it.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import islice
 
 from analyzer.core.graph import node_reads
-from analyzer.core.types import Aspect, Difference, Fault
+from analyzer.core.types import Aspect, Difference, Fault, Node
 from analyzer.effect import computed_from
 from analyzer.runtime.region import region_error
 from analyzer.sides import Side
@@ -34,8 +34,8 @@ def bypassed_causes(fault: Fault, target: Side) -> tuple[Difference, ...]:
     if len(fault.target.outputs) != 1 or not fault.recorded:
         return ()
     name = fault.target.outputs[0]
-    alive = _alive(view)
-    readers = [one for one in view.readers.get(name, ()) if not alive.isdisjoint(one.outputs)]
+    alive, known = _alive(view), view.readers.get(name, ())
+    readers = [one for one in known if not alive.isdisjoint(one.outputs)]
     if len(readers) != 1:
         return ()
     for unread in islice(_unread(fault, view), MOST_TRIED):
@@ -44,22 +44,17 @@ def bypassed_causes(fault: Fault, target: Side) -> tuple[Difference, ...]:
         )
         cure = region_error(target.model, target.folder, samples, (unread,))
         if cure <= fault.noise_floor:
-            slots = [n for n, read in enumerate(readers[0].inputs) if read == name]
-            return tuple(
-                Difference(
-                    Aspect.CONNECTION,
-                    f"input{slot}",
-                    unread,
-                    name,
-                    None,
-                    readers[0],
-                    slot,
-                    cure=cure,
-                    jointly=len(slots) > 1,
-                )
-                for slot in slots
-            )
+            return tuple(_moved(readers[0], name, unread, cure))
     return ()
+
+
+def _moved(reader: Node, name: str, unread: str, cure: float) -> Iterator[Difference]:
+    """Yield what a reader reads in each slot that holds a tensor, and what it should."""
+    slots = [slot for slot, read in enumerate(reader.inputs) if read == name]
+    for slot in slots:
+        field, joint = f"input{slot}", len(slots) > 1
+        found = Difference(Aspect.CONNECTION, field, unread, name, None, reader, slot)
+        yield replace(found, cure=cure, jointly=joint)
 
 
 def _alive(view: View) -> frozenset[str]:

@@ -58,7 +58,7 @@ INTRODUCED = (
 
 
 BETWEEN = frozenset({"QuantizeLinear", "DequantizeLinear"})
-"""Quantizing operators that stand between a model's own, which compute with floats still."""
+"""Quantizing operators that stand between a model's own, which go on to take floats."""
 
 FLOATING = frozenset(
     {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16}

@@ -188,7 +188,7 @@ def settle(  # noqa: PLR0913 - both sides, their dumps, and what is known of the
         healed = linked(*views, given, seen, grown, kept, banned, evidence=evidence)
         if count == MAX_ROUNDS or _ends(healed) == _ends(links):
             taken = _without_idle(target.view, taken, ends)
-            back = _put_back(target, taken, dropped, given, seen)
+            back = _put_back(source.view, target, taken, dropped, given, seen)
             if back:
                 both = {**taken, **back}
                 taken, seen = _taken(target, both, given, feeds, known)
@@ -283,12 +283,18 @@ def _agrees(name: str, links: Links, given: Feeds, seen: Feeds) -> bool:
 
 
 def _put_back(
-    target: Side, links: Links, dropped: Sequence[Link], given: Feeds, seen: Feeds
+    source: View,
+    target: Side,
+    links: Links,
+    dropped: Sequence[Link],
+    given: Feeds,
+    seen: Feeds,
 ) -> dict[str, Link]:
     """Return the dropped links that split a deviating region in two.
 
     Two faults in a row refute the pair between them, since neither region around it comes
-    out right; where its own weights vouch for that pair, both are faults.
+    out right; where its own weights vouch for that pair, both are faults. In the place of
+    a pair that stands, it has to be of two tensors that operators of one kind give.
     """
     wrong = [
         name for name in links if name in seen and not _agrees(name, links, given, seen)
@@ -303,11 +309,19 @@ def _put_back(
     return {
         link.tensors.target: link
         for link in reversed(dropped)  # what was proposed first was likeliest
-        if link.tensors.target in inside - links.keys()
+        if link.tensors.target in inside
+        and (link.tensors.target not in links or _is_given_alike(link, source, target.view))
         and link.tensors.source not in settled
         and link.score >= TRUSTED
         and WEIGHTY & set(link.reasons)
     }
+
+
+def _is_given_alike(link: Link, source: View, target: View) -> bool:
+    """Return whether operators of one kind give both tensors of a link."""
+    one = source.giver.get(link.tensors.source)
+    other = target.giver.get(link.tensors.target)
+    return one is not None and other is not None and one.op == other.op
 
 
 def _grown(

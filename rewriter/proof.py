@@ -85,9 +85,9 @@ def _proven(case: Case, tries: Tries, chosen: Chosen, folders: ExitStack) -> Pro
 
 
 def _improving(case: Case, came: Proof) -> Chosen:
-    """Return the edits of a model that is not the source's, or those that are an improvement.
+    """Return the edits of a model that is not the source's, if they are an improvement.
 
-    Where what is written is not proven to be better, the largest part that is.
+    Where they are not proven to be one, the largest part of them that is.
     """
     chosen, known = came.done.chosen, improvement(case)
     told = "" if came.proven is None else known.doubt(came.proven)

@@ -314,9 +314,7 @@ def redraw(used: Sequence[Feeds], *, seed: int, stream: int) -> Iterator[Feeds]:
         }
 
 
-def mixed(
-    used: Sequence[Feeds], *, seed: int, stream: int, count: int
-) -> Iterator[Feeds]:
+def mixed(used: Sequence[Feeds], *, seed: int, stream: int, count: int) -> Iterator[Feeds]:
     """Yield samples that each lie between two that were observed.
 
     Neighbouring values keep what they have to do with each other, as pixels do, which
