@@ -59,3 +59,34 @@ def test_a_size_that_is_right_for_another_reader_was_meant_for_it(
     (cause,) = [one for one in fault.differences if one.aspect is Aspect.CONNECTION]
 
     assert (cause.source, cause.target, fault.guilty) == ("h", "q", ("b",))
+
+
+MASK = (
+    "(float[12,12] x) => (y) {{ g = Shape(x) n = Gather(g, first) p = Range(first, n, one)"
+    " r = Unsqueeze(p, zero) c = Unsqueeze(p, last) m = {}(r, c) a = Where(m, x, low)"
+    " y = Exp(a) }}"
+)
+PLACES = {
+    "first": np.int64(0),
+    "one": np.int64(1),
+    "zero": np.int64([0]),
+    "last": np.int64([1]),
+    "low": np.float32(-9),
+}
+
+
+def test_operands_that_stand_in_each_others_places_are_told(
+    bench: Bench, located: Located
+) -> None:
+    """A comparison turned about gives the mask of the other half."""
+    square = np.linspace(-1, 1, 144, dtype=np.float32).reshape(12, 12)
+    right = MASK.format("Less")
+    wrong = right.replace("Less(r, c)", "Less(c, r)")
+    (fault,) = located(bench(right, wrong, square, PLACES))
+    turned = [one for one in fault.differences if one.aspect is Aspect.CONNECTION]
+
+    assert [(one.slot, one.source, one.target) for one in turned] == [
+        (0, "r", "c"),
+        (1, "c", "r"),
+    ]
+    assert all(one.jointly and fault.is_cured_by(one) for one in turned)

@@ -101,3 +101,33 @@ def test_operator_too_many_is_no_connection(
     )
 
     assert not connections(TWINS.format("Sub(a, b)"), extra, **weights)
+
+
+def test_edge_in_front_of_a_layout_is_blamed(
+    connections: Callable[..., list[Difference]], weights: dict[str, Array]
+) -> None:
+    """The Transpose lays out the wrong product; the operator behind it is right."""
+    text = (
+        "(float[2,4] x) => (y, z) {{ a = MatMul(x, v) b = MatMul(x, w)"
+        " t = Transpose<perm = [1, 0]>({}) y = Tanh(t) u = Transpose<perm = [1, 0]>(b)"
+        " z = Sin(u) }}"
+    )
+    (found,) = connections(text.format("a"), text.format("b"), **weights)
+
+    assert (found.slot, found.source, found.target) == (0, "a", "b")
+    assert found.target_node is not None
+    assert found.target_node.outputs == ("t",)
+
+
+def test_operator_that_an_edge_passes_by_is_named(
+    connections: Callable[..., list[Difference]], weights: dict[str, Array]
+) -> None:
+    """Nobody reads the sum any more; it is what the last operator should read."""
+    fused = "(float[2,4] x) => (y) { s = Gemm(x, v, w) y = Softmax(s) }"
+    passed = "(float[2,4] x) => (y) { p = MatMul(x, v) s = Add(p, w) y = Softmax(p) }"
+    bias = {**weights, "w": weights["w"][:1]}
+    (found,) = connections(fused, passed, **bias)
+
+    assert (found.slot, found.source, found.target) == (0, "s", "p")
+    assert found.target_node is not None
+    assert found.target_node.op == "Softmax"

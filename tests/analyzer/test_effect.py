@@ -104,6 +104,31 @@ def test_quantized_fault_without_a_proven_cause_is_drift(
     assert judged.status is Status.DRIFT
 
 
+FAR = "(float[2,4] x) => (y) {{ v = {} a = MatMul(x, v) b = Tanh(a) y = {}(b) }}"
+GRID = {"q": np.eye(4, dtype=np.int8), "s": np.float32(0.5), "w": np.eye(4) / 2}
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [("", Status.FAULT), (" i = MatMulInteger(q, q)", Status.DRIFT)],
+    ids=["between", "merged"],
+)
+def test_far_from_integers_between_operators_nothing_is_excused(
+    bench: Bench, located: Located, more: str, status: Status
+) -> None:
+    """Integers that operators compute with are merged with what stands around them."""
+    ours = FAR.format("Identity(w)", "Sin")
+    theirs = FAR.format("DequantizeLinear(q, s)" + more, "Abs")
+    one = bench(ours, theirs, ROW, GRID | {"w": np.float32(GRID["w"])})
+    faults = tuple(replace(each, differences=()) for each in located(one))
+    plain = tuple(
+        replace(each, source=replace(each.source, nodes=each.target.nodes))
+        for each in faults
+    )
+
+    assert [each.status for each in lenient(plain, one.target.model)] == [status]
+
+
 ROUNDED = (
     "(float[2,4] x) => (y) { a = MatMul(x, w) b = Tanh(a)"
     " d = DequantizeLinear(q, s) c = MatMul(b, d) y = Tanh(c) }"

@@ -63,3 +63,13 @@ def test_no_number_stands_for_another_operator(tmp_path: Path) -> None:
     (found,) = faults(source, target, tmp_path)
 
     assert found.rule == "operator-replaced"
+
+
+def test_operator_that_a_number_would_make_idle_is_too_much(tmp_path: Path) -> None:
+    """A slope of one is no setting: the unit stands there twice."""
+    unit = layer("LeakyRelu", alpha=0.1)
+    source = partial(chain, conv(), unit, conv(4, 2))
+    target = partial(chain, conv(), unit, unit, conv(4, 2))
+    (found,) = faults(source, target, tmp_path)
+
+    assert found.rule == "operator-extra"

@@ -53,3 +53,36 @@ def test_axis_of_size_one_in_another_place_is_an_order_of_axes(tmp_path: Path) -
     found = first(turned(1, 0, 2), turned(1, 2, 0), tmp_path)
 
     assert found.rule == "transpose-perm-wrong"
+
+
+def joined(op: str) -> onnx.ModelProto:
+    """Return a bias that one operator applies to what a convolution gives."""
+    text = f"""<ir_version: 9, opset_import: ["": 17]> net
+        (float[1,3,8,8] x) => (float[1,2,8,8] y) {{
+          c = Conv(x, w) r = Relu(c) y = {op}(r, b)
+        }}"""
+    model = onnx.parser.parse_model(text)
+    random = np.random.default_rng(0)
+    arrays = {"w": (2, 3, 1, 1), "b": (2, 1, 1)}
+    for name, shape in arrays.items():
+        array = random.normal(size=shape).astype(np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    return model
+
+
+def test_difference_in_place_of_a_sum_is_another_operator(tmp_path: Path) -> None:
+    """Nothing is multiplied in a sum, so that no factor of it was lost."""
+    found = first(joined("Add"), joined("Sub"), tmp_path)
+
+    assert found.rule == "operator-replaced"
+
+
+def test_operator_is_no_number_to_a_rule(tmp_path: Path) -> None:
+    """A product in place of a sum is told by one rule, and no other fails at it."""
+    paths = tmp_path / "source.onnx", tmp_path / "target.onnx"
+    onnx.save(joined("Mul"), paths[0])
+    onnx.save(joined("Add"), paths[1])
+    report = diff(*map(str, paths), rules=all_rules)
+
+    assert report.findings[0].rule == "operator-replaced"
+    assert not any("raised" in one.why for one in report.coverage.not_compared)
