@@ -10,7 +10,8 @@ Evidence
     place has other constants or settings, and runs.
 
 Repair
-    Give the node the source's constants; else let the source's nodes compute its part.
+    Give the node the source's constants; complete an order of axes that names one twice or
+    one that there is not; else let the source's nodes compute its part.
 
 Safety
     Safe where the repair is kept: the part then computes what the source computes.
@@ -26,7 +27,7 @@ References:
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,7 +39,9 @@ from analyzer.core.types import (
     FaultClass,
     Fix,
     Node,
+    Permutation,
     ReplaceRegion,
+    SetAttribute,
     SetConstant,
 )
 from rules.base import LIKELY, Example, Rule, Spot
@@ -59,6 +62,7 @@ class Stopping:
     problem: str
     contrast: str
     constants: tuple[SetConstant, ...]
+    orders: tuple[Permutation, ...]
     edit: ReplaceRegion | None
     spot: Spot
 
@@ -70,10 +74,13 @@ def detect(fault: Fault) -> Stopping | None:
     node, other = found[0], counterpart(found[0], fault)
     constants = () if other is None else tuple(_given(node, other, fault))
     edit = carried(fault)
-    if not constants and edit is None:
+    orders = tuple(_orders(node))
+    if not constants and not orders and edit is None:
         return None
     spot = Spot((other,) if other else fault.source.nodes, found[:1])
-    return Stopping(node, fault.problem, said_of(node, fault), constants, edit, spot)
+    return Stopping(
+        node, fault.problem, said_of(node, fault), constants, orders, edit, spot
+    )
 
 
 def explain(cause: Stopping) -> str:
@@ -85,9 +92,39 @@ def explain(cause: Stopping) -> str:
 def repair(cause: Stopping) -> tuple[Fix, ...]:
     slots = several(f"input{edit.slot}" for edit in cause.constants)
     given = Fix(f"Restore {slots} of {cause.node.name}", cause.constants)
+    ordered = (
+        Fix(
+            f"Let {cause.node.name} exchange axes by {order}",
+            (SetAttribute(cause.node.name, "perm", order),),
+        )
+        for order in cause.orders
+    )
     whole = () if cause.edit is None else (cause.edit,)
     carried_over = Fix(f"Compute {cause.node.outputs[0]} as the source does", whole)
-    return tuple(fix for fix in (given, carried_over) if fix.edits)
+    return tuple(fix for fix in (given, *ordered, carried_over) if fix.edits)
+
+
+def _orders(node: Node) -> Iterator[Permutation]:
+    """Yield the orders of axes that a Transpose may have been meant to have."""
+    stated = node.attributes.get("perm") if node.op == "Transpose" else None
+    if isinstance(stated, tuple):
+        yield from completed(tuple(int(axis) for axis in stated))
+
+
+def completed(stated: Sequence[int]) -> Iterator[Permutation]:
+    """Yield the orders of axes that differ in one place from what is none.
+
+    Args:
+        stated: Axes, one of which occurs twice or is none of as many; an order as it should
+            be has none to be completed by.
+    """
+    lost = set(range(len(stated))) - set(stated)
+    if len(lost) != 1:
+        return
+    for place in range(len(stated)):
+        order = (*stated[:place], *lost, *stated[place + 1 :])
+        if sorted(order) == list(range(len(order))):
+            yield order
 
 
 def _given(node: Node, other: Node, fault: Fault) -> Iterator[SetConstant]:
