@@ -56,7 +56,10 @@ class Scene:
         if one.op != other.op and one.op in theirs and other.op in ours:
             beside = self.source.owner[left].nodes, self.target.owner[right].nodes
             return not _is_bias_beside(one, other, *beside)
-        return label(one) == label(other) and BIAS in _own(other, one) and "Add" in ours
+        if label(one) == label(other):
+            return BIAS in _own(other, one) and "Add" in ours
+        added = BIAS in other.constants and other.op in ours and "Add" not in theirs
+        return added and _is_added_to(self.source.owner[left].nodes, left)
 
     def options(self, proposal: Proposal) -> tuple[str, ...]:
         """Return the source tensors of a proposal that no run and no node has refuted.
@@ -80,6 +83,11 @@ class Scene:
         """Return the names of the operators that read a tensor in its macro operator."""
         nodes = self.source.operators[proposal.operators.source].nodes
         return frozenset(node.op for node in nodes if left in node.inputs)
+
+
+def _is_added_to(nodes: Sequence[Node], name: str) -> bool:
+    """Return whether one of a macro operator's nodes adds a constant to a tensor."""
+    return any(one.op == "Add" and one.constants and name in one.inputs for one in nodes)
 
 
 def _is_bias_beside(

@@ -255,6 +255,27 @@ def test_bias_in_a_gemm_is_the_sum_behind_the_product(side: Make) -> None:
     assert ends(found)["a"] == "a"
 
 
+def test_bias_in_a_convolution_is_the_sum_behind_its_factor(side: Make) -> None:
+    """Zeros in the third slot do not make a convolution the product before the sum."""
+    spelled = (
+        "(float[1,2,4] x) => (y) { c = Conv(x, k) m = Mul(c, f) a = Add(m, b) y = Exp(a) }"
+    )
+    fused = "(float[1,2,4] x) => (y) { a = Conv(x, k, b) y = Exp(a) }"
+    kernel = np.arange(1, 7, dtype=np.float32).reshape(3, 2, 1)
+    factor, bias = (np.float32([one, 2, 3]).reshape(1, 3, 1) for one in (1, 4))
+    right = side(spelled, k=kernel, f=factor, b=bias)
+    scaled = kernel * factor.reshape(3, 1, 1)
+    sample = {"x": ROW["x"].reshape(1, 2, 4)}
+    wrong = side(fused, k=scaled, b=np.zeros(3, np.float32))
+    operators = operator_pairs(right.view, wrong.view, {"x": "x"})
+    given, seen = (
+        dump(open_session(instrument(one.model), Path()), sample) for one in (right, wrong)
+    )
+    found = linked(right.view, wrong.view, given, seen, operators, BOTH_X)
+
+    assert ends(found)["a"] == "a"
+
+
 def test_join_along_another_axis_is_no_reshape(side: Make) -> None:
     """With one sample, joined along the batch looks like joined along the channels."""
     text = (
