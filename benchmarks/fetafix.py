@@ -14,7 +14,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -129,8 +129,8 @@ class Row:
     option: str = ""
 
 
-def ready(network: str, onnx2tf: str) -> Path:
-    """Return the folder of a network with every file that can be made."""
+def ready(network: str, onnx2tf: str, asked: Iterable[Case]) -> Path:
+    """Return the folder of a network with every file of its cases that can be made."""
     folder = NETWORKS / network
     folder.mkdir(parents=True, exist_ok=True)
     script = HERE / "fetafix_networks.py"
@@ -138,7 +138,10 @@ def ready(network: str, onnx2tf: str) -> Path:
         if not (folder / last).exists():
             subprocess.run([sys.executable, script, network, folder, *words], check=True)  # noqa: S603
     script = HERE / "fetafix_conversions.py"
-    subprocess.run([sys.executable, script, folder, onnx2tf], check=True)  # noqa: S603
+    mine = [one for one in asked if one.network == network]
+    wanted = {file for one in mine for file in (one.source, one.target)}
+    words = [sys.executable, script, folder, onnx2tf, *sorted(wanted)]
+    subprocess.run(words, check=True)  # noqa: S603 - this folder's own
     return folder
 
 
@@ -267,7 +270,7 @@ def main() -> int:
     words.add_argument("--kept", action="store_true", help="judge what the last run mended")
     given = words.parse_args()
     asked = [one for one in CASES if not given.numbers or one.number in given.numbers]
-    folders = {one.network: ready(one.network, given.onnx2tf) for one in asked}
+    folders = {one.network: ready(one.network, given.onnx2tf, asked) for one in asked}
     print(
         "| # | case | cause | published: labels | s | before | after | error | s | cpu s "
         "| what |"

@@ -1,16 +1,17 @@
-"""Convert a network of FetaFix's cases by today's converters: ``... FOLDER [ONNX2TF]``.
+"""Convert a network of FetaFix's cases: ``fetafix_conversions.py FOLDER ONNX2TF FILE ...``.
 
 From ``trained.keras`` and ``bare.keras``: ``<name>.onnx`` by tf2onnx, which stands for the
 TensorFlow function, with ``trained-nchw.onnx`` its input channels first; ``<name>.tflite``,
 and ``trained-quantized.tflite`` with ``Optimize.DEFAULT``. From the two ``.pt2``, given
-onnx2tf's program: ``<name>-onnx2tf.tflite``. Each that exists is left as it is.
+onnx2tf's program, which may be empty: ``<name>-onnx2tf.tflite``. Of these the files that
+are named; each that exists is left as it is.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -87,10 +88,10 @@ def conversions(
     yield quantized, lambda path: to_tflite(folder, path, quantized=True)
 
 
-def main(folder: Path, program: str = "") -> None:
+def main(folder: Path, program: str, wanted: Collection[str]) -> None:
     """Make what is missing; a converter that refuses leaves its words in ``FILE.error``."""
     for path, make in conversions(folder, program):
-        if path.exists():
+        if path.exists() or path.name not in wanted:
             continue
         try:
             make(path)
@@ -99,4 +100,4 @@ def main(folder: Path, program: str = "") -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
