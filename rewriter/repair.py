@@ -26,6 +26,7 @@ from rewriter.kept import end
 from rewriter.limits import ROUNDS, Limits
 from rewriter.outcome import Repaired, report, untouched
 from rewriter.patch import Cure, write_patch
+from rewriter.remembered import remembering
 from rewriter.replacement import check_replacement, is_onnx2tf, write_replacement
 from rewriter.restored import as_drift, has_drift
 from rewriter.verify import judgement
@@ -95,7 +96,8 @@ def repair(  # noqa: PLR0913 - a command with its options
     book = installed_rules() if rules is None else rules
     run = _Run(options, book, progress, limits, restores=restore_precision)
     with run.clock("load"):
-        both = with_float_ends(*load_pair((source, target), options, progress))
+        left, right = with_float_ends(*load_pair((source, target), options, progress))
+    both = remembering(left), remembering(right)
     suffix = out_suffix(target, out)
     place = _replacement(both, patch, onnx2tf=onnx2tf, force=force)
     files = _Files(None if dry_run else out, patch, place, force)
