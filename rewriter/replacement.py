@@ -6,9 +6,8 @@ mended; its names are those of the ``.onnx`` file that was converted.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import onnx
@@ -16,28 +15,18 @@ import onnx
 from analyzer.core.errors import ExportError, UsageError
 from analyzer.core.graph import nodes
 from analyzer.core.types import (
-    Edit,
-    Finding,
-    InsertNode,
     Pivot,
-    SetAttribute,
-    SetConstant,
 )
 from analyzer.reports.numbers import counted
 from rewriter.export import tflite
 from rewriter.export.beside import replacing
 from rewriter.export.tflite_file import (
-    FbOperator,
-    Flatbuffer,
     description,
-    kind,
-    option,
     read,
-    tensor_name,
-    value,
 )
 from rewriter.export.tflite_owners import owners
 from rewriter.outcome import Repaired
+from rewriter.replacement_words import Conversion, said
 
 NAME = "param_replacement.json"
 VERSION = 1
@@ -46,72 +35,12 @@ MADE_BY = "onnx2tf"
 it let TensorFlow write does not say so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What the file can replace of an operator.
-
-    Attributes:
-        op: The source's operator.
-        attribute: Its attribute; empty: its input `input`.
-        input: Slot of its constant input, -1 where it is an attribute.
-        option: The option of the converted operator that holds the value; empty: `slot`.
-        slot: The constant input of the converted operator that holds it.
-    """
-
-    op: str
-    attribute: str = ""
-    input: int = -1
-    option: str = ""
-    slot: int = -1
-
-
-def _reduction(op: str) -> tuple[Setting, ...]:
-    keeps = Setting(op, "keepdims", option="keepDims")
-    return (Setting(op, "axes", slot=1), keeps)
-
-
-SETTINGS: Mapping[str, tuple[Setting, ...]] = {
-    "BROADCAST_TO": (Setting("Expand", input=1, slot=1),),
-    "CONCATENATION": (Setting("Concat", "axis", option="axis"),),
-    "GATHER": (
-        Setting("Gather", "axis", option="axis"),
-        Setting("Gather", input=1, slot=1),
-    ),
-    "MEAN": _reduction("ReduceMean"),
-    "REDUCE_MAX": _reduction("ReduceMax"),
-    "REDUCE_MIN": _reduction("ReduceMin"),
-    "REDUCE_PROD": _reduction("ReduceProd"),
-    "RESHAPE": (Setting("Reshape", input=1, slot=1),),
-    "SUM": _reduction("ReduceSum"),
-    "TILE": (Setting("Tile", input=1, slot=1),),
-    "TRANSPOSE": (Setting("Transpose", "perm", slot=1),),
-}
-"""What can be replaced of each converted operator."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Told:
     """Kept edits as operations of the file, and the fixes that it has no words for."""
 
     operations: tuple[Mapping[str, object], ...]
     left_out: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Conversion:
-    """A converted file, as it was and as it is mended.
-
-    Attributes:
-        was: The file's tree.
-        now: The tree with the kept edits.
-        owned: The operator of `was` behind each node of the pivot, by name.
-        sources: The source's operators by node name, those that have one.
-    """
-
-    was: Flatbuffer
-    now: Flatbuffer
-    owned: Mapping[str, FbOperator]
-    sources: Mapping[str, onnx.NodeProto]
 
 
 def is_onnx2tf(target: Pivot) -> bool:
@@ -196,16 +125,16 @@ def replacements(
     except ExportError:  # the repair is one that no .tflite file can say
         return Told((), tuple(fix.title for _, fix in chosen))
     findings = {one.id: one for each in done.rounds for one in each.tried}
-    said: list[Mapping[str, object]] = []
+    told: list[Mapping[str, object]] = []
     left_out: list[str] = []
     for name, fix in chosen:
-        found = [list(_said(edit, findings[name], conversion)) for edit in fix.edits]
-        said += [one for several in found for one in several]
+        found = [list(said(edit, findings[name], conversion)) for edit in fix.edits]
+        told += [one for several in found for one in several]
         left_out += [] if all(found) else [fix.title]
-    return Told(tuple(said), tuple(left_out))
+    return Told(tuple(told), tuple(left_out))
 
 
-def _conversion(repaired: onnx.ModelProto, source: Pivot, target: Pivot) -> _Conversion:
+def _conversion(repaired: onnx.ModelProto, source: Pivot, target: Pivot) -> Conversion:
     """Return the target's file before and after its repair.
 
     Raises:
@@ -214,95 +143,7 @@ def _conversion(repaired: onnx.ModelProto, source: Pivot, target: Pivot) -> _Con
     was = read(target.path)
     owned = owners(was, nodes(target.model, target.folder)).operators
     sources = {node.name: node for node in source.model.graph.node if node.name}
-    return _Conversion(was, tflite.mended(target, repaired), owned, sources)
-
-
-def _said(
-    edit: Edit, finding: Finding, conversion: _Conversion
-) -> Iterator[dict[str, object]]:
-    """Yield an edit as operations of the file; none where it has no words for it."""
-    match edit:
-        case SetAttribute(node=name) | SetConstant(node=name) if name in conversion.owned:
-            yield from _changed(conversion.owned[name], finding, conversion)
-        case InsertNode(op="Transpose"):
-            yield from _inserted(finding, conversion)
-
-
-def _changed(
-    operator: FbOperator, finding: Finding, conversion: _Conversion
-) -> Iterator[dict[str, object]]:
-    """Yield the settings of a converted operator that the repair changed."""
-    was, now = conversion.was, conversion.now
-    name = _given(was, operator)
-    mended = [one for one in now.graph.operators if _given(now, one) == name][:1]
-    settings = SETTINGS.get(kind(was, operator), ())
-    for one, setting in product(mended, settings):
-        held = _held(now, one, setting)
-        node = _source_node(setting.op, finding, conversion)
-        if held is None or node is None or held == _held(was, operator, setting):
-            continue
-        yield _operation(node, setting, held)
-
-
-def _inserted(finding: Finding, conversion: _Conversion) -> Iterator[dict[str, object]]:
-    """Yield the one transposition that the converter lost, where the source has it."""
-    known = {_given(conversion.was, one) for one in conversion.was.graph.operators}
-    now = conversion.now
-    new = [one for one in now.graph.operators if _given(now, one) not in known]
-    turns = [one for one in new if kind(now, one) == "TRANSPOSE"]
-    node = _source_node("Transpose", finding, conversion)
-    (setting,) = SETTINGS["TRANSPOSE"]
-    held = _held(now, turns[0], setting) if len(turns) == 1 else None
-    if node is not None and held is not None:
-        yield _operation(node, setting, held)
-
-
-def _operation(node: onnx.NodeProto, setting: Setting, held: object) -> dict[str, object]:
-    target = "attributes" if setting.attribute else "inputs"
-    name = setting.attribute or node.input[setting.input]
-    about = {"op_name": node.name, "param_target": target, "param_name": name}
-    return {**about, "values": held}
-
-
-def _given(flatbuffer: Flatbuffer, operator: FbOperator) -> str:
-    return tensor_name(flatbuffer.graph.tensors[int(operator.outputs[0])])
-
-
-def _held(flatbuffer: Flatbuffer, operator: FbOperator, setting: Setting) -> object:
-    """Return a setting's value in the file, axes counted from the front."""
-    if setting.slot < 0:
-        number = option(operator, setting.option)
-        return _front(flatbuffer, operator, number) if isinstance(number, int) else None
-    inputs = [int(index) for index in operator.inputs]
-    held = value(flatbuffer, inputs[setting.slot]) if len(inputs) > setting.slot else None
-    if held is None or setting.attribute != "axes":
-        return None if held is None else held.tolist()
-    return [_front(flatbuffer, operator, axis) for axis in held.ravel().tolist()]
-
-
-def _front(flatbuffer: Flatbuffer, operator: FbOperator, axis: int) -> int:
-    """Return an axis of what an operator reads first; a truth value is left as a number."""
-    shape = flatbuffer.graph.tensors[int(operator.inputs[0])].shape
-    return int(axis) + len(shape) if axis < 0 and shape is not None else int(axis)
-
-
-def _source_node(
-    op: str, finding: Finding, conversion: _Conversion
-) -> onnx.NodeProto | None:
-    """Return the one operator of a type among those of the source that are to blame."""
-    fault = finding.fault
-    inside = (node.name for pair in fault.pairs for node in pair.source)
-    lost = (node.name for node in fault.unpaired_source)
-    bounds = {pair.source for pair in (*fault.edges, *fault.results)}
-    known = conversion.sources.items()
-    beside = (name for name, node in known if not bounds.isdisjoint(node.output))
-    for names in (finding.source_nodes, (*inside, *lost), beside):
-        alike = [one for one in dict.fromkeys(names) if one in conversion.sources]
-        found = [conversion.sources[one] for one in alike]
-        found = [node for node in found if node.op_type == op]
-        if len(found) == 1:
-            return found[0]
-    return None
+    return Conversion(was, tflite.mended(target, repaired), owned, sources)
 
 
 def told_beside(patch: Path, sha256: str) -> str:

@@ -89,6 +89,52 @@ def test_file_that_is_there_is_not_replaced(
     assert (tmp_path / NAME).read_text(encoding="utf-8") == "mine"
 
 
+FOLDER = Path(__file__).parent
+GATHERED = {"op_name": "gather_2"}
+ALONG_CHANNELS = {"param_target": "attributes", "param_name": "axis", "values": 1}
+LAID_BACK = {
+    "param_target": "outputs",
+    "param_name": "y",
+    "post_process_transpose_perm": [0, 2, 3, 1],
+}
+TURNED = {
+    "op_name": "add_3",
+    "param_target": "inputs",
+    "param_name": "m",
+    "pre_process_transpose_perm": [0, 2, 1],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "operations"),
+    [
+        ("gather", [GATHERED | ALONG_CHANNELS, GATHERED | LAID_BACK]),
+        ("add", [TURNED]),
+    ],
+)
+def test_operator_laid_wrongly_is_told_how_to_lie(
+    name: str,
+    operations: list[dict[str, object]],
+    warm: WarmChildren,
+    tmp_path: Path,
+) -> None:
+    """With the file onnx2tf 1.29.24 converts both rightly, to a millionth of the output.
+
+    What it wrote without: ``gather`` takes channels of an image whose height and width were
+    exchanged, along the width; ``add`` takes a matrix and its transpose for the same.
+    """
+    assert warm is not None
+    paths = str(FOLDER / f"laid_{name}.onnx"), str(FOLDER / f"laid_{name}.tflite")
+    out, patch = tmp_path / "out.tflite", tmp_path / "patch.json"
+
+    report = repair(*paths, out, options=FEW, rules=ours(), patch=patch, onnx2tf=True)
+
+    assert report.verdict is Verdict.REPAIRED
+    found = json.loads((tmp_path / NAME).read_text(encoding="utf-8"))
+    assert found["operations"] == operations
+    assert found["left_out"] == []
+
+
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[str, str]:
     """Two ONNX files."""
