@@ -93,6 +93,11 @@ def results(fault: Fault) -> Iterator[tuple[str, Array, Array]]:
                 yield name, sample.observed[name], expected
 
 
+POSSIBLE = 3.0
+"""Limits by which numbers may be apart that a factor or an offset explains: the limit on
+either side, and what rounding adds."""
+
+
 def relation(fault: Fault) -> str:
     """Return in words how what comes out of a region relates to what should.
 
@@ -114,22 +119,32 @@ def relation(fault: Fault) -> str:
     )
     limit = fault.noise_floor * float(np.max(np.abs(right), initial=0.0))
     with np.errstate(all="ignore"):
-        times = found / right
-        tests = (
-            (np.abs(found + right), "it comes out negated"),
-            (np.abs(found * right - 1), "it comes out as one over what it should be"),
-            (
-                np.abs(found - np.median(times) * right),
-                f"it comes out {np.median(times):.4g} times what it should be",
-            ),
-            (
-                np.abs(found - right - np.median(found - right)),
-                f"it comes out {np.median(found - right):.4g} off throughout",
-            ),
-        )
+        tests = _relations(found, right, limit)
         told = (words for gaps, words in tests if gaps.size and np.max(gaps) <= limit)
         plain = f"it deviates by {fault.local_error:.3g} of its largest value"
         return next(told, plain if np.isfinite(fault.local_error) else "")
+
+
+def _relations(found: Array, right: Array, limit: float) -> Iterator[tuple[Array, str]]:
+    """Yield how far results are from each relation, one that cannot hold left out.
+
+    A factor that holds within the limit is, at the largest number, close to the quotient
+    there; an offset that does leaves differences no further apart than twice the limit.
+    """
+    yield np.abs(found + right), "it comes out negated"
+    yield np.abs(found * right - 1), "it comes out as one over what it should be"
+    if not right.size:
+        return
+    largest = np.argmax(np.abs(right))
+    quotient = found[largest] / right[largest]
+    if not np.max(np.abs(found - quotient * right)) > POSSIBLE * limit:
+        times = np.median(found / right)
+        gaps = np.abs(found - times * right)
+        yield gaps, f"it comes out {times:.4g} times what it should be"
+    apart = found - right
+    if not np.ptp(apart) > POSSIBLE * limit:
+        off = np.median(apart)
+        yield np.abs(apart - off), f"it comes out {off:.4g} off throughout"
 
 
 def fits(fault: Fault, hypothesis: Hypothesis, name: str) -> bool:
@@ -145,15 +160,14 @@ def fits(fault: Fault, hypothesis: Hypothesis, name: str) -> bool:
         wrong.
     """
     seen = [s for s in fault.recorded if name in s.observed and name in s.expected]
-    errors = [
-        deviation(hypothesis(sample.observed[name], sample), sample.expected[name])
-        for sample in seen
-    ]
-    before = [deviation(sample.observed[name], sample.expected[name]) for sample in seen]
+    floor = fault.noise_floor
     return (
-        bool(errors)
-        and max(errors) <= fault.noise_floor
-        and max(before) > fault.noise_floor
+        bool(seen)
+        and all(
+            deviation(hypothesis(one.observed[name], one), one.expected[name]) <= floor
+            for one in seen
+        )
+        and any(deviation(one.observed[name], one.expected[name]) > floor for one in seen)
     )
 
 
