@@ -113,11 +113,16 @@ def main(name: str, folder: Path) -> None:
     np.savez(folder / "calibration.npz", in0=drawn[PROBES : PROBES + CALIBRATION])
     variables = {value.path: np.asarray(value) for value in model.weights}
     np.savez(folder / "parameters.npz", **variables)
-    for file, write in files(model, folder, shown):
+    write(model, folder, shown)
+
+
+def write(model: keras.Model, folder: Path, shown: Arrays) -> None:
+    """Write a model in every format; what a converter refuses stands beside it."""
+    for file, make in files(model, folder, shown):
         refused = folder / f"{file}.error"
         refused.write_text("the converter ended its own process", encoding="utf-8")
         try:
-            np.savez(folder / f"{file}.npz", out0=np.stack(write(folder / file)))
+            np.savez(folder / f"{file}.npz", out0=np.stack(make(folder / file)))
         except Exception as refusal:  # noqa: BLE001 - whatever a converter raises
             said = f"{type(refusal).__name__}: {refusal}"[:500]
             refused.write_text(said, encoding="utf-8")

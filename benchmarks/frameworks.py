@@ -48,12 +48,13 @@ def written(source: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     builder = "formats_torch.py" if formats(source) is TORCH else "formats_keras.py"
     if build(SOURCES[source]):
-        _ran(HERE / builder, source, folder)  # what it could not write says so beside it
+        ran(HERE / builder, source, folder)  # what it could not write says so beside it
         done.touch()
     return folder
 
 
-def _ran(script: Path, *arguments: object) -> bool:
+def ran(script: Path, *arguments: object) -> bool:
+    """Return whether a script ended well; what it said before it did not is printed."""
     ended = subprocess.run(  # noqa: S603 - this folder's own scripts
         [sys.executable, script, *map(str, arguments)],
         capture_output=True, text=True, check=False, timeout=LIMIT,
@@ -72,7 +73,7 @@ def cell(source: str, form: str) -> Row:
     if unwritten.exists():
         return {"unwritten": unwritten.read_text(encoding="utf-8")}
     result.unlink(missing_ok=True)
-    if not _ran(HERE / "framework_cell.py", folder / form, result):
+    if not ran(HERE / "framework_cell.py", folder / form, result):
         return {"failed": "the process ended badly"}
     row: Row = json.loads(result.read_text(encoding="utf-8"))
     return row
