@@ -11,6 +11,7 @@ from analyzer.core.report import NotCompared
 from analyzer.core.rulebook import WHATEVER, judged
 from analyzer.core.types import Fault, FaultClass, Finding, NativeLayer, Node, Pivot, Status
 from analyzer.core.words import REDUCED_PRECISION, UNEXPLAINED
+from analyzer.judge import has_fewer_bits
 from analyzer.origins import begins
 from analyzer.view import View
 from analyzer.view.provenance import nearest_layer
@@ -114,9 +115,11 @@ def _drift(faults: Sequence[Fault]) -> Finding:
     """Return one finding for all regions that lose but their declared precision."""
     worst = max(faults, key=lambda fault: fault.local_error)
     count = len(faults)
+    before = not has_fewer_bits(worst.target.nodes) and has_fewer_bits(worst.source.nodes)
+    few, many = ("source", "target") if before else ("target", "source")
     problem = (
-        f"{count} region{'s' if count > 1 else ''} of the target compute with fewer bits "
-        f"than the source's: they lose up to {worst.local_error:.3g} of the largest value, "
+        f"{count} region{'s' if count > 1 else ''} of the {few} compute with fewer bits "
+        f"than the {many}'s: they lose up to {worst.local_error:.3g} of the largest value, "
         f"at {worst.target.outputs[0]}, where their declared precision allows "
         f"{worst.noise_floor:.3g}"
     )

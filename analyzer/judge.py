@@ -132,19 +132,18 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     theirs = region_floors(target, suspects, fed, seed)
     names = [partners[name] for name in suspects]
     ours = region_floors(source, names, known, seed)
-    excused = () if strict else suspects
-    quantized = [name for name in excused if is_quantized(target.view, name, fed.keys())]
-    calibrated = [n for n in quantized if _is_calibrated(target.view, n, fed.keys())]
-    grid = Step(levels=INT8_LEVELS)
-    steps = region_floors(source, [partners[n] for n in quantized], known, seed, grid)
-    halved = [
-        name
-        for name in excused  # a value that is rounded to half shows no smaller step
-        if is_narrow(target.view, name, fed)
-        or has_half_weights(target.view, name, fed.keys())
-    ]
-    half = Step(unit=HALF_UNIT)
-    halves = region_floors(source, [partners[n] for n in halved], known, seed, half)
+    excused = {} if strict else {name: partners[name] for name in suspects}
+    few = (
+        _fewer_bits(source, excused, known),
+        _fewer_bits(target, {name: name for name in excused}, fed),
+    )
+    quantized = few[0].quantized, few[1].quantized
+    halved = few[0].halved, few[1].halved
+    both = (source, known), (target, fed)
+    grid, half = Step(levels=INT8_LEVELS), Step(unit=HALF_UNIT)
+    steps = _step_floors(both, partners, quantized, seed, grid)
+    halves = _step_floors(both, partners, halved, seed, half)
+    calibrated = few[0].calibrated | few[1].calibrated
     found = (
         _against_rounding(
             name,
@@ -152,16 +151,76 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
             ROUNDING * ours.get(partners[name], 0.0),
             max(
                 ROUNDING * theirs.get(name, 0.0),
-                ROUNDING * halves.get(partners[name], 0.0) if name in halved else 0.0,
-                QUANTIZATION * steps.get(partners[name], 0.0) if name in quantized else 0.0,
+                ROUNDING * halves.get(name, 0.0),
+                QUANTIZATION * steps.get(name, 0.0),
             ),
-            lossy=name in {*quantized, *halved},
+            lossy=name in frozenset().union(*quantized, *halved),
             discrete=name in fed and fed[name].dtype.kind in "biu",
         )
         for name in suspects
     )
     kept = (one for one in found if one is not None)
     return tuple(sorted(kept, key=lambda one: -one.error))
+
+
+@dataclass(frozen=True, slots=True)
+class _FewerBits:
+    """Target tensors whose regions, on one side, compute with fewer bits than float32."""
+
+    quantized: frozenset[str]
+    calibrated: frozenset[str]
+    halved: frozenset[str]
+
+
+def _fewer_bits(side: Side, named: Mapping[str, str], held: Feeds) -> _FewerBits:
+    """Return where one side has fewer bits.
+
+    Args:
+        side: The source, or the target.
+        named: What the side calls a tensor, by target tensor.
+        held: Values at the cuts and inputs of its regions.
+    """
+    cuts = held.keys()
+    quantized = {n for n, own in named.items() if is_quantized(side.view, own, cuts)}
+    return _FewerBits(
+        frozenset(quantized),
+        frozenset(n for n in quantized if _is_calibrated(side.view, named[n], cuts)),
+        frozenset(  # a value that is rounded to half shows no smaller step
+            name
+            for name, own in named.items()
+            if is_narrow(side.view, own, held) or has_half_weights(side.view, own, cuts)
+        ),
+    )
+
+
+Held = tuple[Side, Feeds]
+"""A side, and the values at the cuts and inputs of its regions."""
+
+
+def _step_floors(
+    both: tuple[Held, Held],
+    partners: Mapping[str, str],
+    few: tuple[frozenset[str], frozenset[str]],
+    seed: int,
+    step: Step,
+) -> dict[str, float]:
+    """Return what a step does to regions, on the side whose own bits do not hide it.
+
+    Args:
+        both: The source and the target.
+        partners: Source tensor by target tensor.
+        few: Target tensors where the source has fewer bits, and where the target has.
+        seed: Seed of the perturbations.
+        step: The step of the fewer bits.
+
+    Returns:
+        Relative error by target tensor.
+    """
+    ours, theirs = few
+    (source, given), (target, fed) = both
+    before = region_floors(source, [partners[n] for n in theirs], given, seed, step)
+    kept = {name: before[partners[name]] for name in theirs if partners[name] in before}
+    return {**kept, **region_floors(target, [*(ours - theirs)], fed, seed, step)}
 
 
 def _typical(name: str, samples: Sequence[Mapping[str, float]]) -> float:
@@ -289,6 +348,16 @@ def _is_fine(value: Array) -> Array:
 def _survives_half(part: Array) -> bool:
     with np.errstate(over="ignore"):
         return np.array_equal(part, part.astype(np.float16).astype(np.float32))
+
+
+def has_fewer_bits(nodes: Iterable[Node]) -> bool:
+    """Return whether some node computes with integers for floats, or half precision."""
+    return any(
+        node.op.startswith(QUANTIZING)
+        or narrows(node)
+        or any(map(_is_half, node.constants.values()))
+        for node in nodes
+    )
 
 
 def narrows(node: Node) -> bool:

@@ -91,7 +91,7 @@ def _tried(  # noqa: PLR0913 - see `latent_faults`
 ) -> Fault | None:
     """Return the fault that random values show in a region, None where they show none."""
     cut = _cut(source, target, links, suspect.results)
-    if cut is None or _is_lossy(target, cut):
+    if cut is None or _is_lossy(source, target, cut):
         return None
     try:
         trials = [
@@ -121,13 +121,17 @@ def _cut(source: Side, target: Side, links: Links, results: Sequence[str]) -> _C
     return _Cut(tuple(results), {n: exact[n] for n in (*edges, *results)}, edges)
 
 
-def _is_lossy(target: Side, cut: _Cut) -> bool:
-    """Return whether the target declares fewer bits there: then all its weights differ."""
+def _is_lossy(source: Side, target: Side, cut: _Cut) -> bool:
+    """Return whether a side declares fewer bits there: then all its weights differ."""
+    ours = [link.tensors.source for link in cut.edges.values()]
+    given = [cut.links[name].tensors.source for name in cut.results]
+    sides = ((target.view, cut.results, list(cut.edges)), (source.view, given, ours))
     return any(
-        is_quantized(target.view, name, cut.edges.keys())
-        or is_narrow(target.view, name, dict.fromkeys(cut.edges, np.zeros(0)))
-        or has_half_weights(target.view, name, cut.edges.keys())
-        for name in cut.results
+        is_quantized(view, name, edges)
+        or is_narrow(view, name, dict.fromkeys(edges, np.zeros(0)))
+        or has_half_weights(view, name, edges)
+        for view, names, edges in sides
+        for name in names
     )
 
 

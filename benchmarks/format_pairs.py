@@ -1,4 +1,4 @@
-"""Is a network the same in any two formats? ``format_pairs.py [--only A,B]``.
+"""Is a network the same in any two formats? ``format_pairs.py [--only A,B] [--sources A]``.
 
 Writes the zoo's MobileNetV2 in every format that is read, opens each file once, compares
 each with each as ``diff`` does, and prints the verdicts: a row for each source, a column
@@ -99,16 +99,17 @@ def mark(row: Row) -> str:
     return "~" if short == "=" and drifts else short
 
 
-def main(asked: Sequence[str], folder: Path) -> list[Row]:
-    """Print the table; return its cells."""
+def main(asked: Sequence[str], sources: Sequence[str], folder: Path) -> list[Row]:
+    """Print the table of some formats, a row for each source; return its cells."""
     rows: list[Row] = []
     with warm_children():
         pivots = dict(opened(folder, asked))
         print(f"{'':8}" + "".join(f"{form:>8}" for form in pivots))
-        for source, left in pivots.items():
+        for source in (form for form in pivots if form in sources):
             print(f"{source:8}", end="")
             for target, right in pivots.items():
-                row = {"source": source, "target": target, **compared(left, right)}
+                said = compared(pivots[source], right)
+                row = {"source": source, "target": target, **said}
                 rows.append(row)
                 print(f"{mark(row):>8}", end="", flush=True)
             print()
@@ -121,9 +122,11 @@ def main(asked: Sequence[str], folder: Path) -> list[Row]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default=",".join(FORMS))
+    parser.add_argument("--sources", help="rows of the table; without it, all")
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
-    cells = main(given.only.split(","), given.folder or written())
+    only, rows = given.only.split(","), (given.sources or given.only).split(",")
+    cells = main(only, rows, given.folder or written())
     path = HERE / "results" / "format_pairs.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(cells, indent=1) + "\n", encoding="utf-8")

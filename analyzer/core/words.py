@@ -48,7 +48,7 @@ UNEXPLAINED = Word(
 
 REDUCED_PRECISION = Word(
     "reduced-precision",
-    "The target computes with fewer bits than the source, as it declares.",
+    "One side computes with fewer bits than the other, as it declares.",
     """
     Cause
         A deliberate conversion to half precision or int8.

@@ -87,6 +87,16 @@ def test_half_precision_is_drift(bench: Bench, weight: Array) -> None:
     assert {one.status for one in found.values()} == {Status.DRIFT}
 
 
+def test_float_conversion_of_half_precision_is_drift(bench: Bench, weight: Array) -> None:
+    """What the source has rounded, the target need not round."""
+    halves = weight.astype("float16").astype("float32")
+    found = verdicts(bench(DENSE, DENSE, ROW, {"w": halves}, {"w": weight}))
+    wrong = verdicts(bench(DENSE, DENSE, ROW, {"w": halves}, {"w": weight * 1.2}))
+
+    assert {one.status for one in found.values()} == {Status.DRIFT}
+    assert wrong["a"].status is Status.FAULT
+
+
 def test_fault_in_half_precision_is_a_fault(bench: Bench, weight: Array) -> None:
     """More than ten bits are lost: a weight is wrong."""
     half = (
@@ -121,6 +131,24 @@ def test_quantized_region_is_judged_by_its_grid(
         ROW,
         {"w": weight},
         {"q": grid, "s": scale * np.float32(error)},
+    )
+
+    assert verdicts(one, samples=4)["a"].status is status
+
+
+@pytest.mark.parametrize(("error", "status"), [(1.0, Status.DRIFT), (1.5, Status.FAULT)])
+def test_float_conversion_of_a_quantized_model_is_judged_by_its_grid(
+    bench: Bench, weight: Array, error: float, status: Status
+) -> None:
+    """The weights that the source has rounded are drift; a scaled one is a fault."""
+    scale = np.float32(np.abs(weight).max() / 127)
+    grid = np.clip(np.round(weight / scale), -127, 127).astype(np.int8)
+    one = bench(
+        quantized(float(scale)),
+        DENSE,
+        ROW,
+        {"q": grid, "s": scale},
+        {"w": weight * np.float32(error)},
     )
 
     assert verdicts(one, samples=4)["a"].status is status
