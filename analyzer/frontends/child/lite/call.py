@@ -145,12 +145,11 @@ class Call:
     def plain(self, slot: int) -> str:
         """Return an input as the flatbuffer has it, integers of a grid as integers."""
         index = self.operator.inputs[slot]
-        tensor = self.tensor(slot)
-        root = self.draft.root(index)
+        root, value = self.draft.root(index), self.tensor(slot).value
         if root is None:
             return self.draft.plain(index, Layout.STRAIGHT)
-        if root == index and tensor.grid is not None:
-            return self.hold(self.constant(slot))
+        if value is not None and self.tensor(slot).grid is not None:
+            return self.hold(value)
         return self.draft.constant(root, (), 0)  # what a DEQUANTIZE gives has no grid
 
     def whole(self, slot: int) -> str:
