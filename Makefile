@@ -17,7 +17,7 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python; d
 
 .PHONY: help demo test test-all lint format benchmark \
 	benchmark-localization benchmark-faults benchmark-matching benchmark-fetafix \
-	benchmark-frameworks clean
+	benchmark-frameworks benchmark-formats clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -52,6 +52,10 @@ benchmark-faults: $(VENV)/.all  ## Measure how much of what is broken is mended,
 
 benchmark-frameworks: $(VENV)/.all  ## Measure how truly each format of a model is read.
 	$(BIN)/python benchmarks/frameworks.py
+
+benchmark-formats: $(VENV)/.all  ## Compare one network with itself in any two formats.
+	$(PIP) install --constraint constraints.txt --editable '.[jax]'
+	$(BIN)/python benchmarks/format_pairs.py
 
 benchmark-matching: $(VENV)/.all  ## Measure how truly, how widely and how fast models are paired.
 	$(BIN)/python benchmarks/matching.py --seeds 1000
