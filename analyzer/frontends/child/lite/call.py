@@ -18,6 +18,12 @@ NEAREST = np.iinfo(np.int64).min
 """A backward Slice that ends here goes to the start of its axis."""
 
 
+CHOSEN = tuple(
+    np.dtype(name) for name in ("float16", "float32", "float64", "uint8", "int32", "int64")
+)
+"""Element types among which Where runs; the others fit into an int32."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """A tensor that an operator's function gives, in a layout of its own choice."""
@@ -225,6 +231,20 @@ class Call:
     def cast(self, name: str, dtype: Any) -> str:
         """Return a tensor in another dtype."""
         return self.add("Cast", name, to=element(dtype))
+
+    def chosen(self, condition: str, yes: str, no: str, dtype: Any) -> str:
+        """Return one of two tensors, element by element.
+
+        Args:
+            condition: Which.
+            yes: Where it is true.
+            no: Where it is not.
+            dtype: Theirs; ONNX Runtime chooses among some only.
+        """
+        if dtype in CHOSEN:
+            return self.add("Where", condition, yes, no)
+        wide = (self.cast(one, np.int32) for one in (yes, no))
+        return self.cast(self.add("Where", condition, *wide), dtype)
 
     def given(self, name: str) -> str:
         """Return a tensor of integers in the dtype that the operator's output has."""

@@ -121,7 +121,8 @@ def graphs(tree: Any) -> tuple[Graph, ...]:
         tree: Its `schema.ModelT`, references checked.
 
     Raises:
-        LoadError: A constant's bytes do not fill its shape, or it is stored as sparse.
+        LoadError: A constant's bytes do not fill its shape, or it is stored as sparse, or
+            a zero point is none of its tensor's integers.
     """
     taken: set[str] = set()
     return tuple(_graph(tree, graph, taken) for graph in tree.subgraphs)
@@ -157,7 +158,7 @@ def _tensor(tree: Any, tensor: Any, name: str) -> Tensor:
         name,
         dtype,
         _indices(declared),
-        None if dtype is None else _grid(tensor, dtype),
+        None if dtype is None else _grid(tensor, name, dtype),
         value,
         bool(tensor.isVariable),
     )
@@ -199,15 +200,27 @@ def unpacked(octets: Array) -> Array:
     return np.asarray(halves.reshape(-1).view(np.int8) >> 4)
 
 
-def _grid(tensor: Any, dtype: np.dtype[np.generic]) -> Grid | None:
+def _grid(tensor: Any, name: str, dtype: np.dtype[np.generic]) -> Grid | None:
     own = tensor.quantization
     if own is None or own.scale is None or not np.size(own.scale) or dtype.kind not in "iu":
         return None
     scale = np.asarray(own.scale, np.float32)
     zero = np.zeros(scale.size, dtype)
     if own.zeroPoint is not None and np.size(own.zeroPoint):
-        zero = np.broadcast_to(np.asarray(own.zeroPoint), scale.shape).astype(dtype)
+        told = np.broadcast_to(np.asarray(own.zeroPoint), scale.shape)
+        zero = told.astype(dtype)
+        _refuse_outside(name, told, zero)
     return Grid(scale, zero, int(own.quantizedDimension))
+
+
+def _refuse_outside(name: str, told: Array, held: Array) -> None:
+    wrong = told[told != held]
+    if wrong.size:
+        raise LoadError(
+            f"the zero point of the tensor {name} is {wrong[0]}, which {held.dtype} does "
+            "not hold: no integer of it stands for zero",
+            hint="convert the model again: the file mixes signed and unsigned integers",
+        )
 
 
 def _operator(tree: Any, place: int, operator: Any) -> Operator:

@@ -23,8 +23,10 @@ WIDE_OPSET = 21
 IR_VERSION = 10
 """The oldest that knows both opsets."""
 
-CARRYING = frozenset({"IF", "WHILE"})
-"""Operators that give the integers of a grid as other graphs have them."""
+CARRYING = frozenset({"IF", "WHILE", "ONE_HOT", "SCATTER_ND"})
+"""Operators that give the integers of a grid as they are given them, and compute no floats.
+
+Source: LiteRT's kernels/one_hot.cc and scatter_nd.cc, which know no grid."""
 
 LISTED = 5
 """Operators that an error names, before it counts the others."""

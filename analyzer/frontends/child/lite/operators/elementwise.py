@@ -1,5 +1,7 @@
 """Arithmetic, comparisons and choices, element by element."""
 
+from math import pi
+
 import numpy as np
 
 from analyzer.frontends.child.lite.call import Call, Drawn
@@ -24,6 +26,7 @@ UNARY = {
 
 BINARY = {
     "ADD": "Add",
+    "BITWISE_XOR": "BitwiseXor",
     "DIV": "Div",
     "EQUAL": "Equal",
     "GREATER": "Greater",
@@ -39,6 +42,12 @@ BINARY = {
     "SUB": "Sub",
 }
 """Operators of two inputs that ONNX computes alike; whole numbers are divided toward 0."""
+
+NARROW = {
+    "int8": (-128, 127), "uint8": (0, 255),
+    "int16": (-32768, 32767), "uint16": (0, 65535),
+}
+"""Ends of the integers that a float of an image or a level reaches."""
 
 
 def both(call: Call, first: int = 0, second: int = 1) -> tuple[str, str, Layout]:
@@ -134,14 +143,56 @@ def select(call: Call) -> str:
     if call.operator.kind == "SELECT" and call.rank(0) == 1 and rank > 1:
         shape = np.array([-1, *(1 for _ in range(rank - 1))])
         condition = call.add("Reshape", condition, call.hold(shape))
-    return call.add("Where", condition, call.real(1), call.real(2))
+    return call.chosen(condition, call.real(1), call.real(2), call.output.dtype)
+
+
+@draws("ATAN2")
+def angle(call: Call) -> Drawn:
+    """Draw the angle of a point ``(x, y)``, given y first."""
+    rise, run, layout = both(call)
+    zero = call.number(0)
+    upright, backward = call.add("Equal", run, zero), call.add("Less", run, zero)
+    safe = call.add("Where", upright, call.number(1), run)
+    turn = call.add("Atan", call.add("Div", rise, safe))
+    below = call.add("Less", rise, zero)
+    half = call.add("Where", below, call.number(-pi), call.number(pi))
+    turned = call.add("Where", backward, call.add("Add", turn, half), turn)
+    straight = call.add("Mul", call.add("Sign", rise), call.number(pi / 2))
+    return Drawn(call.add("Where", upright, straight, turned), layout)
+
+
+@draws("FAKE_QUANT")
+def fake_quant(call: Call) -> Drawn:
+    """Draw floats as near as a grid of so many bits comes to them.
+
+    Source: `FakeQuantizeArray` and `NudgeQuantizationRange` in TensorFlow Lite's
+    kernels/internal/reference/fake_quant.h.
+    """
+    layout, options = call.layout(0), call.options
+    least, most = int(bool(options.narrowRange)), 2**options.numBits - 1
+    scale = (options.max - options.min) / (most - least)
+    zero = min(max(least - options.min / scale, least), most)
+    nudged = np.floor(zero + 0.5)
+    ends = ((least - nudged) * scale, (most - nudged) * scale)
+    low, high = (call.number(end) for end in ends)
+    clipped = call.add("Clip", call.real(0, layout), low, high)
+    steps = call.add("Div", call.add("Sub", clipped, low), call.number(scale))
+    whole = call.add("Floor", call.add("Add", steps, call.number(0.5)))
+    return Drawn(call.add("Add", call.add("Mul", whole, call.number(scale)), low), layout)
 
 
 @draws("CAST")
 def cast(call: Call) -> Drawn:
-    """Draw a change of the element type."""
-    layout = call.layout(0)
-    return Drawn(call.given(call.real(0, layout)), layout)
+    """Draw a change of the element type; floats stop at the ends of a narrow integer.
+
+    Source: `copyCast` in LiteRT's kernels/cast.cc, which saturates where ONNX promises
+    nothing and its runtime wraps around. Integers wrap around in both.
+    """
+    layout, given = call.layout(0), call.tensor(0).dtype
+    name, ends = call.real(0, layout), NARROW.get(str(call.output.dtype))
+    if given is not None and given.kind == "f" and ends:
+        name = call.add("Clip", name, *(call.hold(np.array(end, given)) for end in ends))
+    return Drawn(call.given(name), layout)
 
 
 @draws("QUANTIZE")

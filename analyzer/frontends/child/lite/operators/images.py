@@ -1,7 +1,10 @@
 """What changes the size of images."""
 
+import numpy as np
+
 from analyzer.frontends.child.lite.call import Call, Drawn
 from analyzer.frontends.child.lite.draft import Layout
+from analyzer.frontends.child.lite.facts import FREE
 from analyzer.frontends.child.lite.table import draws
 
 
@@ -31,17 +34,32 @@ def _resized(call: Call, **chosen: str) -> Drawn:
         transformation = "align_corners"
     elif call.options.halfPixelCenters:
         transformation = "half_pixel"
+    image = call.image(0)
     resized = call.add(
         "Resize",
-        call.image(0),
+        image,
         "",
         "",
-        call.vector(1),
-        axes=(2, 3),
+        _whole_size(call, image),
         coordinate_transformation_mode=transformation,
         **chosen,
     )
     return Drawn(resized, Layout.IMAGE)
+
+
+def _whole_size(call: Call, image: str) -> str:
+    """Return all four sizes of what a resize gives.
+
+    Two of them and `axes` say as much, but ONNX Runtime moves a Transpose through such a
+    node without its axes, and then refuses the model.
+    """
+    count, _, _, channels = call.sizes(0)
+    told = call.constant(1)
+    if told is None or FREE in {count, channels}:
+        kept = call.add("Shape", image, start=0, end=2)
+        return call.add("Concat", kept, call.vector(1), axis=0)
+    height, width = (int(size) for size in told.reshape(-1))
+    return call.hold(np.array([count, channels, height, width]))
 
 
 @draws("SPACE_TO_DEPTH")

@@ -13,8 +13,14 @@ def gather(call: Call) -> str:
     if together < 0:
         together += call.rank(1)
     if together == 0:
-        return call.add("Gather", call.real(0), call.plain(1), axis=axis)
+        return call.add("Gather", call.real(0), _places(call, 1), axis=axis)
     return _gathered_together(call, axis, together)
+
+
+def _places(call: Call, slot: int) -> str:
+    """Return an input of positions, which ONNX wants in 32 or 64 bits."""
+    wide = call.tensor(slot).dtype in {np.dtype(np.int32), np.dtype(np.int64)}
+    return call.plain(slot) if wide else call.whole(slot)
 
 
 def _gathered_together(call: Call, axis: int, together: int) -> str:
@@ -45,9 +51,10 @@ def gather_nd(call: Call) -> str:
 
 @draws("SCATTER_ND")
 def scatter_nd(call: Call) -> str:
-    """Draw zeros with values added at positions."""
-    zeros = call.add("Expand", call.number(0, 1), call.vector(2))
-    return call.add("ScatterND", zeros, call.whole(0), call.real(1), reduction="add")
+    """Draw zeros with values added at positions, on a grid its integers."""
+    zero = call.hold(np.zeros((), call.output.dtype))
+    zeros = call.add("Expand", zero, call.vector(2))
+    return call.add("ScatterND", zeros, call.whole(0), call.plain(1), reduction="add")
 
 
 @draws("EMBEDDING_LOOKUP")
@@ -68,6 +75,7 @@ def one_hot(call: Call) -> str:
     """Draw one value where a new axis is at the index, another elsewhere.
 
     ONNX's own OneHot counts a negative index from the end, where TFLite is off all along.
+    On a grid, both values are integers of it, whatever their own grid says.
     """
     axis = int(call.options.axis) % (call.rank(0) + 1)
     behind = call.rank(0) - axis
@@ -78,4 +86,5 @@ def one_hot(call: Call) -> str:
     shape = np.array([-1, *(1 for _ in range(behind))])
     along = call.add("Reshape", places, call.hold(shape))
     given = call.add("Unsqueeze", call.whole(0), call.hold(np.array([axis])))
-    return call.add("Where", call.add("Equal", given, along), call.real(2), call.real(3))
+    one_hot = call.add("Equal", given, along)
+    return call.chosen(one_hot, call.plain(2), call.plain(3), call.output.dtype)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from analyzer.frontends.child.lite.call import Call
+from analyzer.frontends.child.lite.facts import FREE
 from analyzer.frontends.child.lite.table import draws
 
 
@@ -54,6 +55,14 @@ def broadcast_to(call: Call) -> str:
     return call.add("Expand", call.real(0), call.vector(1))
 
 
+@draws("BROADCAST_ARGS")
+def broadcast_shape(call: Call) -> str:
+    """Draw the shape that two shapes stretch to."""
+    one = call.add("Expand", call.hold(np.array(0, np.int8)), call.vector(0))
+    both = call.add("Shape", call.add("Expand", one, call.vector(1)))
+    return call.given(both)
+
+
 @draws("SHAPE")
 def shape(call: Call) -> str:
     """Draw the sizes of a tensor."""
@@ -89,3 +98,30 @@ def _scalar(call: Call, slot: int) -> str:
     if call.rank(slot) == 0:
         return call.real(slot)
     return call.add("Reshape", call.real(slot), call.hold(np.zeros(0, np.int64)))
+
+
+@draws("MATRIX_DIAG")
+def diagonal(call: Call) -> str:
+    """Draw square matrices, zero but on the diagonal."""
+    (size,) = _known(call, call.sizes(0)[-1:])
+    upright = call.add("Unsqueeze", call.real(0), call.hold(np.array([-1])))
+    mask, zero = call.hold(np.eye(size, dtype=bool)), call.number(0)
+    return call.chosen(mask, upright, zero, call.output.dtype)
+
+
+@draws("MATRIX_SET_DIAG")
+def diagonal_replaced(call: Call) -> str:
+    """Draw matrices with another diagonal."""
+    rows, columns = _known(call, call.sizes(0)[-2:])
+    upright = call.add("Unsqueeze", call.real(1), call.hold(np.array([-1])))
+    if rows > columns:
+        below = [0] * (2 * call.rank(0) - 2) + [rows - columns, 0]
+        upright = call.add("Pad", upright, call.hold(np.array(below)))
+    mask = call.hold(np.eye(rows, columns, dtype=bool))
+    return call.chosen(mask, upright, call.real(0), call.output.dtype)
+
+
+def _known(call: Call, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    if FREE in sizes:
+        raise call.refusal("a size of its matrices is free")
+    return sizes

@@ -180,15 +180,18 @@ def reverse(call: Call) -> str:
 
 @draws("REVERSE_SEQUENCE")
 def reverse_sequence(call: Call) -> str:
-    """Draw the first steps of each sequence backward."""
-    options = call.options
-    return call.add(
-        "ReverseSequence",
-        call.real(0),
-        call.whole(1),
-        time_axis=int(options.seqDim),
-        batch_axis=int(options.batchDim),
-    )
+    """Draw the first steps of each sequence backward; ONNX has both axes in front."""
+    batch, time = (call.axis(one) for one in (call.options.batchDim, call.options.seqDim))
+    front = (batch, time)
+    rest = (axis for axis in range(call.rank(0)) if axis not in front)
+    order = (*front, *rest) if {*front} != {0, 1} else tuple(range(call.rank(0)))
+    is_moved = list(order) != sorted(order)
+    moved = call.weight(0, order) if is_moved else call.real(0)
+    places = {"batch_axis": order.index(batch), "time_axis": order.index(time)}
+    turned = call.add("ReverseSequence", moved, call.whole(1), **places)
+    if not is_moved:
+        return turned
+    return call.add("Transpose", turned, perm=tuple(np.argsort(order).tolist()))
 
 
 @draws("PAD", "PADV2")

@@ -147,12 +147,21 @@ def max_pool(call: Call) -> Drawn:
     return _pooled(call, "MaxPool")
 
 
+@draws("L2_POOL_2D")
+def length_pool(call: Call) -> Drawn:
+    """Draw the root of the mean of the squares in each window."""
+    image = call.image(0)
+    mean = _windowed(call, "AveragePool", call.add("Mul", image, image))
+    return Drawn(call.add("Sqrt", mean), Layout.IMAGE)
+
+
 def _pooled(call: Call, op: str, **more: object) -> Drawn:
+    return Drawn(_windowed(call, op, call.image(0), **more), Layout.IMAGE)
+
+
+def _windowed(call: Call, op: str, image: str, **more: object) -> str:
     options = call.options
     window = options.filterHeight, options.filterWidth
     strides = options.strideH, options.strideW
     pads = padding(call, 0, window, strides)
-    pooled = call.add(
-        op, call.image(0), kernel_shape=window, strides=strides, **pads, **more
-    )
-    return Drawn(pooled, Layout.IMAGE)
+    return call.add(op, image, kernel_shape=window, strides=strides, **pads, **more)

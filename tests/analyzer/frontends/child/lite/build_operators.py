@@ -113,6 +113,8 @@ def arithmetic(x: tf.Tensor, y: tf.Tensor) -> list[tf.Tensor]:
         tf.add_n([x[0], y, y]),
         tf.cast(x * 5, tf.int32),
         tf.cast(x > 0, tf.float32),
+        tf.cast(x * 400, tf.int8),
+        tf.cast(x * 400, tf.uint8),
     ]
 
 
@@ -247,6 +249,49 @@ def free(x: tf.Tensor) -> list[tf.Tensor]:
     ]
 
 
+def enlarged(x: tf.Tensor) -> tf.Tensor:
+    """Return any number of images, resized between the model's ends."""
+    return raw.ResizeBilinear(images=x, size=(13, 11), half_pixel_centers=True)
+
+
+def groups(x: tf.Tensor) -> list[tf.Tensor]:
+    """Return what [5, 3] is in groups, some rows in none, and diagonals of it."""
+    near = tf.cast(tf.round(x[:, 0] * 2), tf.int32)
+    rows = tf.constant([2, 0, 2, -1, 3]) + near * 0
+    names = ("sum", "prod", "max", "min")
+    return [
+        *(getattr(tf.math, f"unsorted_segment_{name}")(x, rows, 4) for name in names),
+        tf.math.segment_sum(x, tf.constant([0, 0, 1, 1, 2]) + near * 0),
+        raw.SparseToDense(
+            sparse_indices=near[:2] * 0 + [1, 3],
+            output_shape=[5],
+            sparse_values=[1.0, 2.0],
+            default_value=-1.0,
+        ),
+        raw.Bucketize(input=x, boundaries=[-1.0, 0.0, 0.5]),
+        *tf.unique(near),
+        tf.linalg.diag(x),
+        tf.linalg.set_diag(x, x[:3, 1]),
+        tf.atan2(x, tf.reverse(x, [1])),
+        tf.quantization.fake_quant_with_min_max_args(x, -0.8, 0.9, num_bits=6),
+        tf.one_hot(near, 3, on_value=True, off_value=False),
+        tf.bitwise.bitwise_xor(near, 5),
+        tf.reverse_sequence(x[None], [3], seq_axis=2, batch_axis=0),
+    ]
+
+
+def volumes(x: tf.Tensor) -> list[tf.Tensor]:
+    """Return convolutions over [1, 5, 7, 6, 4]."""
+    weight = const(3, 2, 3, 4, 5)
+    up = const(3, 3, 3, 2, 4)
+    return [
+        tf.nn.relu(tf.nn.conv3d(x, weight, [1, 1, 2, 2, 1], "SAME") + const(5)),
+        tf.nn.conv3d(x, weight, [1, 1, 1, 1, 1], "VALID"),
+        tf.nn.conv3d_transpose(x, up, [1, 10, 13, 12, 2], 2, "SAME"),
+        tf.nn.conv3d_transpose(x, up, [1, 7, 9, 8, 2], 1, "VALID"),
+    ]
+
+
 def branches(x: tf.Tensor) -> list[tf.Tensor]:
     """Return a branch, a loop, and an input and a constant as they are."""
     turned = tf.cond(tf.reduce_sum(x) > 0, lambda: tf.sin(x) * 3, lambda: x - 1)
@@ -262,7 +307,9 @@ FAMILIES: dict[str, tuple[Call, list[tuple[int | None, ...]]]] = {
     "activations": (activations, [IMAGE]),
     "arithmetic": (arithmetic, PAIR),
     "branches": (branches, [(3, 4)]),
+    "enlarged": (enlarged, [(None, 7, 6, 4)]),
     "free": (free, [(None, 7, 6, 4)]),
+    "groups": (groups, [(5, 3)]),
     "images": (images, [IMAGE, (5,)]),
     "joins": (joins, [(3, 6)]),
     "lookups": (lookups, [(2, 5, 6)]),
@@ -271,6 +318,7 @@ FAMILIES: dict[str, tuple[Call, list[tuple[int | None, ...]]]] = {
     "resized": (resized, [IMAGE]),
     "slices": (slices, [(5, 6, 7)]),
     "unary": (unary, [(3, 5)]),
+    "volumes": (volumes, [(1, 5, 7, 6, 4)]),
     "whole": (whole, PAIR),
     "windows": (windows, [IMAGE]),
 }

@@ -203,3 +203,59 @@ def test_number_on_a_grid_multiplies_an_image(
     native, drawn = outputs(ours(flat.write(tmp_path / "scalar.tflite", [x], [y])))
 
     assert np.max(np.abs(native["y"].astype(int) - drawn["y"])) <= 1
+
+
+def on_grid(step: float, zero: int) -> schema.QuantizationParametersT:
+    """Return a grid of one scale."""
+    return schema.QuantizationParametersT(
+        scale=np.array([step], np.float32), zeroPoint=np.array([zero], np.int64)
+    )
+
+
+def test_scattered_integers_lie_among_zeros_of_no_grid(
+    tmp_path: Path, ours: Import, outputs: Run
+) -> None:
+    """The operator adds integers as they are, where a grid's zero would be another one."""
+    flat, grid = Flat(), on_grid(0.1, 15)
+    x, y = (
+        flat.tensor(name, shape, dtype="int8", quantization=grid)
+        for name, shape in (("x", (2, 3)), ("y", (4, 3)))
+    )
+    places = flat.tensor("places", value=np.array([[1], [3]], np.int32))
+    shape = flat.tensor("shape", value=np.array([4, 3], np.int32))
+    flat.operator("SCATTER_ND", [places, x, shape], [y])
+    native, drawn = outputs(ours(flat.write(tmp_path / "scatter.tflite", [x], [y])))
+
+    np.testing.assert_array_equal(drawn["y"], native["y"])
+
+
+def test_one_hot_integers_are_taken_as_they_are(
+    tmp_path: Path, ours: Import, outputs: Run
+) -> None:
+    """Both values may have grids of their own; the operator looks at none."""
+    flat = Flat()
+    x = flat.tensor("x", (3,), dtype="int32")
+    depth = flat.tensor("depth", value=np.array(4, np.int32))
+    on, off = (
+        flat.tensor(name, value=np.array(value, np.int8), quantization=on_grid(step, zero))
+        for name, value, step, zero in (("on", 127, 1 / 255, -128), ("off", 0, 1e-9, 0))
+    )
+    y = flat.tensor("y", (3, 4), dtype="int8", quantization=on_grid(1 / 255, -128))
+    flat.operator("ONE_HOT", [x, depth, on, off], [y], "OneHotOptions", {"axis": -1})
+    native, drawn = outputs(ours(flat.write(tmp_path / "one_hot.tflite", [x], [y])))
+
+    np.testing.assert_array_equal(drawn["y"], native["y"])
+
+
+def test_zero_point_of_another_type_is_named(tmp_path: Path, ours: Import) -> None:
+    """128 is the zero of unsigned integers; as a signed one it would be read as -128."""
+    flat = Flat()
+    x, y = (
+        flat.tensor(name, (1, 4), dtype="int8", quantization=on_grid(0.1, 128))
+        for name in "xy"
+    )
+    flat.operator("RELU", [x], [y])
+    file = flat.write(tmp_path / "zero.tflite", [x], [y])
+
+    with pytest.raises(LoadError, match=r"zero point of the tensor x is 128.*int8"):
+        ours(file)

@@ -12,8 +12,9 @@ ROUNDING = 3e-6
 """Sums of some dozen terms, in another order."""
 
 FAMILIES = (
-    *("activations", "arithmetic", "branches", "free", "images", "joins", "lookups"),
-    *("products", "reductions", "resized", "slices", "unary", "whole", "windows"),
+    *("activations", "arithmetic", "branches", "enlarged", "free", "groups", "images"),
+    *("joins", "lookups", "products", "reductions", "resized", "slices", "unary"),
+    *("volumes", "whole", "windows"),
 )
 
 Import = Callable[[Path], Pivot]
