@@ -110,6 +110,7 @@ class Pivot:
         signature: The signature that the user chose of a SavedModel; empty: its default.
         code: ``file.py:factory`` of the module that it is, or that its weights belong to;
             empty where the file says everything itself.
+        example: The inputs that came with the model, by name; empty where none did.
     """
 
     model: onnx.ModelProto
@@ -130,6 +131,7 @@ class Pivot:
     layerwise: str = ""
     signature: str = ""
     code: str = ""
+    example: Feeds = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ import numpy as np
 from analyzer.core.options import Options
 from analyzer.core.report import ProbeSummary
 from analyzer.core.types import Feeds, Pivot
+from analyzer.probes.examples import led
 from analyzer.probes.npz import read_npz
 from analyzer.probes.synthetic import draw_synthetic, mixed, redraw, refuse_unknown_names
 from analyzer.runtime.session import mapped_bytes
@@ -38,7 +39,8 @@ def draw(
         UsageError: The user's file or options do not fit the source's inputs.
     """
     if options.inputs is None:
-        drawn = draw_synthetic(source, options, count=_affordable(source, options))
+        count = _affordable(source, options)
+        drawn = led(source, options, draw_synthetic(source, options, count=count))
         return drawn, ProbeSummary("synthetic", len(drawn), options.seed)
     refuse_unknown_names(source, options)
     feeds = read_npz(options.inputs, source)

@@ -120,7 +120,8 @@ def imported(path: str, product: Any) -> Loaded:
         return dict(zip(outputs, arrays, strict=True))
 
     by = {"framework": "jax", "tool": "jax2onnx"}
-    return Loaded(model, run, layers, notes, importer=by)
+    example = dict(zip(inputs, map(np.asarray, given.examples), strict=True))
+    return Loaded(model, run, layers, notes, importer=by, example=example)
 
 
 def _function(path: str, product: Sequence[Any]) -> Function:
@@ -207,7 +208,7 @@ def _doubts(model: onnx.ModelProto, given: Function, native: Native) -> Iterator
         if gap > TRUE_ENOUGH:
             yield (
                 f"jax2onnx's form of it is not what JAX computes on the example inputs: "
-                f"{_told(gap)}; give such inputs with --inputs."
+                f"{_told(gap)}."
             )
 
 

@@ -1,16 +1,19 @@
 """Torch modules that the user's own function builds, in the child."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import onnx
 import torch
 from torch.utils import _pytree as pytree
 
-from analyzer.frontends.child.export import flat_call, pivot_of
+from analyzer.core.types import Feeds
+from analyzer.frontends.child.export import as_array, flat_call, pivot_of
 from analyzer.frontends.child.from_factory import misformed, product_of
 from analyzer.frontends.child.loaded import Loaded
+from analyzer.frontends.child.naming import io_names
 from analyzer.frontends.child.native_values import native_values
 from analyzer.frontends.child.remake import remaking
 from analyzer.frontends.child.words import converted, one_line
@@ -51,7 +54,18 @@ def imported(path: str, made: Built, notes: tuple[str, ...] = ()) -> Loaded:
     remake = remaking(program, made.module, pivot)
     by = {"framework": "torch", "tool": "torch.onnx"}
     values = partial(native_values, lowered)
-    return Loaded(pivot, run, layers, (*notes, *note), remake, importer=by, values=values)
+    loaded = Loaded(pivot, run, layers, (*notes, *note), remake, importer=by, values=values)
+    return replace(loaded, example=_example(made, program, pivot))
+
+
+def _example(made: Built, program: Any, pivot: onnx.ModelProto) -> Feeds:
+    """Return the factory's example inputs by pivot name, where they are its tensors."""
+    leaves, structure = pytree.tree_flatten((made.positional, dict(made.named)))
+    if structure != program.call_spec.in_spec:
+        return {}
+    named = zip(program.graph_signature.user_inputs, leaves, strict=True)
+    inputs, _ = io_names(pivot)
+    return {name: as_array(leaf) for name, leaf in named if name in inputs}
 
 
 def built(path: str) -> Built:

@@ -26,6 +26,8 @@ class Loaded:
             tensors: of those that it has. None where it cannot be asked.
         layerwise: How far a quantized model's ONNX form is from it layer by layer, as a
             clause; empty where nobody looked.
+        example: The inputs that came with the model, by the ONNX form's names; empty where
+            none did.
     """
 
     model: onnx.ModelProto
@@ -37,3 +39,4 @@ class Loaded:
     importer: Mapping[str, str] = field(default_factory=dict)
     values: Callable[[Feeds, Sequence[str]], Feeds] | None = None
     layerwise: str = ""
+    example: Feeds = field(default_factory=dict)

@@ -147,6 +147,7 @@ def _kept(
     pivot.parent.mkdir()
     _save(loaded.model, pivot)
     models[key] = loaded
+    write_arrays(folder / str(key) / "example.npz", loaded.example.values())
     loaded.model.graph.ClearField("initializer")  # the file has them; only names serve here
     return {
         "importer": dict(loaded.importer),
@@ -157,6 +158,7 @@ def _kept(
         "wrong": [asdict(one) for one in loaded.wrong],
         "values": loaded.values is not None,
         "layerwise": loaded.layerwise,
+        "example": list(loaded.example),
     }
 
 

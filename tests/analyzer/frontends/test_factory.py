@@ -64,6 +64,16 @@ def test_module_is_exported_for_evaluation_with_a_dynamic_batch(
     assert model.framework == "torch"
 
 
+def test_example_inputs_come_along_alike_in_every_run(
+    build: Callable[[str], Pivot],
+) -> None:
+    """A factory that draws them draws the same ones twice."""
+    once, again = build("stubborn").example, build("stubborn").example
+
+    assert list(once) == ["value"]
+    assert all(np.array_equal(value, again[name]) for name, value in once.items())
+
+
 def test_module_that_refuses_other_batches_is_exported_as_it_is(
     build: Callable[[str], Pivot], draw: Draw
 ) -> None:

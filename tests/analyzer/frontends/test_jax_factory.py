@@ -54,6 +54,7 @@ def test_function_is_converted_with_a_dynamic_batch(
     np.testing.assert_allclose(observed, expected, rtol=1e-4, atol=1e-5)
     assert model.framework == "jax"
     assert [spec.name for spec in model.inputs] == ["image"]
+    assert model.example["image"].shape[0] == 2
 
 
 @with_jax

@@ -1,6 +1,7 @@
 """What is drawn, what is held out, and that both are the same every time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,28 @@ def test_drawing_is_repeatable(pivot: Made, image: TensorSpec) -> None:
     pairs = zip(once, again, strict=True)
     assert all(np.array_equal(one["image"], two["image"]) for one, two in pairs)
     assert not np.array_equal(once[0]["image"], other[0]["image"])
+
+
+def test_example_of_the_model_is_the_first_probe(pivot: Made) -> None:
+    """Its rows are repeated where the batch is open; the others are drawn as ever."""
+    rows = TensorSpec("row", "float32", (None, 2))
+    model = replace(pivot(rows), example={"row": np.float32([[3, 4]])})
+    first, *others = draw(model, Options(samples=3))[0]
+    drawn = draw(pivot(rows), Options(samples=3))[0]
+
+    assert first["row"].shape == drawn[0]["row"].shape
+    assert np.array_equal(first["row"], np.resize(np.float32([3, 4]), first["row"].shape))
+    assert numbers(tuple(others)) == numbers(drawn[1:])
+
+
+@pytest.mark.parametrize("value", [[[0, 0]], [[1, np.inf]], [[1, 2, 3]]])
+def test_example_that_tells_nothing_is_no_probe(
+    pivot: Made, value: list[list[float]]
+) -> None:
+    """Zeros, infinities and other sizes show less than what is drawn."""
+    model = replace(pivot(ROW), example={"row": np.array(value, np.float32)})
+
+    assert numbers(draw(model, Options())[0]) == numbers(draw(pivot(ROW), Options())[0])
 
 
 def test_fewer_samples_are_drawn_of_a_model_of_gigabytes(

@@ -44,8 +44,10 @@ BINARY = {
 """Operators of two inputs that ONNX computes alike; whole numbers are divided toward 0."""
 
 NARROW = {
-    "int8": (-128, 127), "uint8": (0, 255),
-    "int16": (-32768, 32767), "uint16": (0, 65535),
+    "int8": (-128, 127),
+    "uint8": (0, 255),
+    "int16": (-32768, 32767),
+    "uint16": (0, 65535),
 }
 """Ends of the integers that a float of an image or a level reaches."""
 
