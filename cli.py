@@ -322,6 +322,7 @@ def _demo(given: argparse.Namespace) -> int:
 
 def _inspect(given: argparse.Namespace) -> int:
     """Return 0 after showing what a model looks like from here."""
+    from analyzer.layerwise import in_steps
     from analyzer.pivot import load
     from analyzer.reports.inspection import render_pivot
     from analyzer.reports.shown import verbosity
@@ -329,7 +330,7 @@ def _inspect(given: argparse.Namespace) -> int:
     pivot = load(given.model, trust_code=given.trust_code, hints=hints_of(given))
     if given.emit == "mlir":
         return _print_mlir(pivot)
-    print(render_pivot(pivot, verbosity=verbosity(given)), end="")
+    print(render_pivot(in_steps(pivot), verbosity=verbosity(given)), end="")
     return 0
 
 

@@ -94,7 +94,9 @@ def _anew(
 
 def _annotated(pivot: Pivot, told: Pivot) -> Pivot:
     """Return the same pivot with what another one says is wrong with it."""
-    return replace(pivot, wrong=told.wrong, layerwise=told.layerwise, remake=None)
+    return replace(
+        pivot, wrong=told.wrong, layerwise=told.layerwise, steps=told.steps, remake=None
+    )
 
 
 def import_findings(source: Pivot, target: Pivot) -> Iterator[Finding]:

@@ -110,6 +110,9 @@ class Pivot:
         signature: The signature that the user chose of a SavedModel; empty: its default.
         code: ``file.py:factory`` of the module that it is, or that its weights belong to;
             empty where the file says everything itself.
+        steps: How many steps of its grid each quantized tensor is from the framework's,
+            computed of the framework's own integers, and in a run of the whole; empty where
+            nobody looked.
         example: The inputs that came with the model, by name; empty where none did.
     """
 
@@ -131,6 +134,7 @@ class Pivot:
     layerwise: str = ""
     signature: str = ""
     code: str = ""
+    steps: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     example: Feeds = field(default_factory=dict)
 
 

@@ -209,6 +209,7 @@ def _pivot(known: Known, imported: Imported) -> Pivot:
         native_values=native.values if answer["values"] else None,
         layerwise=answer["layerwise"],
         code=code,
+        steps={name: (one, other) for name, (one, other) in answer["steps"].items()},
         example=read_arrays(written.parent / "example.npz", answer["example"]),
     )
 

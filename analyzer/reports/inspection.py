@@ -34,6 +34,7 @@ def _lines(pivot: Pivot, *, everything: bool) -> Iterator[str]:
     yield from (f"output {_spec(spec)}" for spec in pivot.outputs)
     yield from _operators(pivot, everything=everything)
     yield from _layers(pivot, everything=everything)
+    yield from _steps(pivot, everything=everything)
     yield from (f"note: {note}" for note in pivot.notes)
     if pivot.refusal is not None:
         yield f"note: {pivot.refusal.problem}"
@@ -63,3 +64,34 @@ def _layers(pivot: Pivot, *, everything: bool) -> Iterator[str]:
         yield f"  {name}: {', '.join(owned)}"
     if not everything and len(names) > MOST_LAYERS:
         yield f"  and {len(names) - MOST_LAYERS} more; -v shows them"
+
+
+def _steps(pivot: Pivot, *, everything: bool) -> Iterator[str]:
+    """Yield how far each quantized layer is from the framework's, the farthest first."""
+    if not pivot.steps:
+        return
+    apart = _by_layer(pivot)
+    exact = sum(alone <= ONE_STEP for alone, _ in apart.values())
+    yield (
+        f"quantized: {exact} of {counted(len(apart), 'layer')} within {ONE_STEP} step of "
+        f"{pivot.framework}, fed its integers (in brackets: in a run of the whole)"
+    )
+    ranked = sorted(apart, key=lambda name: apart[name], reverse=True)
+    for name in ranked if everything else ranked[:MOST_LAYERS]:
+        alone, whole = apart[name]
+        yield f"  {name}: {alone} ({whole})"
+    if not everything and len(ranked) > MOST_LAYERS:
+        yield f"  and {len(ranked) - MOST_LAYERS} more; -v shows them"
+
+
+ONE_STEP = 1
+"""Steps that a value may round to either side."""
+
+
+def _by_layer(pivot: Pivot) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for tensor, (alone, whole) in pivot.steps.items():
+        name = pivot.layers[tensor].name if tensor in pivot.layers else tensor
+        before = found.get(name, (0, 0))
+        found[name] = max(before[0], alone), max(before[1], whole)
+    return found

@@ -71,6 +71,7 @@ def _looked_into(
         wrong=told.wrong,
         values=values,
         layerwise=told.layerwise,
+        steps=told.steps,
     )
 
 

@@ -26,6 +26,9 @@ class Loaded:
             tensors: of those that it has. None where it cannot be asked.
         layerwise: How far a quantized model's ONNX form is from it layer by layer, as a
             clause; empty where nobody looked.
+        steps: How many steps of its grid each quantized tensor of the ONNX form is from the
+            framework's, computed of the framework's own integers, and in a run of the
+            whole; empty where nobody looked.
         example: The inputs that came with the model, by the ONNX form's names; empty where
             none did.
     """
@@ -39,4 +42,5 @@ class Loaded:
     importer: Mapping[str, str] = field(default_factory=dict)
     values: Callable[[Feeds, Sequence[str]], Feeds] | None = None
     layerwise: str = ""
+    steps: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     example: Feeds = field(default_factory=dict)

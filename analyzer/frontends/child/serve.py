@@ -158,6 +158,7 @@ def _kept(
         "wrong": [asdict(one) for one in loaded.wrong],
         "values": loaded.values is not None,
         "layerwise": loaded.layerwise,
+        "steps": dict(loaded.steps),
         "example": list(loaded.example),
     }
 

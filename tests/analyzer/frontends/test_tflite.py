@@ -9,6 +9,7 @@ import pytest
 from analyzer import pivot as pivots
 from analyzer.core.errors import LoadError, RunError
 from analyzer.core.types import Feeds, Pivot
+from analyzer.layerwise import in_steps
 from analyzer.runtime.session import open_session
 
 Load = Callable[..., Pivot]
@@ -125,6 +126,8 @@ def test_quantized_layers_are_told_in_steps(load: Load, draw: Draw) -> None:
     assert looked is not None
     assert looked.wrong == ()
     assert "fed LiteRT's own integers, its layers are off by" in looked.layerwise
+    assert max(alone for alone, _ in looked.steps.values()) <= 1
+    assert set(in_steps(model).steps) == set(looked.steps)
     assert "at most 2" not in looked.layerwise.partition(";")[0]
 
 

@@ -49,6 +49,15 @@ def test_notes_of_the_importer_are_shown(pivot: Pivot) -> None:
     assert said.endswith("note: one weight was padded\n")
 
 
+def test_quantized_layers_are_shown_in_steps(pivot: Pivot) -> None:
+    """The farthest first: fed the framework's integers, and in a run of the whole."""
+    apart = {"t1": (0, 4), "t2": (3, 3), "unnamed": (1, 1)}
+    said = render_pivot(replace(pivot, framework="tflite", steps=apart))
+
+    assert "quantized: 2 of 3 layers within 1 step of tflite" in said
+    assert "  layer2: 3 (3)\n  unnamed: 1 (1)\n  layer1: 0 (4)\n" in said
+
+
 def test_quiet_is_one_line(pivot: Pivot) -> None:
     """-q says what it is."""
     assert render_pivot(pivot, verbosity=-1) == "net.keras: keras, pivot of 20 nodes\n"

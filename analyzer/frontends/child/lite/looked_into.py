@@ -23,6 +23,9 @@ Layers = Mapping[str, tuple[str, str | None]]
 Farthest = tuple[int, str]
 """Steps of a grid, and the tensor that is as far off."""
 
+Steps = Mapping[str, tuple[int, int]]
+"""Steps that each tensor is off alone, and in a run of the whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -31,10 +34,12 @@ class Told:
     Attributes:
         wrong: Operators that are not what LiteRT computes of the same values.
         layerwise: How many steps of their grids layers are off, as a clause.
+        steps: The same of each tensor on a grid, alone and in a run of the whole.
     """
 
     wrong: tuple[Mistranslation, ...]
     layerwise: str
+    steps: Steps
 
 
 def tensor_places(tree: Any) -> dict[str, int]:
@@ -74,12 +79,17 @@ def looked_into(
     wrong = mistranslated(pivot, samples, values, on_grid)
     found = tuple(_mistranslations(wrong, graph, layers))
     if not on_grid:
-        return Told(found, "")
-    apart, whole = _farthest(pivot, samples, values, on_grid)
+        return Told(found, "", {})
+    apart = _steps(pivot, samples, values, on_grid)
+    alone, whole = (
+        max(((both[way], name) for name, both in apart.items()), default=(0, ""))
+        for way in (0, 1)
+    )
     return Told(
         found,
         "fed LiteRT's own integers, its layers are off by "
-        f"{_said(apart, layers)}; run as a whole, by {_said(whole, layers)}",
+        f"{_said(alone, layers)}; run as a whole, by {_said(whole, layers)}",
+        apart,
     )
 
 
@@ -97,29 +107,32 @@ def _mistranslations(
         yield Mistranslation(kind, layer, name, wrong[name], mended=False)
 
 
-def _farthest(
+def _steps(
     pivot: onnx.ModelProto,
     samples: Sequence[Feeds],
     values: Values,
     on_grid: frozenset[str],
-) -> tuple[Farthest, Farthest]:
-    """Return the most steps that a layer is off alone, and in a run of the whole."""
-    alone: Farthest = (0, "")
-    whole: Farthest = (0, "")
+) -> Steps:
+    """Return the most steps that each tensor is off alone, and in a run of the whole."""
+    found: dict[str, tuple[int, int]] = {}
     names = given(pivot)
     for feeds in samples:
         native = values(feeds, names)
         seen = observed(pivot, feeds, list(native))
         known = aligned(seen, native)
-        parts = isolated(pivot, {**known, **feeds})
-        alone = max([alone, *_distances(parts, known, on_grid)])
-        whole = max([whole, *_distances(seen, known, on_grid)])
-    return alone, whole
+        alone = dict(_distances(isolated(pivot, {**known, **feeds}), known, on_grid))
+        whole = dict(_distances(seen, known, on_grid))
+        for name in alone.keys() & whole.keys():
+            before = found.get(name, (0, 0))
+            found[name] = max(before[0], alone[name]), max(before[1], whole[name])
+    return found
 
 
-def _distances(given_: Feeds, native: Feeds, on_grid: frozenset[str]) -> Iterator[Farthest]:
+def _distances(
+    given_: Feeds, native: Feeds, on_grid: frozenset[str]
+) -> Iterator[tuple[str, int]]:
     for name in on_grid & given_.keys() & native.keys():
-        yield steps(given_[name], native[name]), name
+        yield name, steps(given_[name], native[name])
 
 
 def _said(farthest: Farthest, layers: Layers) -> str:
