@@ -60,7 +60,8 @@ def _looked_into(
     pivot = _drawn(path, tree)
     if not values.shows_the_model(samples[0]):
         return None
-    told = looked_into(pivot, tree, samples[:MOST_SAMPLES], values, found)
+    shown = samples[:MOST_SAMPLES]
+    told = looked_into(pivot, tree, shown, values, values.inside, found)
     if not told.wrong and not told.layerwise:
         return None
     return Loaded(
@@ -119,7 +120,7 @@ class Native:
     def _results(self, interpreter: Any) -> Feeds:
         outputs = self._names[1]
         return {
-            name: interpreter.get_tensor(place["index"])
+            name: np.asarray(interpreter.get_tensor(place["index"]))
             for name, place in _named(outputs, interpreter.get_output_details())
         }
 
@@ -176,12 +177,33 @@ class Observed(Native):
             RunError: The interpreter does not load the model or refuses the sample.
         """
         outputs = super().__call__(feeds)
-        inside = {
-            name: self._interpreter.get_tensor(self._places[name])
-            for name in names
-            if name in self._places and name not in outputs
-        }
+        wanted = (name for name in names if name in self._places and name not in outputs)
+        inside = self._held({name: self._places[name] for name in wanted}, 0)
         return {**{name: v for name, v in outputs.items() if name in names}, **inside}
+
+    def inside(self, feeds: Feeds, place: int, indices: Mapping[str, int]) -> Feeds:
+        """Return what a run leaves in one of the model's other graphs, if it ran.
+
+        Args:
+            feeds: One array per input, in the dtype the model declares.
+            place: Which graph.
+            indices: Index there of each tensor that is wanted, by name.
+
+        Raises:
+            RunError: The interpreter does not load the model or refuses the sample.
+        """
+        self(feeds)
+        return self._held(indices, place)
+
+    def _held(self, indices: Mapping[str, int], place: int) -> dict[str, Array]:
+        """Return the tensors of a graph that hold anything after a run, by name."""
+        found: dict[str, Array] = {}
+        for name, index in indices.items():
+            try:
+                found[name] = np.asarray(self._interpreter.get_tensor(index, place))
+            except ValueError:  # nobody reads it, or its graph did not run
+                continue
+        return found
 
     def shows_the_model(self, feeds: Feeds) -> bool:
         """Return whether looking changes nothing: the same kernels give the same unseen.

@@ -35,18 +35,19 @@ RECURRENT = frozenset({"UNIDIRECTIONAL_SEQUENCE_LSTM"})
 """Operators whose activation is one inside them, not one of what they give."""
 
 
-def pivot_of(tree: Any) -> onnx.ModelProto:
+def pivot_of(tree: Any, place: int = 0) -> onnx.ModelProto:
     """Return a TFLite model in ONNX form, tensors named as in the flatbuffer.
 
     Args:
         tree: Its `schema.ModelT`, references checked.
+        place: Which of its graphs; the others are bodies of the first.
 
     Raises:
         LoadError: An operator, or how it is used, is not known here.
     """
     shared = Shared(graphs(tree))
-    graph = shared.graphs[0]
-    draft = new_draft(shared, 0)
+    graph = shared.graphs[place]
+    draft = new_draft(shared, place)
     inputs = [draft.graph.tensors[index] for index in graph.inputs]
     for index, tensor in zip(graph.inputs, inputs, strict=True):
         draft.spelled[index, Layout.STRAIGHT] = shared.fresh(tensor.name)

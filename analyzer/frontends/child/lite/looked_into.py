@@ -10,6 +10,7 @@ from analyzer.core.types import Feeds, Mistranslation, NativeLayer
 from analyzer.frontends.child.correspondence import aligned
 from analyzer.frontends.child.lite.draft import is_on_grid
 from analyzer.frontends.child.lite.facts import Graph, graphs
+from analyzer.frontends.child.lite.inner import Inner, Inside, wrong_inside
 from analyzer.frontends.child.translated import (
     Values,
     given,
@@ -63,6 +64,7 @@ def looked_into(
     tree: Any,
     samples: Sequence[Feeds],
     values: Values,
+    inside: Inside,
     layers: Layers,
 ) -> Told:
     """Return what LiteRT's own values say of a pivot.
@@ -72,12 +74,14 @@ def looked_into(
         tree: The flatbuffer's `schema.ModelT`.
         samples: Samples by input name.
         values: LiteRT's own values.
+        inside: The same of loops and branches.
         layers: The layer of each tensor.
     """
     graph = graphs(tree)[0]
     on_grid = frozenset(one.name for one in graph.tensors if is_on_grid(one))
     wrong = mistranslated(pivot, samples, values, on_grid)
-    found = tuple(_mistranslations(wrong, graph, layers))
+    inner = wrong_inside(tree, samples, inside) if wrong else ()
+    found = tuple(_mistranslations(wrong, inner, graph, layers))
     if not on_grid:
         return Told(found, "", {})
     apart = _steps(pivot, samples, values, on_grid)
@@ -94,16 +98,22 @@ def looked_into(
 
 
 def _mistranslations(
-    wrong: Mapping[str, float], graph: Graph, layers: Layers
+    wrong: Mapping[str, float], inner: Sequence[Inner], graph: Graph, layers: Layers
 ) -> Iterator[Mistranslation]:
-    kinds = {
-        graph.tensors[index].name: f"{one.kind} (operator {one.place})"
-        for one in graph.operators
-        for index in one.outputs
+    """Yield what is wrong; a loop or branch is blamed by the operators inside of it."""
+    writers = {
+        graph.tensors[index].name: one for one in graph.operators for index in one.outputs
     }
+    for one in inner:
+        layer = NativeLayer(*layers[one.tensor]) if one.tensor in layers else None
+        yield Mistranslation(one.kind, layer, one.tensor, one.error, mended=False)
+    opened = {one.outer for one in inner}
     for name in sorted(wrong, key=lambda name: -wrong[name]):
+        writer = writers.get(name)
+        if writer is not None and writer.place in opened:
+            continue
         layer = NativeLayer(*layers[name]) if name in layers else None
-        kind = kinds.get(name, name)
+        kind = f"{writer.kind} (operator {writer.place})" if writer else name
         yield Mistranslation(kind, layer, name, wrong[name], mended=False)
 
 

@@ -303,6 +303,22 @@ def branches(x: tf.Tensor) -> list[tf.Tensor]:
     return [turned, *looped, x, tf.constant([1.0, 2.0])]
 
 
+def beyond(x: tf.Tensor) -> tf.Tensor:
+    """Return numbers through integers that do not hold them all, where runtimes differ."""
+    return tf.cast(tf.cast(tf.sin(x * 9) * 8e9, tf.int32), tf.float32) * 1e-9
+
+
+def overflowing(x: tf.Tensor) -> list[tf.Tensor]:
+    """Return the same out of a branch and out of a loop."""
+    turned = tf.cond(tf.reduce_sum(tf.abs(x)) > 0, lambda: beyond(x), lambda: x - 1)
+
+    def step(count: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return count + 1, beyond(total + x)
+
+    looped = tf.while_loop(lambda count, _: count < 3, step, (tf.constant(0), x))
+    return [turned, looped[1]]
+
+
 FAMILIES: dict[str, tuple[Call, list[tuple[int | None, ...]]]] = {
     "activations": (activations, [IMAGE]),
     "arithmetic": (arithmetic, PAIR),
@@ -313,6 +329,7 @@ FAMILIES: dict[str, tuple[Call, list[tuple[int | None, ...]]]] = {
     "images": (images, [IMAGE, (5,)]),
     "joins": (joins, [(3, 6)]),
     "lookups": (lookups, [(2, 5, 6)]),
+    "overflowing": (overflowing, [(3, 4)]),
     "products": (products, [(2, 3, 8), (2, 5, 8)]),
     "reductions": (reductions, [IMAGE]),
     "resized": (resized, [IMAGE]),
