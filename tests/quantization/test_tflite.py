@@ -223,11 +223,11 @@ def test_operators_on_integers_are_restored_in_another_format(
     folder: Path, mended: Callable[..., Report]
 ) -> None:
     """TFLite's integer kernels take no floats: the result is written as ONNX instead."""
-    report = mended("full.tflite", "restored.tflite", restore=True)
+    report = mended("full.tflite", "floats.tflite", restore=True)
 
     assert report.verdict is Verdict.IMPROVED
     assert "cannot be told to run on floats" in report.ended
     assert "written as ONNX" in report.ended
-    assert not (folder / "restored.tflite").exists()
-    assert (folder / "restored.onnx").exists()
+    assert not (folder / "floats.tflite").exists()
+    assert (folder / "floats.onnx").exists()
     assert report.outputs[0].relative_error < EXACT
