@@ -1,0 +1,180 @@
+"""Arithmetic on sizes, which are known while the graph is walked: numbers, or symbols.
+
+A reshape whose shape is reckoned from the shape of its input must not become one that
+depends on values: torch could not say the shape of anything behind it. So what is reckoned
+from sizes stays outside of the program, as arrays of integers and of torch's symbols.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import torch
+from onnx import TensorProto, helper
+
+from analyzer.core.types import Array
+from rewriter.export.torch_graph.call import Call, Held
+
+Reckon = Callable[[Call, list[Array]], Array | tuple[Array, ...]]
+
+LONGEST = 4096
+"""Elements up to which an array counts as sizes; longer ones are left to torch."""
+
+WHOLE = (TensorProto.INT32, TensorProto.INT64)
+
+
+def reckoned(call: Call) -> tuple[Array, ...] | None:
+    """Return a node's results where they are sizes; None where torch has to compute them."""
+    if call.node.op_type in {"Shape", "Size"}:
+        return (_measured(call),)
+    known = [_size_array(value) for value in call.inputs]
+    given = [array for array in known if array is not None]
+    if call.node.op_type not in RECKONED or len(given) != len(known) or not given:
+        return None
+    if call.node.op_type == "Cast" and call.option("to") not in WHOLE:
+        return None
+    found = RECKONED[call.node.op_type](call, given)
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _size_array(value: Any) -> Array | None:
+    if isinstance(value, Held) and not value.weight:
+        value = value.array
+    if not isinstance(value, np.ndarray) or value.size > LONGEST:
+        return None
+    return value if value.dtype.kind in "iO" else None
+
+
+def _measured(call: Call) -> Array:
+    value = call.inputs[0]
+    shape = value.array.shape if isinstance(value, Held) else value.shape
+    if call.node.op_type == "Size":
+        return sizes(reduce(lambda one, other: one * other, shape, 1))
+    return sizes(list(shape)[call.option("start", 0) : call.option("end")])
+
+
+def sizes(numbers: Any) -> Array:
+    """Return numbers as an array: int64, or of dtype object where one is a symbol.
+
+    Args:
+        numbers: A number, or numbers in nested lists.
+    """
+    array = np.array(numbers, dtype=object)
+    symbolic = any(isinstance(one, torch.SymInt) for one in array.flat)
+    return array if symbolic else array.astype(np.int64)
+
+
+def _joined(call: Call, given: list[Array]) -> Array:
+    return np.concatenate(given, axis=call.option("axis", 0))
+
+
+def _gathered(call: Call, given: list[Array]) -> Array:
+    values, places = given
+    return np.asarray(values.take(places.astype(np.int64), axis=call.option("axis", 0)))
+
+
+def _sliced(call: Call, given: list[Array]) -> Array:
+    if len(given) == 1:
+        starts, ends = call.option("starts"), call.option("ends")
+        axes, steps = call.option("axes"), None
+    else:
+        starts, ends, axes, steps = (call.numbers(s) if call.has(s) else None for s in _4)
+    value = given[0]
+    index: list[slice] = [slice(None)] * value.ndim
+    for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        axis = axes[place] if axes else place
+        index[axis] = slice(start, end, steps[place] if steps else 1)
+    return np.asarray(value[tuple(index)])
+
+
+_4 = (1, 2, 3, 4)
+
+
+def _divided(_: Call, given: list[Array]) -> Array:
+    one, other = given
+    return np.asarray(one // other)  # sizes are not negative: truncation is floor
+
+
+def _reduced(
+    combine: Callable[[Any, Any], Any], start: int
+) -> Callable[[Call, list[Array]], Array]:
+    def reduction(call: Call, given: list[Array]) -> Array:
+        total = reduce(combine, given[0].flat, start)
+        return sizes([total] if call.option("keepdims", 1) else total)
+
+    return reduction
+
+
+def _filled(call: Call, given: list[Array]) -> Array:
+    return np.broadcast_to(given[0], [int(size) for size in given[1]])
+
+
+def _ranged(_: Call, given: list[Array]) -> Array:
+    return np.arange(*(int(one.item()) for one in given))
+
+
+def _reshaped(_: Call, given: list[Array]) -> Array:
+    return given[0].reshape([int(size) for size in given[1]])
+
+
+def _axes(call: Call) -> tuple[int, ...] | None:
+    axes = call.listed(1, "axes")
+    return None if axes is None else tuple(axes)
+
+
+def _split(call: Call, given: list[Array]) -> tuple[Array, ...]:
+    axis = call.option("axis", 0)
+    parts = call.listed(1, "split")
+    if parts is None:
+        return tuple(np.array_split(given[0], call.outputs, axis))
+    return tuple(np.split(given[0], np.cumsum(parts)[:-1].astype(int), axis))
+
+
+def _extreme(choose: Callable[[Any, Any], Any]) -> Reckon:
+    chosen = np.frompyfunc(choose, 2, 1)
+    return lambda _, given: _settled(reduce(chosen, given))
+
+
+def _settled(array: Any) -> Array:
+    return sizes(np.asarray(array, dtype=object).tolist())
+
+
+def _multiplied(_: Call, given: list[Array]) -> Array:
+    return np.asarray(given[0] * given[1])
+
+
+RECKONED: Mapping[str, Reckon] = {
+    "Add": lambda _, given: np.asarray(given[0] + given[1]),
+    "Cast": lambda call, given: _cast(call, given[0]),
+    "Concat": _joined,
+    "Div": _divided,
+    "Expand": _filled,
+    "Gather": _gathered,
+    "Identity": lambda _, given: given[0],
+    "Max": _extreme(torch.sym_max),
+    "Min": _extreme(torch.sym_min),
+    "Mul": _multiplied,
+    "Neg": lambda _, given: np.asarray(-given[0]),
+    "Range": _ranged,
+    "ReduceProd": _reduced(lambda one, other: one * other, 1),
+    "ReduceSum": _reduced(lambda one, other: one + other, 0),
+    "Reshape": _reshaped,
+    "Slice": _sliced,
+    "Split": _split,
+    "Squeeze": lambda call, given: np.squeeze(given[0], _axes(call)),
+    "Sub": lambda _, given: np.asarray(given[0] - given[1]),
+    "Unsqueeze": lambda call, given: np.expand_dims(given[0], _axes(call) or ()),
+}
+
+
+def _cast(call: Call, array: Array) -> Array:
+    if array.dtype == object:
+        return array
+    return array.astype(helper.tensor_dtype_to_np_dtype(call.option("to")))
+
+
+def symbols(arrays: Any) -> Iterator[Any]:
+    """Yield the symbols among sizes."""
+    for array in arrays:
+        yield from (one for one in array.flat if isinstance(one, torch.SymInt))

@@ -1,0 +1,1 @@
+"""The operators, one function each, by family."""
