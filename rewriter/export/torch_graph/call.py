@@ -31,7 +31,7 @@ class Held:
     weight: bool
 
 
-Bodies = Mapping[str, Callable[[Sequence[Value]], tuple[Value, ...]]]
+Bodies = Mapping[str, Callable[[Sequence[Value]], list[Value]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,6 +46,15 @@ def dtype_of(code: int) -> Any:
     return TORCH.get(code) or NARROW.get(code)
 
 
+def dtype_code(value: Any) -> int:
+    """Return how ONNX numbers the dtype of a tensor or of an array."""
+    if isinstance(value, torch.Tensor):
+        return int(ONNX[value.dtype])
+    if value.dtype == object:
+        return int(TensorProto.INT64)
+    return int(helper.np_dtype_to_tensor_dtype(value.dtype))
+
+
 def as_tensor(array: Array) -> Any:
     """Return an array as a tensor; sizes that are symbols stay symbols.
 

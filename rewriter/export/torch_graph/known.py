@@ -5,16 +5,18 @@ depends on values: torch could not say the shape of anything behind it. So what 
 from sizes stays outside of the program, as arrays of integers and of torch's symbols.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from onnx import TensorProto, helper
 
 from analyzer.core.types import Array
 from rewriter.export.torch_graph.call import Call, Held
+from rewriter.export.torch_graph.dtypes import dtype_code
 
 Reckon = Callable[[Call, list[Array]], Array | tuple[Array, ...]]
 
@@ -28,14 +30,44 @@ def reckoned(call: Call) -> tuple[Array, ...] | None:
     """Return a node's results where they are sizes; None where torch has to compute them."""
     if call.node.op_type in {"Shape", "Size"}:
         return (_measured(call),)
+    if call.node.op_type in {"Cast", "CastLike"}:
+        whole = _whole(call)
+        return None if whole is None else (whole,)
     known = [_size_array(value) for value in call.inputs]
     given = [array for array in known if array is not None]
     if call.node.op_type not in RECKONED or len(given) != len(known) or not given:
         return None
-    if call.node.op_type == "Cast" and call.option("to") not in WHOLE:
-        return None
     found = RECKONED[call.node.op_type](call, given)
     return found if isinstance(found, tuple) else (found,)
+
+
+def casts(node: onnx.NodeProto, read: Sequence[Any]) -> bool:
+    """Return whether a node gives a lone number of the graph another dtype.
+
+    Exporters write a limit or a step as a number of one dtype, cast to that of a tensor.
+
+    Args:
+        node: Any node.
+        read: Its inputs.
+    """
+    return node.op_type in {"Cast", "CastLike"} and not read[0].array.ndim
+
+
+def _whole(call: Call) -> Array | None:
+    """Return sizes, or one number, as integers; None where a cast gives something else."""
+    if call.node.op_type == "Cast":
+        code = call.option("to")
+    else:
+        like = call.inputs[1]
+        code = dtype_code(like.array if isinstance(like, Held) else like)
+    known, value = _size_array(call.inputs[0]), call.inputs[0]
+    if known is None and isinstance(value, Held) and not value.array.ndim:
+        known = value.array
+    if known is None or code not in WHOLE:
+        return None
+    if known.dtype == object:
+        return known
+    return known.astype(helper.tensor_dtype_to_np_dtype(code))
 
 
 def _size_array(value: Any) -> Array | None:
@@ -146,7 +178,6 @@ def _multiplied(_: Call, given: list[Array]) -> Array:
 
 RECKONED: Mapping[str, Reckon] = {
     "Add": lambda _, given: np.asarray(given[0] + given[1]),
-    "Cast": lambda call, given: _cast(call, given[0]),
     "Concat": _joined,
     "Div": _divided,
     "Expand": _filled,
@@ -166,15 +197,3 @@ RECKONED: Mapping[str, Reckon] = {
     "Sub": lambda _, given: np.asarray(given[0] - given[1]),
     "Unsqueeze": lambda call, given: np.expand_dims(given[0], _axes(call) or ()),
 }
-
-
-def _cast(call: Call, array: Array) -> Array:
-    if array.dtype == object:
-        return array
-    return array.astype(helper.tensor_dtype_to_np_dtype(call.option("to")))
-
-
-def symbols(arrays: Any) -> Iterator[Any]:
-    """Yield the symbols among sizes."""
-    for array in arrays:
-        yield from (one for one in array.flat if isinstance(one, torch.SymInt))

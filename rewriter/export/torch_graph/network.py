@@ -1,6 +1,6 @@
 """A graph as a torch module that computes it node by node."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +13,8 @@ from onnx import AttributeProto, numpy_helper
 from analyzer.core.errors import ExportError
 from rewriter.export.torch_graph.call import Call, Held, Value
 from rewriter.export.torch_graph.dtypes import as_array
-from rewriter.export.torch_graph.known import reckoned
+from rewriter.export.torch_graph.functions import definition
+from rewriter.export.torch_graph.known import casts, reckoned
 from rewriter.export.torch_graph.table import table
 from rewriter.export.torch_graph.weights import STATISTICS, Weights
 
@@ -24,12 +25,32 @@ RANDOM = frozenset({
 """What gives another value each time it is asked, and is never computed beforehand."""
 
 Scope = dict[str, Value]
+Opsets = Mapping[str, int]
 
 
-def key(node: onnx.NodeProto) -> str:
-    """Return what a node's operator is called in the table."""
-    own = node.domain in {"", "ai.onnx"}
-    return node.op_type if own else f"{node.domain}:{node.op_type}"
+@dataclass(frozen=True, slots=True, eq=False)
+class Body:
+    """A graph, ready to be walked.
+
+    Attributes:
+        inputs: Names of what it is given.
+        outputs: Names of what it gives.
+        constants: What it holds, and what could be computed of that beforehand.
+        steps: Its other nodes.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    constants: Scope
+    steps: "tuple[Step, ...]"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """A node with the graphs among its attributes."""
+
+    node: onnx.NodeProto
+    bodies: Mapping[str, Body]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,89 +62,156 @@ class Walk:
         weights: Gives a constant as a tensor.
     """
 
-    opsets: Mapping[str, int]
+    opsets: Opsets
     weights: Weights
 
-    def through(self, nodes: Sequence[onnx.NodeProto], scope: Scope) -> Scope:
-        """Return the values of all tensors of a graph.
+    def through(self, body: Body, given: Sequence[Value], around: Scope) -> list[Value]:
+        """Return what a graph gives.
 
         Args:
-            nodes: In an order in which each follows what it reads.
-            scope: What they read from outside: inputs and constants.
+            body: The graph.
+            given: A value per input.
+            around: What it may read besides.
         """
-        values = dict(scope)
-        for node in nodes:
-            values |= self.results(node, values)
-        return values
+        values = around | body.constants | dict(zip(body.inputs, given, strict=False))
+        for step in body.steps:
+            values |= self.results(step, values)
+        return [values.get(name) for name in body.outputs]
 
-    def results(self, node: onnx.NodeProto, scope: Scope) -> Scope:
+    def results(self, step: Step, scope: Scope) -> Scope:
         """Return what one node gives, by tensor name."""
+        node = step.node
         call = Call(
             node,
             tuple(scope[name] if name else None for name in node.input),
             self.opsets.get(node.domain, 1),
             self.weights,
             {
-                one.name: partial(self._body, one.g, scope)
-                for one in node.attribute
-                if one.type == AttributeProto.GRAPH
+                name: partial(self.through, body, around=scope)
+                for name, body in step.bodies.items()
             },
         )
         found = reckoned(call)
         if found is None:
-            given = table()[key(node)](call)
+            given = table().get(key(node), self._defined)(call)
             found = given if isinstance(given, tuple) else (given,)
         return {name: one for name, one in zip(node.output, found, strict=False) if name}
 
-    def _body(
-        self, graph: onnx.GraphProto, scope: Scope, given: Sequence[Value]
-    ) -> tuple[Value, ...]:
-        names = [value.name for value in graph.input]
-        inner = scope | constants(graph) | dict(zip(names, given, strict=False))
-        values = self.through(graph.node, inner)
-        return tuple(values[value.name] for value in graph.output)
+    def _defined(self, call: Call) -> tuple[Value, ...]:
+        """Return what the operators give that ONNX defines a node by."""
+        slots = range(len(call.inputs))
+        meant = definition(call.node, call.opset, [call.maybe(slot) for slot in slots])
+        opsets = versions(meant.opset_import)
+        inner = Walk(dict(self.opsets) | opsets, self.weights)
+        names = tuple(meant.input)
+        body = Body(names, tuple(meant.output), {}, tuple(steps(meant.node, inner, {})))
+        given = [*call.inputs, *[None] * (len(names) - len(call.inputs))]
+        return tuple(inner.through(body, given, {}))
 
 
-def constants(graph: onnx.GraphProto) -> Scope:
-    """Return the weights of a graph."""
+def key(node: onnx.NodeProto) -> str:
+    """Return what a node's operator is called in the table."""
+    own = node.domain in {"", "ai.onnx"}
+    return node.op_type if own else f"{node.domain}:{node.op_type}"
+
+
+def versions(opsets: Iterable[onnx.OperatorSetIdProto]) -> dict[str, int]:
+    """Return the version of each operator set; ONNX's own under both of its names."""
+    found = {one.domain: one.version for one in opsets}
+    own = found.get("", found.get("ai.onnx", 1))
+    return found | {"": own, "ai.onnx": own}
+
+
+def body_of(graph: onnx.GraphProto, walk: Walk, around: Scope) -> Body:
+    """Return a graph ready to be walked.
+
+    Args:
+        graph: It, or one among the attributes of its nodes.
+        walk: Computes what can be computed beforehand.
+        around: The constants outside of it.
+    """
+    own = dict(constants(graph))
+    found = tuple(steps(graph.node, walk, around | own, own))
+    names = tuple(one.name for one in graph.input if one.name not in own)
+    return Body(names, tuple(one.name for one in graph.output), own, found)
+
+
+def steps(
+    nodes: Iterable[onnx.NodeProto], walk: Walk, known: Scope, kept: Scope | None = None
+) -> Iterator[Step]:
+    """Yield the nodes that no constant stands for.
+
+    Args:
+        nodes: In an order in which each follows what it reads.
+        walk: Computes the constants.
+        known: The constants there are; what is computed is added.
+        kept: Likewise; None where nothing may be computed beforehand.
+    """
+    for node in nodes:
+        graphs = (one for one in node.attribute if one.type == AttributeProto.GRAPH)
+        bodies = {one.name: body_of(one.g, walk, known) for one in graphs}
+        step = Step(node, bodies)
+        if kept is None or not _folds(step, [known.get(n) for n in node.input if n]):
+            yield step
+            continue
+        alone = Walk(walk.opsets, Weights(torch.nn.Module(), frozenset()))
+        with torch.no_grad():
+            found = alone.results(step, known)
+        found = {name: held(name, one) for name, one in found.items()}
+        kept |= found
+        known |= found
+
+
+def constants(graph: onnx.GraphProto) -> Iterator[tuple[str, Held]]:
+    """Yield the weights of a graph by name."""
     if graph.sparse_initializer:
         raise ExportError(
             f"{graph.sparse_initializer[0].values.name} is a sparse initializer",
             hint="store it dense",
         )
-    arrays = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
-    return {name: Held(name, array, _is_weight(array)) for name, array in arrays.items()}
+    for one in graph.initializer:
+        array = numpy_helper.to_array(one)
+        weight = array.dtype.kind not in "ib" or array.dtype.itemsize == 1
+        yield one.name, Held(one.name, array, weight)
 
 
-def _is_weight(array: Any) -> bool:
-    return array.dtype.kind not in "ib" or array.dtype.itemsize == 1
+def _folds(step: Step, read: Sequence[Value]) -> bool:
+    if None in read or step.node.op_type in RANDOM or step.bodies:
+        return False
+    sized = step.node.op_type in {"Shape", "Size"} or casts(step.node, read)
+    return sized or not any(isinstance(one, Held) and one.weight for one in read)
+
+
+def held(name: str, value: Value) -> Value:
+    """Return what a constant node gives as a constant."""
+    if isinstance(value, torch.Tensor):
+        value = as_array(value)
+    return Held(name, value, weight=False) if isinstance(value, np.ndarray) else value
 
 
 class Network(torch.nn.Module):
     """A torch module that computes a graph.
 
     Args:
-        model: All its operators are in the table.
+        model: All its operators are in the table, or defined by such.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
         super().__init__()
-        opsets = {one.domain.replace("ai.onnx", "") or "": one.version
-                  for one in model.opset_import if one.domain in {"", "ai.onnx"}}
-        opsets |= {one.domain: one.version for one in model.opset_import}
         statistics = frozenset(
             node.input[slot]
             for node in model.graph.node
             if node.op_type == "BatchNormalization"
             for slot in STATISTICS
         )
-        self._walk = Walk(opsets, Weights(self, statistics))
-        self._constants = constants(model.graph)
-        self._nodes = tuple(self._unfolded(model.graph.node))
-        self.names_in = tuple(
-            one.name for one in model.graph.input if one.name not in self._constants
-        )
-        self.names_out = tuple(one.name for one in model.graph.output)
+        self._walk = Walk(versions(model.opset_import), Weights(self, statistics))
+        self._body = body_of(model.graph, self._walk, {})
+        self.names_in = self._body.inputs
+
+    @property
+    def weights(self) -> Weights:
+        """The constants that it computes with."""
+        return self._walk.weights
 
     def forward(self, *given: Any) -> tuple[Any, ...]:
         """Return the outputs of the graph, in its order.
@@ -131,42 +219,10 @@ class Network(torch.nn.Module):
         Args:
             given: Its inputs, in its order; of its dtypes and shapes.
         """
-        scope = self._constants | dict(zip(self.names_in, given, strict=True))
-        values = self._walk.through(self._nodes, scope)
-        return tuple(self._told(name, values[name]) for name in self.names_out)
+        found = self._walk.through(self._body, given, {})
+        names = self._body.outputs
+        return tuple(self._told(*one) for one in zip(names, found, strict=True))
 
     def _told(self, name: str, value: Value) -> Any:
-        if isinstance(value, np.ndarray):
-            value = Held(name, value, weight=False)
+        value = held(name, value) if isinstance(value, np.ndarray) else value
         return self._walk.weights(value).clone() if isinstance(value, Held) else value
-
-    def _unfolded(self, nodes: Sequence[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-        """Yield the nodes that no constant stands for; keep the constants of the others."""
-        for node in nodes:
-            read = [self._constants.get(name) for name in node.input if name]
-            if not _folds(node, read):
-                yield node
-                continue
-            with torch.no_grad():
-                found = _alone(self._walk).results(node, self._constants)
-            self._constants |= {name: _held(name, one) for name, one in found.items()}
-
-
-def _folds(node: onnx.NodeProto, read: Sequence[Value]) -> bool:
-    if None in read or node.op_type in RANDOM:
-        return False
-    if any(one.type == AttributeProto.GRAPH for one in node.attribute):
-        return False
-    sized = node.op_type in {"Shape", "Size"}
-    return sized or not any(one.weight for one in read)
-
-
-def _alone(walk: Walk) -> Walk:
-    """Return a walk that keeps no constant in the module."""
-    return Walk(walk.opsets, Weights(torch.nn.Module(), frozenset()))
-
-
-def _held(name: str, value: Value) -> Value:
-    if isinstance(value, torch.Tensor):
-        return Held(name, as_array(value), weight=False)
-    return Held(name, value, weight=False) if isinstance(value, np.ndarray) else value

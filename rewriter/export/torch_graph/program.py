@@ -1,12 +1,12 @@
 """ONNX as a ``.pt2``: this is what the child process is asked to import."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
-from onnx.inliner import inline_selected_functions
+from onnx.inliner import inline_local_functions
 
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Array
@@ -18,7 +18,8 @@ from rewriter.export.torch_graph.examples import (
     shapes,
     signed,
 )
-from rewriter.export.torch_graph.network import Network, key
+from rewriter.export.torch_graph.functions import is_defined
+from rewriter.export.torch_graph.network import Network, key, versions
 from rewriter.export.torch_graph.table import table
 
 OPEN_SIZES = (32, 5, 224)
@@ -62,12 +63,9 @@ def network_of(model: onnx.ModelProto) -> Network:
     Raises:
         ExportError: Operators lack.
     """
-    if model.functions or set(_lacking(model.graph)):
-        ours = [_identity(kind) for kind in table()]
-        model = inline_selected_functions(
-            model, ours, exclude=True, inline_schema_functions=True
-        )
-    lacking = sorted(set(_lacking(model.graph)))
+    if model.functions:
+        model = inline_local_functions(model)
+    lacking = sorted(set(_lacking(model.graph, versions(model.opset_import))))
     if lacking:
         raise ExportError(
             f"the export to torch has no operator {', '.join(lacking)}", hint=ONNX_INSTEAD
@@ -75,18 +73,14 @@ def network_of(model: onnx.ModelProto) -> Network:
     return Network(model)
 
 
-def _lacking(graph: onnx.GraphProto) -> Iterator[str]:
+def _lacking(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> Iterator[str]:
     for node in graph.node:
-        if key(node) not in table():
+        known = key(node) in table() or is_defined(node, opsets.get(node.domain, 1))
+        if not known:
             yield key(node)
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from _lacking(attribute.g)
-
-
-def _identity(kind: str) -> tuple[str, str]:
-    domain, _, name = kind.rpartition(":")
-    return domain, name
+                yield from _lacking(attribute.g, opsets)
 
 
 def _runs(network: Network, model: onnx.ModelProto, samples: str) -> list[Array]:

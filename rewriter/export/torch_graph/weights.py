@@ -28,13 +28,13 @@ class Weights:
     def __init__(self, module: Any, statistics: frozenset[str]) -> None:
         self._module = module
         self._statistics = statistics
-        self._places: dict[str, tuple[Any, str]] = {}
+        self._places: dict[int, tuple[Held, Any, str]] = {}
 
     def __call__(self, held: Held) -> Any:
         """Return the tensor that stands for a constant."""
-        if held.name not in self._places:
-            self._places[held.name] = self._taken_in(held)
-        owner, name = self._places[held.name]
+        if id(held) not in self._places:
+            self._places[id(held)] = (held, *self._taken_in(held))
+        _, owner, name = self._places[id(held)]
         return getattr(owner, name)
 
     @property
@@ -43,8 +43,8 @@ class Weights:
         module = self._module
         paths = {id(part): path for path, part in module.named_modules()}
         return {
-            name: ".".join(filter(None, (paths[id(owner)], attribute)))
-            for name, (owner, attribute) in self._places.items()
+            held.name: ".".join(filter(None, (paths[id(owner)], attribute)))
+            for held, owner, attribute in self._places.values()
         }
 
     def _taken_in(self, held: Held) -> tuple[Any, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from rewriter.export.torch_graph.call import Call, Held
@@ -17,7 +18,7 @@ def branch(call: Call) -> tuple[Any, ...]:
     chosen = bool(known.item()) if known is not None else _decided(call.tensor(0))
     if chosen is None:
         return _both(call)
-    return call.bodies["then_branch" if chosen else "else_branch"](())
+    return tuple(call.bodies["then_branch" if chosen else "else_branch"](()))
 
 
 def _decided(condition: Any) -> bool | None:
@@ -38,7 +39,7 @@ def _both(call: Call) -> tuple[Any, ...]:
         for name in ("then_branch", "else_branch")
     ]
     for one, other in zip(*sides, strict=True):
-        if one.dtype != other.dtype or one.ndim != other.ndim:
+        if one.dtype != other.dtype or one.shape != other.shape:
             raise call.refusal("its branches give different shapes, chosen by a value")
     condition = call.tensor(0).reshape(())
     return tuple(
@@ -61,8 +62,8 @@ def loop(call: Call) -> tuple[Any, ...]:
     left: list[list[Any]] = [[] for _ in range(call.outputs - len(carried))]
     turn = 0
     while going and (most is None or turn < most):
-        place = torch.tensor(turn, dtype=torch.int64)
-        condition, *found = call.bodies["body"]((place, as_tensor_of(going), *carried))
+        place, goes = np.array(turn, np.int64), np.array(going)
+        condition, *found = call.bodies["body"]((place, goes, *carried))
         carried = found[: len(carried)]
         for kept, one in zip(left, found[len(carried) :], strict=True):
             kept.append(_tensor(call, one))
@@ -70,11 +71,6 @@ def loop(call: Call) -> tuple[Any, ...]:
         turn += 1
     stacked = [_stacked(call, one) for one in left]
     return (*carried, *stacked)
-
-
-def as_tensor_of(condition: bool) -> Any:  # noqa: FBT001  # it is the one value there is
-    """Return a condition as a tensor."""
-    return torch.tensor(condition)
 
 
 def _stacked(call: Call, kept: Sequence[Any]) -> Any:
