@@ -49,7 +49,8 @@ def drawn(model: onnx.ModelProto, open_size: int) -> list[Array]:
         axis for shape in known.values() for axis in shape[1:] if isinstance(axis, str)
     )
     sizes = {name: open_size * place for place, name in enumerate(names, 1)}
-    sizes |= {shape[0]: BATCH for shape in known.values() if shape and shape[0] not in sizes}
+    firsts = {shape[0] for shape in known.values() if shape}
+    sizes |= {name: BATCH for name in firsts - sizes.keys() if isinstance(name, str)}
     kinds = {one.name: one.type.tensor_type.elem_type for one in model.graph.input}
     return [
         _values(generator, tuple(sizes.get(axis, axis) for axis in shape), kinds[name])

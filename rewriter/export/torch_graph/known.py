@@ -5,6 +5,7 @@ depends on values: torch could not say the shape of anything behind it. So what 
 from sizes stays outside of the program, as arrays of integers and of torch's symbols.
 """
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -19,6 +20,10 @@ from rewriter.export.torch_graph.call import Call, Held
 from rewriter.export.torch_graph.dtypes import dtype_code
 
 Reckon = Callable[[Call, list[Array]], Array | tuple[Array, ...]]
+
+SIZED_BY = {"Expand": 1, "Range": 0, "Reshape": 1}
+"""From which input on the size of a result depends on values: where these are symbols, torch
+has to compute it, and the size stays a symbol."""
 
 LONGEST = 4096
 """Elements up to which an array counts as sizes; longer ones are left to torch."""
@@ -36,6 +41,9 @@ def reckoned(call: Call) -> tuple[Array, ...] | None:
     known = [_size_array(value) for value in call.inputs]
     given = [array for array in known if array is not None]
     if call.node.op_type not in RECKONED or len(given) != len(known) or not given:
+        return None
+    first = SIZED_BY.get(call.node.op_type, len(given))
+    if any(_is_symbolic(array) for array in given[first:]):
         return None
     found = RECKONED[call.node.op_type](call, given)
     return found if isinstance(found, tuple) else (found,)
@@ -75,7 +83,7 @@ def _size_array(value: Any) -> Array | None:
         value = value.array
     if not isinstance(value, np.ndarray) or value.size > LONGEST:
         return None
-    return value if value.dtype.kind in "iO" else None
+    return value if value.dtype.kind in "ibO" else None
 
 
 def _measured(call: Call) -> Array:
@@ -93,8 +101,11 @@ def sizes(numbers: Any) -> Array:
         numbers: A number, or numbers in nested lists.
     """
     array = np.array(numbers, dtype=object)
-    symbolic = any(isinstance(one, torch.SymInt) for one in array.flat)
-    return array if symbolic else array.astype(np.int64)
+    return array if _is_symbolic(array) else array.astype(np.int64)
+
+
+def _is_symbolic(array: Array) -> bool:
+    return any(isinstance(one, torch.SymInt) for one in array.flat)
 
 
 def _joined(call: Call, given: list[Array]) -> Array:
@@ -176,7 +187,22 @@ def _multiplied(_: Call, given: list[Array]) -> Array:
     return np.asarray(given[0] * given[1])
 
 
+def _compared(compare: Callable[[Any, Any], Any], given: list[Array]) -> Array:
+    """Return a comparison as booleans; that of a symbol holds from then on."""
+    found = compare(*given)
+    return np.vectorize(bool, otypes=[bool])(found) if np.size(found) else found
+
+
 RECKONED: Mapping[str, Reckon] = {
+    "And": lambda _, given: np.logical_and(*given),
+    "Equal": lambda _, given: _compared(operator.eq, given),
+    "Greater": lambda _, given: _compared(operator.gt, given),
+    "GreaterOrEqual": lambda _, given: _compared(operator.ge, given),
+    "Less": lambda _, given: _compared(operator.lt, given),
+    "LessOrEqual": lambda _, given: _compared(operator.le, given),
+    "Not": lambda _, given: np.logical_not(given[0]),
+    "Or": lambda _, given: np.logical_or(*given),
+    "Where": lambda _, given: _settled(np.where(*given)),
     "Add": lambda _, given: np.asarray(given[0] + given[1]),
     "Concat": _joined,
     "Div": _divided,

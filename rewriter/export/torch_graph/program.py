@@ -7,6 +7,7 @@ from typing import Any
 import onnx
 import torch
 from onnx.inliner import inline_local_functions
+from torch._dynamo.exc import UserError
 
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Array
@@ -114,7 +115,7 @@ def _traced(
         return torch.export.export(network, inputs), []
     try:
         return _exported(network, model, inputs, choices[0]), []
-    except ValueError:  # torch says so where it would fix an axis
+    except UserError:  # torch says so where it would fix an axis
         program = _exported(network, model, inputs, choices[1])
     return program, list(_fixed(program, model))
 
