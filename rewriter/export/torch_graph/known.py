@@ -28,24 +28,31 @@ has to compute it, and the size stays a symbol."""
 LONGEST = 4096
 """Elements up to which an array counts as sizes; longer ones are left to torch."""
 
-WHOLE = (TensorProto.INT32, TensorProto.INT64)
+WHOLE = frozenset({TensorProto.INT32, TensorProto.INT64})
+PLAIN = WHOLE | {
+    TensorProto.BOOL, TensorProto.DOUBLE, TensorProto.FLOAT, TensorProto.FLOAT16,
+}  # fmt: skip
+"""What sizes, and numbers that are compared with sizes, are cast to."""
+
+COMPARED = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
 
 
 def reckoned(call: Call) -> tuple[Array, ...] | None:
     """Return a node's results where they are sizes; None where torch has to compute them."""
-    if call.node.op_type in {"Shape", "Size"}:
+    kind = call.node.op_type
+    if kind in {"Shape", "Size"}:
         return (_measured(call),)
-    if call.node.op_type in {"Cast", "CastLike"}:
-        whole = _whole(call)
-        return None if whole is None else (whole,)
-    known = [_size_array(value) for value in call.inputs]
+    if kind in {"Cast", "CastLike"}:
+        cast = _cast(call)
+        return None if cast is None else (cast,)
+    known = [_sizes_of(value, lone=kind in COMPARED) for value in call.inputs]
     given = [array for array in known if array is not None]
-    if call.node.op_type not in RECKONED or len(given) != len(known) or not given:
+    if kind not in RECKONED or len(given) != len(known) or not given:
         return None
-    first = SIZED_BY.get(call.node.op_type, len(given))
+    first = SIZED_BY.get(kind, len(given))
     if any(_is_symbolic(array) for array in given[first:]):
         return None
-    found = RECKONED[call.node.op_type](call, given)
+    found = RECKONED[kind](call, given)
     return found if isinstance(found, tuple) else (found,)
 
 
@@ -61,29 +68,30 @@ def casts(node: onnx.NodeProto, read: Sequence[Any]) -> bool:
     return node.op_type in {"Cast", "CastLike"} and not read[0].array.ndim
 
 
-def _whole(call: Call) -> Array | None:
-    """Return sizes, or one number, as integers; None where a cast gives something else."""
+def _cast(call: Call) -> Array | None:
+    """Return sizes, or one number, in another dtype; None where torch casts."""
     if call.node.op_type == "Cast":
         code = call.option("to")
     else:
         like = call.inputs[1]
         code = dtype_code(like.array if isinstance(like, Held) else like)
-    known, value = _size_array(call.inputs[0]), call.inputs[0]
-    if known is None and isinstance(value, Held) and not value.array.ndim:
-        known = value.array
-    if known is None or code not in WHOLE:
+    known = _sizes_of(call.inputs[0], lone=True)
+    if known is None or code not in PLAIN:
         return None
     if known.dtype == object:
-        return known
+        return known if code in WHOLE else None
     return known.astype(helper.tensor_dtype_to_np_dtype(code))
 
 
-def _size_array(value: Any) -> Array | None:
-    if isinstance(value, Held) and not value.weight:
-        value = value.array
+def _sizes_of(value: Any, *, lone: bool) -> Array | None:
+    """Return an array of sizes; where lone numbers count as well, any one number."""
+    if isinstance(value, Held):
+        if value.array.ndim == 0 and lone:
+            return value.array
+        value = None if value.weight else value.array
     if not isinstance(value, np.ndarray) or value.size > LONGEST:
         return None
-    return value if value.dtype.kind in "ibO" else None
+    return value if value.dtype.kind in "ibO" or not value.ndim else None
 
 
 def _measured(call: Call) -> Array:
@@ -136,6 +144,8 @@ _4 = (1, 2, 3, 4)
 
 def _divided(_: Call, given: list[Array]) -> Array:
     one, other = given
+    if one.dtype.kind == "f":
+        return np.asarray(one / other)
     return np.asarray(one // other)  # sizes are not negative: truncation is floor
 
 
@@ -154,7 +164,7 @@ def _filled(call: Call, given: list[Array]) -> Array:
 
 
 def _ranged(_: Call, given: list[Array]) -> Array:
-    return np.arange(*(int(one.item()) for one in given))
+    return np.arange(*(one.item() for one in given), dtype=given[0].dtype)
 
 
 def _reshaped(_: Call, given: list[Array]) -> Array:
@@ -176,11 +186,13 @@ def _split(call: Call, given: list[Array]) -> tuple[Array, ...]:
 
 def _extreme(choose: Callable[[Any, Any], Any]) -> Reckon:
     chosen = np.frompyfunc(choose, 2, 1)
-    return lambda _, given: _settled(reduce(chosen, given))
+    return lambda _, given: _settled(reduce(chosen, given), given[0].dtype)
 
 
-def _settled(array: Any) -> Array:
-    return sizes(np.asarray(array, dtype=object).tolist())
+def _settled(array: Any, dtype: Any) -> Array:
+    """Return an array of objects in the dtype it had, if no symbol is among them."""
+    whole = np.asarray(array, dtype=object)
+    return whole if _is_symbolic(whole) or dtype == object else whole.astype(dtype)
 
 
 def _multiplied(_: Call, given: list[Array]) -> Array:
@@ -202,7 +214,7 @@ RECKONED: Mapping[str, Reckon] = {
     "LessOrEqual": lambda _, given: _compared(operator.le, given),
     "Not": lambda _, given: np.logical_not(given[0]),
     "Or": lambda _, given: np.logical_or(*given),
-    "Where": lambda _, given: _settled(np.where(*given)),
+    "Where": lambda _, given: _settled(np.where(*given), given[1].dtype),
     "Add": lambda _, given: np.asarray(given[0] + given[1]),
     "Concat": _joined,
     "Div": _divided,

@@ -17,6 +17,7 @@ from rewriter.export.torch_graph.functions import definition
 from rewriter.export.torch_graph.known import casts, reckoned
 from rewriter.export.torch_graph.table import table
 from rewriter.export.torch_graph.weights import STATISTICS, Weights
+from rewriter.order import order
 
 RANDOM = frozenset({
     "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",
@@ -131,7 +132,7 @@ def body_of(graph: onnx.GraphProto, walk: Walk, around: Scope) -> Body:
         around: The constants outside of it.
     """
     own = dict(constants(graph))
-    found = tuple(steps(graph.node, walk, around | own, own))
+    found = tuple(steps(sorted_nodes(graph.node), walk, around | own, own))
     names = tuple(one.name for one in graph.input if one.name not in own)
     return Body(names, tuple(one.name for one in graph.output), own, found)
 
@@ -160,6 +161,25 @@ def steps(
         found = {name: held(name, one) for name, one in found.items()}
         kept |= found
         known |= found
+
+
+def sorted_nodes(nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """Return nodes each behind what it, or a graph of its own, reads.
+
+    Converters that add nodes put some behind the inner graphs that read them.
+
+    Args:
+        nodes: Those of one graph.
+    """
+    places = order([node.output for node in nodes], [_reads(node) for node in nodes])
+    return list(nodes) if places is None else [nodes[place] for place in places]
+
+
+def _reads(node: onnx.NodeProto) -> set[str]:
+    inner = [one.g for one in node.attribute if one.type == AttributeProto.GRAPH]
+    found = {name for graph in inner for each in graph.node for name in _reads(each)}
+    found |= {one.name for graph in inner for one in graph.output}
+    return found | {name for name in node.input if name}
 
 
 def constants(graph: onnx.GraphProto) -> Iterator[tuple[str, Held]]:

@@ -9,6 +9,12 @@ from rewriter.export.torch_graph.call import Held
 from rewriter.export.torch_graph.dtypes import as_tensor
 
 PART = re.compile(r"[^\W]\w*|\d+", re.ASCII)
+COUNTED = re.compile(r"val_\d+")
+"""How torch's own exporter to ONNX counts tensors: a weight of the same name confuses it."""
+
+OTHERS = "constants"
+"""The module of what is no weight of the user's, or has such a name."""
+
 RESERVED = frozenset(dir(torch.nn.Module()))
 STATISTICS = (3, 4)
 """Inputs of BatchNormalization that training does not learn: torch has them as buffers."""
@@ -49,6 +55,8 @@ class Weights:
 
     def _taken_in(self, held: Held) -> tuple[Any, str]:
         *path, name = _parts(held.name)
+        if not held.weight or COUNTED.fullmatch(held.name):
+            path = [OTHERS, *path]
         owner = self._module
         for part in path:
             if not isinstance(getattr(owner, part, None), torch.nn.Module):
