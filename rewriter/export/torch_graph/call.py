@@ -10,7 +10,7 @@ from onnx import helper
 
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Array
-from rewriter.export.torch_graph.dtypes import as_tensor
+from rewriter.export.torch_graph.dtypes import as_tensor, dtype_code
 
 Value = Any
 """A torch tensor, a `Held` or an array (known while the graph is walked), a list, None."""
@@ -43,6 +43,7 @@ class Call:
         inputs: A value per input, None where it is left out.
         opset: Version of the operator set its type is from.
         tensor_of: Gives a held constant as the tensor that stands for it.
+        kinds: Element types that torch's dtypes do not tell, by tensor name.
         bodies: Runs each graph among the node's attributes on values of its inputs.
     """
 
@@ -50,6 +51,7 @@ class Call:
     inputs: tuple[Value, ...]
     opset: int
     tensor_of: Callable[[Held], Any]
+    kinds: Mapping[str, int]
     bodies: Bodies
 
     @property
@@ -80,6 +82,14 @@ class Call:
     def maybe(self, slot: int) -> Any:
         """Return an input as a tensor, or None where it is left out."""
         return self.tensor(slot) if self.has(slot) else None
+
+    def kind(self, slot: int) -> int:
+        """Return the element type of an input, as ONNX numbers it."""
+        value = self.inputs[slot]
+        if isinstance(value, Held):
+            return dtype_code(value.array)
+        narrow = self.kinds.get(self.node.input[slot])
+        return dtype_code(value) if narrow is None else narrow
 
     def known(self, slot: int) -> Array | None:
         """Return an input as an array where it is known now; integers may be symbols."""

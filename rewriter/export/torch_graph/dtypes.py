@@ -32,8 +32,22 @@ TORCH = {
 }
 """Torch's dtype of each element type that both have."""
 
-NARROW = {TensorProto.INT4: torch.int8, TensorProto.UINT4: torch.uint8}
-"""Four bits live in eight: torch has no smaller integer that it computes with."""
+NARROW = {
+    TensorProto.FLOAT4E2M1: torch.float32,
+    TensorProto.INT2: torch.int8,
+    TensorProto.INT4: torch.int8,
+    TensorProto.UINT2: torch.uint8,
+    TensorProto.UINT4: torch.uint8,
+}
+"""Where what has fewer than eight bits lives: torch computes with nothing smaller."""
+
+ENDS = {
+    TensorProto.INT2: (-2, 1),
+    TensorProto.INT4: (-8, 7),
+    TensorProto.UINT2: (0, 3),
+    TensorProto.UINT4: (0, 15),
+}
+"""The smallest and the largest integer of those."""
 
 ONNX = {dtype: code for code, dtype in TORCH.items()}
 
@@ -66,7 +80,7 @@ def as_tensor(array: Array) -> Any:
         return torch.stack(numbers).reshape(array.shape)
     code = helper.np_dtype_to_tensor_dtype(array.dtype)
     if code in NARROW:
-        return torch.from_numpy(array.astype(np.int8)).to(NARROW[code])
+        return torch.from_numpy(array.astype(np.float32)).to(NARROW[code])
     if array.dtype.kind != "V" and not array.dtype.name.startswith(("float8", "bfloat")):
         return torch.from_numpy(np.array(array, order="C"))
     bits = np.array(array, order="C").view(f"u{array.dtype.itemsize}")

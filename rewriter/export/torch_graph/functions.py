@@ -59,6 +59,8 @@ def definition(
 def _type(tensor: Any) -> onnx.TypeProto:
     if tensor is None:
         return onnx.TypeProto()
+    if isinstance(tensor, list):
+        return onnx.helper.make_sequence_type_proto(_type(tensor[0]))
     sizes = [size if isinstance(size, int) else None for size in tensor.shape]
     return onnx.helper.make_tensor_type_proto(ONNX[tensor.dtype], sizes)
 

@@ -17,7 +17,6 @@ from onnx import TensorProto, helper
 
 from analyzer.core.types import Array
 from rewriter.export.torch_graph.call import Call, Held
-from rewriter.export.torch_graph.dtypes import dtype_code
 
 Reckon = Callable[[Call, list[Array]], Array | tuple[Array, ...]]
 
@@ -70,11 +69,7 @@ def casts(node: onnx.NodeProto, read: Sequence[Any]) -> bool:
 
 def _cast(call: Call) -> Array | None:
     """Return sizes, or one number, in another dtype; None where torch casts."""
-    if call.node.op_type == "Cast":
-        code = call.option("to")
-    else:
-        like = call.inputs[1]
-        code = dtype_code(like.array if isinstance(like, Held) else like)
+    code = call.option("to") if call.node.op_type == "Cast" else call.kind(1)
     known = _sizes_of(call.inputs[0], lone=True)
     if known is None or code not in PLAIN:
         return None

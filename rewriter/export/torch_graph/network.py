@@ -1,7 +1,7 @@
 """A graph as a torch module that computes it node by node."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from onnx import AttributeProto, numpy_helper
 
 from analyzer.core.errors import ExportError
 from rewriter.export.torch_graph.call import Call, Held, Value
-from rewriter.export.torch_graph.dtypes import as_array
+from rewriter.export.torch_graph.dtypes import NARROW, as_array
 from rewriter.export.torch_graph.functions import definition
 from rewriter.export.torch_graph.known import casts, reckoned
 from rewriter.export.torch_graph.table import table
@@ -61,10 +61,12 @@ class Walk:
     Attributes:
         opsets: Version of each operator set, by domain.
         weights: Gives a constant as a tensor.
+        kinds: Element types that torch's dtypes do not tell, by tensor name.
     """
 
     opsets: Opsets
     weights: Weights
+    kinds: Mapping[str, int]
 
     def through(self, body: Body, given: Sequence[Value], around: Scope) -> list[Value]:
         """Return what a graph gives.
@@ -87,6 +89,7 @@ class Walk:
             tuple(scope[name] if name else None for name in node.input),
             self.opsets.get(node.domain, 1),
             self.weights,
+            self.kinds,
             {
                 name: partial(self.through, body, around=scope)
                 for name, body in step.bodies.items()
@@ -103,7 +106,7 @@ class Walk:
         slots = range(len(call.inputs))
         meant = definition(call.node, call.opset, [call.maybe(slot) for slot in slots])
         opsets = versions(meant.opset_import)
-        inner = Walk(dict(self.opsets) | opsets, self.weights)
+        inner = Walk(dict(self.opsets) | opsets, self.weights, {})
         names = tuple(meant.input)
         body = Body(names, tuple(meant.output), {}, tuple(steps(meant.node, inner, {})))
         given = [*call.inputs, *[None] * (len(names) - len(call.inputs))]
@@ -155,7 +158,7 @@ def steps(
         if kept is None or not _folds(step, [known.get(n) for n in node.input if n]):
             yield step
             continue
-        alone = Walk(walk.opsets, Weights(torch.nn.Module(), frozenset()))
+        alone = replace(walk, weights=Weights(torch.nn.Module(), frozenset()))
         with torch.no_grad():
             found = alone.results(step, known)
         found = {name: held(name, one) for name, one in found.items()}
@@ -209,6 +212,13 @@ def held(name: str, value: Value) -> Value:
     return Held(name, value, weight=False) if isinstance(value, np.ndarray) else value
 
 
+def narrow_kinds(graph: onnx.GraphProto) -> dict[str, int]:
+    """Return the element types that live in a wider dtype of torch, by tensor name."""
+    told = [*graph.input, *graph.value_info, *graph.output]
+    kinds = {one.name: one.type.tensor_type.elem_type for one in told}
+    return {name: kind for name, kind in kinds.items() if kind in NARROW}
+
+
 class Network(torch.nn.Module):
     """A torch module that computes a graph.
 
@@ -224,7 +234,8 @@ class Network(torch.nn.Module):
             if node.op_type == "BatchNormalization"
             for slot in STATISTICS
         )
-        self._walk = Walk(versions(model.opset_import), Weights(self, statistics))
+        weights = Weights(self, statistics)
+        self._walk = Walk(versions(model.opset_import), weights, narrow_kinds(model.graph))
         self._body = body_of(model.graph, self._walk, {})
         self.names_in = self._body.inputs
 

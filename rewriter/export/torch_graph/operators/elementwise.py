@@ -9,8 +9,11 @@ import torch
 from onnx import TensorProto, numpy_helper
 
 from rewriter.export.torch_graph.call import Call
-from rewriter.export.torch_graph.dtypes import dtype_of
+from rewriter.export.torch_graph.dtypes import ENDS, dtype_of
 from rewriter.export.torch_graph.table import computes, each
+
+E4M3_END = 464
+"""Half a step beyond the largest number of float8_e4m3fn: what is larger is none."""
 
 WIDE = frozenset({torch.uint16, torch.uint32, torch.uint64})
 """Torch stores these integers and computes almost nothing with them."""
@@ -61,7 +64,7 @@ PAIRED = each(
     Xor=torch.logical_xor, Equal=torch.eq, Greater=widened(torch.gt),
     GreaterOrEqual=widened(torch.ge), Less=widened(torch.lt), LessOrEqual=widened(torch.le),
     BitwiseAnd=torch.bitwise_and, BitwiseOr=torch.bitwise_or, BitwiseXor=torch.bitwise_xor,
-    BitwiseNot=torch.bitwise_not,
+    BitwiseNot=widened(torch.bitwise_not),
 )  # fmt: skip
 """Functions of two tensors that broadcast."""
 
@@ -147,8 +150,7 @@ def cast(call: Call) -> Any:
 @computes("CastLike")
 def cast_like(call: Call) -> Any:
     """Return a tensor in the dtype of another."""
-    x, like = call.tensors
-    return converted(x, like.dtype, saturate=bool(call.option("saturate", 1)))
+    return casting(call, call.tensor(0), call.kind(1))
 
 
 def casting(call: Call, x: Any, code: int) -> Any:
@@ -156,10 +158,11 @@ def casting(call: Call, x: Any, code: int) -> Any:
     dtype = dtype_of(code)
     if dtype is None:
         raise call.refusal(f"torch has no {TensorProto.DataType.Name(code)}")
-    if code == TensorProto.INT4:
-        return ((x.to(torch.int32) & 15) ^ 8).sub(8).to(torch.int8)
-    if code == TensorProto.UINT4:
-        return (x.to(torch.int32) & 15).to(torch.uint8)
+    if code == TensorProto.FLOAT4E2M1:
+        return four_bit_floats(x)
+    if code in ENDS:
+        low, high = ENDS[code]
+        return ((x.to(torch.int32) - low) & (high - low)).add(low).to(dtype)
     return converted(x, dtype, saturate=bool(call.option("saturate", 1)))
 
 
@@ -171,11 +174,24 @@ def converted(x: Any, dtype: Any, *, saturate: bool) -> Any:
         dtype: Torch's.
         saturate: Whether what does not fit into eight bits becomes the largest that does.
     """
-    if dtype.is_floating_point and dtype.itemsize == 1 and saturate:
+    if not dtype.is_floating_point or dtype.itemsize > 1:
+        return x.to(dtype)
+    whole = x.to(torch.float32)
+    if saturate:
         high = torch.finfo(dtype).max
-        whole = x.to(torch.float32)
-        x = torch.where(torch.isnan(whole), whole, whole.clamp(-high, high))
-    return x.to(dtype)
+        return torch.where(torch.isnan(whole), whole, whole.clamp(-high, high)).to(dtype)
+    if dtype == torch.float8_e4m3fn:  # torch itself ends at the largest number
+        whole = torch.where(whole.abs() > E4M3_END, float("nan"), whole)
+    return whole.to(dtype)
+
+
+def four_bit_floats(x: Any) -> Any:
+    """Return the nearest of the sixteen numbers that four bits hold, halves to even."""
+    whole = x.to(torch.float32)
+    size = whole.abs().clamp(max=6.0)
+    step = torch.where(size < 2, 0.5, torch.where(size < 4, 1.0, 2.0))  # noqa: PLR2004
+    found = torch.copysign(torch.round(size / step) * step, whole)
+    return torch.where(torch.isnan(whole), 6.0, found)
 
 
 @computes("BitCast")

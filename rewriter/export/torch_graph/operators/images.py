@@ -37,6 +37,8 @@ def resize(call: Call) -> Any:
     factors, ends = _sizes(call, x, axes, slots)
     native = _native(call)
     plain = native and all(_same(ends[a], x.shape[a]) for a in axes if a < PIXELS)
+    half = call.option("coordinate_transformation_mode", "") == "pytorch_half_pixel"
+    plain = plain and not (half and any(_same(end, 1) for end in ends.values()))
     whole = set(range(PIXELS, x.ndim)) <= set(axes) and x.ndim in LINEAR
     stated = all(f is None or _exact(f, x.shape[a], ends[a]) for a, f in factors.items())
     if native and plain and whole and stated and x.is_floating_point():

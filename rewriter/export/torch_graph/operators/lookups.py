@@ -104,15 +104,11 @@ def one_hot(call: Call) -> Any:
     places, values = call.tensor(0), call.tensor(2)
     depth = int(call.number(1))
     axis = call.option("axis", -1) % (places.ndim + 1)
-    places = places.long().remainder(depth) if _inside(places, depth) else places
+    places = _forward(places, depth)
     shape = [1] * (places.ndim + 1)
     shape[axis] = depth
     hot = places.unsqueeze(axis) == torch.arange(depth).reshape(shape)
     return torch.where(hot, values[1], values[0])
-
-
-def _inside(places: Any, depth: int) -> bool:
-    return not places.is_floating_point() or depth > 0
 
 
 @computes("NonZero")

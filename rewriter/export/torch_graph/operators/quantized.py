@@ -6,14 +6,10 @@ import torch
 from onnx import TensorProto
 
 from rewriter.export.torch_graph.call import Call
-from rewriter.export.torch_graph.dtypes import dtype_of
-from rewriter.export.torch_graph.operators.elementwise import converted
+from rewriter.export.torch_graph.dtypes import ENDS, ONNX, dtype_of
+from rewriter.export.torch_graph.operators.elementwise import converted, four_bit_floats
 from rewriter.export.torch_graph.operators.windows import convolved
 from rewriter.export.torch_graph.table import computes
-
-NARROW_ENDS = {TensorProto.INT4: (-8, 7), TensorProto.UINT4: (0, 15)}
-"""The ends of the integers that torch has no dtype for."""
-
 
 def _along(grid: Any, x: Any, axis: int, block: int) -> Any:
     """Return scales or zero points in a shape that broadcasts to a tensor's.
@@ -45,6 +41,8 @@ def quantize(call: Call) -> Any:
         raise call.refusal("torch has no such integers")
     steps = x.to(scale.dtype) / _along(scale, x, axis, block)
     zero = _along(call.tensor(2), x, axis, block) if call.has(2) else None
+    if code == TensorProto.FLOAT4E2M1:
+        return four_bit_floats(steps)
     if dtype.is_floating_point:
         return converted(steps, dtype, saturate=bool(call.option("saturate", 1)))
     return on_grid(steps, zero, code)
@@ -53,18 +51,7 @@ def quantize(call: Call) -> Any:
 def _grid_code(call: Call) -> int:
     """Return the element type of a QuantizeLinear's result, which ONNX numbers so."""
     given = call.option("output_dtype", 0)
-    if given:
-        return int(given)
-    known = call.known(2)
-    if known is not None:
-        from onnx import helper
-
-        return int(helper.np_dtype_to_tensor_dtype(known.dtype))
-    if not call.has(2):
-        return int(TensorProto.UINT8)
-    from rewriter.export.torch_graph.dtypes import ONNX
-
-    return int(ONNX[call.tensor(2).dtype])
+    return int(given or (call.kind(2) if call.has(2) else TensorProto.UINT8))
 
 
 def on_grid(steps: Any, zero: Any, code: int) -> Any:
@@ -76,7 +63,7 @@ def on_grid(steps: Any, zero: Any, code: int) -> Any:
         code: The element type as ONNX numbers it.
     """
     dtype = dtype_of(code)
-    low, high = NARROW_ENDS.get(code) or (torch.iinfo(dtype).min, torch.iinfo(dtype).max)
+    low, high = ENDS.get(code) or (torch.iinfo(dtype).min, torch.iinfo(dtype).max)
     rounded = torch.round(steps)
     moved = rounded if zero is None else rounded + zero.to(steps.dtype)
     return moved.clamp(low, high).to(dtype)
@@ -165,7 +152,5 @@ def quantized_convolution(call: Call) -> Any:
 
 
 def _written(call: Call, steps: Any, zero: int) -> Any:
-    from rewriter.export.torch_graph.dtypes import ONNX
-
     point = call.tensor(zero)
     return on_grid(steps, point, ONNX[point.dtype])

@@ -49,17 +49,20 @@ def _product(x: Any, axes: list[int], keep: bool) -> Any:  # noqa: FBT001
 def _extreme(function: Any, over_nothing: int) -> Reduction:
     def extreme(x: Any, axes: list[int], keep: bool) -> Any:  # noqa: FBT001
         if x.dtype == torch.bool:
-            return function(x.to(torch.uint8), axes, keepdim=keep).bool()
+            return extreme(x.to(torch.uint8), axes, keep).bool()
         if any(isinstance(x.shape[axis], int) and not x.shape[axis] for axis in axes):
             empty = _sum(x, axes, keep)
-            return torch.full_like(empty, over_nothing * _largest(x.dtype))
+            return torch.full_like(empty, _end(x.dtype, over_nothing))
         return function(x, axes, keepdim=keep)
 
     return extreme
 
 
-def _largest(dtype: Any) -> float:
-    return float("inf") if dtype.is_floating_point else torch.iinfo(dtype).max
+def _end(dtype: Any, sign: int) -> float:
+    """Return the largest number of a dtype, or the smallest."""
+    if dtype.is_floating_point:
+        return sign * float("inf")
+    return torch.iinfo(dtype).max if sign > 0 else torch.iinfo(dtype).min
 
 
 REDUCTIONS = _reduce(

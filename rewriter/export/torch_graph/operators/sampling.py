@@ -48,8 +48,12 @@ def sampled(call: Call, x: Any, axis: Axis) -> Any:
     """
     if isinstance(axis.size, torch.SymInt) or isinstance(axis.end, torch.SymInt):
         raise call.refusal("torch does not resize so where the size is dynamic")
-    rows = torch.from_numpy(_matrix(call, axis)).to(_dtype(x))
+    matrix = _matrix(call, axis)
+    outside = torch.from_numpy(np.isnan(matrix).any(1))
+    rows = torch.from_numpy(np.nan_to_num(matrix)).to(_dtype(x))
     moved = torch.tensordot(x.to(rows.dtype), rows, dims=([axis.place], [1]))
+    if np.isnan(matrix).any():
+        moved = moved.masked_fill(outside, call.option("extrapolation_value", 0.0))
     return moved.movedim(-1, axis.place).to(x.dtype)
 
 
@@ -58,11 +62,10 @@ def _dtype(x: Any) -> Any:
 
 
 def _matrix(call: Call, axis: Axis) -> Array:
-    """Return the share of each old element (column) in each new one (row)."""
+    """Return the share of each old element (column) in each new one (row), NaN outside."""
     rows = np.zeros((axis.end, axis.size))
     factor = axis.end / axis.size if axis.factor is None else axis.factor
     mode = call.option("coordinate_transformation_mode", "half_pixel")
-    fallback = call.option("extrapolation_value", 0.0)
     for new in range(axis.end):
         old = _place(mode, new, factor, axis)
         if mode == CROP and not 0 <= old <= axis.size - 1:
@@ -70,8 +73,6 @@ def _matrix(call: Call, axis: Axis) -> Array:
             continue
         for place, share in _shares(call, old, factor, axis.size):
             rows[new, min(max(place, 0), axis.size - 1)] += share
-    if np.isnan(rows).any():
-        raise call.refusal(f"it fills what is outside of the image with {fallback}")
     return rows
 
 
