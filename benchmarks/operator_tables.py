@@ -29,8 +29,8 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 
 LANES = {"torch": "rewriter.export.torch_graph.eager"}
-"""The module of each table. It has ``computed(model, inputs)``, which returns the outputs and
-raises `ExportError` where an operator lacks."""
+"""The module of each table. It has ``computed(model, inputs)``, which returns the outputs
+and raises `ExportError` where an operator lacks."""
 
 OPSETS = range(13, 24)
 """The versions of ONNX's own operators that exports of today are written in."""

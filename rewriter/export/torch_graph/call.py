@@ -133,5 +133,5 @@ class Call:
         name = self.node.name or next(iter(self.node.output), "")
         return ExportError(
             f"{self.node.op_type} {name} is not written for torch: {why}",
-            hint="the repaired model is whole as ONNX: deploy that, or change this operator",
+            hint="the repaired model is whole as ONNX: give OUT the suffix .onnx",
         )

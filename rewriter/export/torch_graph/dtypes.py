@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 
 from analyzer.core.types import Array
 
-TORCH = {
+TORCH: dict[int, Any] = {
     TensorProto.BFLOAT16: torch.bfloat16,
     TensorProto.BOOL: torch.bool,
     TensorProto.COMPLEX64: torch.complex64,
@@ -32,7 +32,7 @@ TORCH = {
 }
 """Torch's dtype of each element type that both have."""
 
-NARROW = {
+NARROW: dict[int, Any] = {
     TensorProto.FLOAT4E2M1: torch.float32,
     TensorProto.INT2: torch.int8,
     TensorProto.INT4: torch.int8,
@@ -41,7 +41,7 @@ NARROW = {
 }
 """Where what has fewer than eight bits lives: torch computes with nothing smaller."""
 
-ENDS = {
+ENDS: dict[int, tuple[int, int]] = {
     TensorProto.INT2: (-2, 1),
     TensorProto.INT4: (-8, 7),
     TensorProto.UINT2: (0, 3),
@@ -92,7 +92,9 @@ def as_array(tensor: Any) -> Array:
     whole = tensor.detach()
     if ONNX[whole.dtype] in {TensorProto.BFLOAT16, *EIGHT_BIT_FLOATS}:
         bits = whole.contiguous().view(BITS[whole.element_size()])
-        return bits.numpy().view(helper.tensor_dtype_to_np_dtype(ONNX[whole.dtype]))
+        return np.asarray(
+            bits.numpy().view(helper.tensor_dtype_to_np_dtype(ONNX[whole.dtype]))
+        )
     return np.asarray(whole.numpy())
 
 

@@ -48,12 +48,14 @@ def drawn(model: onnx.ModelProto, open_size: int) -> list[Array]:
     names = dict.fromkeys(
         axis for shape in known.values() for axis in shape[1:] if isinstance(axis, str)
     )
-    sizes = {name: open_size * place for place, name in enumerate(names, 1)}
+    sizes: dict[int | str, int] = {
+        name: open_size * place for place, name in enumerate(names, 1)
+    }
     firsts = {shape[0] for shape in known.values() if shape}
     sizes |= {name: BATCH for name in firsts - sizes.keys() if isinstance(name, str)}
     kinds = {one.name: one.type.tensor_type.elem_type for one in model.graph.input}
     return [
-        _values(generator, tuple(sizes.get(axis, axis) for axis in shape), kinds[name])
+        _values(generator, [sizes.get(axis, axis) for axis in shape], kinds[name])
         for name, shape in known.items()
     ]
 
@@ -136,5 +138,5 @@ def signed(module: torch.nn.Module, names: Sequence[str]) -> torch.nn.Module:
 
     signature = inspect.Signature([inspect.Parameter(word, kind) for word in words])
     forward.__signature__ = signature  # type: ignore[attr-defined]  # torch.export reads it
-    module.forward = forward  # type: ignore[method-assign]
+    module.forward = forward
     return module

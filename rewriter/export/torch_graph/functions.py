@@ -18,7 +18,7 @@ def is_defined(node: onnx.NodeProto, opset: int) -> bool:
     """
     if not defs.has(node.op_type, opset, node.domain):
         return False
-    schema = defs.get_schema(node.op_type, opset, node.domain)
+    schema: Any = defs.get_schema(node.op_type, opset, node.domain)
     return bool(schema.has_function or schema.has_context_dependent_function)
 
 
@@ -32,7 +32,7 @@ def definition(
         opset: Version of the operator set its type is from.
         tensors: Its inputs, None where one is left out.
     """
-    schema = defs.get_schema(node.op_type, opset, node.domain)
+    schema: Any = defs.get_schema(node.op_type, opset, node.domain)
     found = onnx.FunctionProto()
     if schema.has_context_dependent_function:
         types = [_type(tensor).SerializeToString() for tensor in tensors]

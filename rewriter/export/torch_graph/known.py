@@ -18,11 +18,11 @@ from onnx import TensorProto, helper
 from analyzer.core.types import Array
 from rewriter.export.torch_graph.call import Call, Held
 
-Reckon = Callable[[Call, list[Array]], Array | tuple[Array, ...]]
+Reckon = Callable[[Call, list[Array]], Array | tuple[Array, ...] | None]
 
 SIZED_BY = {"Expand": 1, "Range": 0, "Reshape": 1}
-"""From which input on the size of a result depends on values: where these are symbols, torch
-has to compute it, and the size stays a symbol."""
+"""From which input on the size of a result depends on values: where these are symbols,
+torch has to compute it, and the size stays a symbol."""
 
 LONGEST = 4096
 """Elements up to which an array counts as sizes; longer ones are left to torch."""
@@ -37,7 +37,7 @@ COMPARED = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual
 
 
 def reckoned(call: Call) -> tuple[Array, ...] | None:
-    """Return a node's results where they are sizes; None where torch has to compute them."""
+    """Return a node's results where they are sizes; None where torch computes them."""
     kind = call.node.op_type
     if kind in {"Shape", "Size"}:
         return (_measured(call),)
@@ -52,7 +52,7 @@ def reckoned(call: Call) -> tuple[Array, ...] | None:
     if any(_is_symbolic(array) for array in given[first:]):
         return None
     found = RECKONED[kind](call, given)
-    return found if isinstance(found, tuple) else (found,)
+    return found if found is None or isinstance(found, tuple) else (found,)
 
 
 def casts(node: onnx.NodeProto, read: Sequence[Any]) -> bool:
@@ -141,28 +141,34 @@ def _divided(_: Call, given: list[Array]) -> Array:
     one, other = given
     if one.dtype.kind == "f":
         return np.asarray(one / other)
-    return np.asarray(one // other)  # sizes are not negative: truncation is floor
+    if _is_symbolic(one) or _is_symbolic(other):
+        return np.asarray(one // other)  # sizes are not negative: truncation is floor
+    return np.asarray(np.sign(one) * np.sign(other) * (abs(one) // abs(other)))
 
 
-def _reduced(
-    combine: Callable[[Any, Any], Any], start: int
-) -> Callable[[Call, list[Array]], Array]:
-    def reduction(call: Call, given: list[Array]) -> Array:
+def _reduced(combine: Callable[[Any, Any], Any], start: int) -> Reckon:
+    def reduction(call: Call, given: list[Array]) -> Array | None:
+        if given[0].ndim != 1 or call.option("noop_with_empty_axes", 0):
+            return None
         total = reduce(combine, given[0].flat, start)
-        return sizes([total] if call.option("keepdims", 1) else total)
+        shape = (1,) if call.option("keepdims", 1) else ()
+        return _settled(np.array([total], dtype=object).reshape(shape), given[0].dtype)
 
     return reduction
 
 
-def _filled(call: Call, given: list[Array]) -> Array:
-    return np.broadcast_to(given[0], [int(size) for size in given[1]])
+def _filled(_: Call, given: list[Array]) -> Array:
+    shape = tuple(int(size) for size in given[1])
+    return np.broadcast_to(given[0], np.broadcast_shapes(given[0].shape, shape))
 
 
 def _ranged(_: Call, given: list[Array]) -> Array:
     return np.arange(*(one.item() for one in given), dtype=given[0].dtype)
 
 
-def _reshaped(_: Call, given: list[Array]) -> Array:
+def _reshaped(_: Call, given: list[Array]) -> Array | None:
+    if not all(given[1].flat):  # a size to copy, or an empty result
+        return None
     return given[0].reshape([int(size) for size in given[1]])
 
 
@@ -187,7 +193,7 @@ def _extreme(choose: Callable[[Any, Any], Any]) -> Reckon:
 def _settled(array: Any, dtype: Any) -> Array:
     """Return an array of objects in the dtype it had, if no symbol is among them."""
     whole = np.asarray(array, dtype=object)
-    return whole if _is_symbolic(whole) or dtype == object else whole.astype(dtype)
+    return whole if _is_symbolic(whole) or dtype.kind == "O" else whole.astype(dtype)
 
 
 def _multiplied(_: Call, given: list[Array]) -> Array:
@@ -197,7 +203,7 @@ def _multiplied(_: Call, given: list[Array]) -> Array:
 def _compared(compare: Callable[[Any, Any], Any], given: list[Array]) -> Array:
     """Return a comparison as booleans; that of a symbol holds from then on."""
     found = compare(*given)
-    return np.vectorize(bool, otypes=[bool])(found) if np.size(found) else found
+    return np.array(found, dtype=object).astype(bool)
 
 
 RECKONED: Mapping[str, Reckon] = {

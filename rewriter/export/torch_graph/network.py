@@ -219,7 +219,7 @@ def narrow_kinds(graph: onnx.GraphProto) -> dict[str, int]:
     return {name: kind for name, kind in kinds.items() if kind in NARROW}
 
 
-class Network(torch.nn.Module):
+class Network(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
     """A torch module that computes a graph.
 
     Args:

@@ -130,7 +130,9 @@ def _exported(
 
 def _fixed(program: Any, model: onnx.ModelProto) -> Iterator[str]:
     slots = program.graph_signature.user_inputs
-    traced = {node.name: node.meta["val"] for node in program.graph.nodes if node.name in slots}
+    traced = {
+        node.name: node.meta["val"] for node in program.graph.nodes if node.name in slots
+    }
     for slot, (name, shape) in zip(slots, shapes(model).items(), strict=True):
         for place, axis in enumerate(shape):
             size = traced[slot].shape[place]

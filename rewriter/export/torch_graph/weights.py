@@ -10,7 +10,7 @@ from rewriter.export.torch_graph.dtypes import as_tensor
 
 PART = re.compile(r"[^\W]\w*|\d+", re.ASCII)
 COUNTED = re.compile(r"val_\d+")
-"""How torch's own exporter to ONNX counts tensors: a weight of the same name confuses it."""
+"""How torch's exporter to ONNX counts tensors: a weight of the same name confuses it."""
 
 OTHERS = "constants"
 """The module of what is no weight of the user's, or has such a name."""

@@ -90,10 +90,11 @@ def _truth(call: Call, condition: Any) -> bool:
 def scan(call: Call) -> tuple[Any, ...]:
     """Return the states that a graph carries along sequences, then what it leaves."""
     count = call.option("num_scan_inputs")
-    given = [call.tensor(slot) for slot in range(len(call.inputs)) if call.has(slot)]
+    tensors = call.tensors
     if call.opset < 9:  # noqa: PLR2004  # the opset until which it had a batch
         raise call.refusal("it is of an opset before 9, with a batch of its own")
-    states, sequences = given[:-count], given[-count:]
+    states: tuple[Any, ...] = tuple(tensors[:-count])
+    sequences = tensors[-count:]
     axes = call.option("scan_input_axes") or [0] * count
     backwards = call.option("scan_input_directions") or [0] * count
     rows = [
@@ -102,9 +103,9 @@ def scan(call: Call) -> tuple[Any, ...]:
     ]
     left: list[list[Any]] = [[] for _ in range(call.outputs - len(states))]
     for turn in range(rows[0].shape[0]):
-        found = call.bodies["body"]((*states, *(one[turn] for one in rows)))
-        found = tuple(_tensor(call, one) for one in found)
-        states = list(found[: len(states)])
+        given = (*states, *(one[turn] for one in rows))
+        found = tuple(_tensor(call, one) for one in call.bodies["body"](given))
+        states = found[: len(states)]
         for kept, one in zip(left, found[len(states) :], strict=True):
             kept.append(one)
     return (*states, *_laid_out(call, left))

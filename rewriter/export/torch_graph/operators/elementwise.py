@@ -51,8 +51,9 @@ def _together(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 PLAIN = each(
     Abs=torch.abs, Acos=torch.acos, Acosh=torch.acosh, Asin=torch.asin, Asinh=torch.asinh,
     Atan=torch.atan, Atanh=torch.atanh, Ceil=torch.ceil, Cos=torch.cos, Cosh=torch.cosh,
-    Det=torch.linalg.det, Erf=torch.erf, Exp=torch.exp, Floor=torch.floor, IsNaN=torch.isnan,
-    Log=torch.log, Neg=torch.neg, Not=torch.logical_not, Reciprocal=torch.reciprocal,
+    Det=torch.linalg.det, Erf=torch.erf, Exp=torch.exp, Floor=torch.floor,
+    IsNaN=torch.isnan, Log=torch.log,
+    Neg=torch.neg, Not=torch.logical_not, Reciprocal=torch.reciprocal,
     Round=torch.round, Sign=torch.sign, Sin=torch.sin, Sinh=torch.sinh, Sqrt=torch.sqrt,
     Tan=torch.tan,
 )  # fmt: skip

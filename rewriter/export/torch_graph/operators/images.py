@@ -94,7 +94,9 @@ def _times(size: Any, factor: float) -> Any:
     return int(size * factor)
 
 
-def _kept(call: Call, x: Any, wanted: dict[int, Any]) -> tuple[dict[int, Any], dict[int, Any]]:
+def _kept(
+    call: Call, x: Any, wanted: dict[int, Any]
+) -> tuple[dict[int, Any], dict[int, Any]]:
     policy = call.option("keep_aspect_ratio_policy", "stretch")
     if policy == "stretch":
         return dict.fromkeys(wanted), wanted
@@ -123,6 +125,7 @@ def sampled_by_grid(call: Call) -> Any:
     mode = call.option("mode", "linear")
     mode = {"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode)
     filling, align = call.option("padding_mode", "zeros"), call.option("align_corners", 0)
+    x, grid = call.tensors
     return torch_functions.grid_sample(
-        *call.tensors, mode=mode, padding_mode=filling, align_corners=bool(align)
+        x, grid, mode=mode, padding_mode=filling, align_corners=bool(align)
     )

@@ -89,7 +89,9 @@ def cache_written(call: Call) -> Any:
     """Return a cache with an update written from a place of each sample on."""
     cache, update = call.tensor(0), call.tensor(1)
     axis = call.option("axis", -2) % cache.ndim
-    starts = call.tensor(2) if call.has(2) else torch.zeros(cache.shape[0], dtype=torch.long)
+    starts = (
+        call.tensor(2) if call.has(2) else torch.zeros(cache.shape[0], dtype=torch.long)
+    )
     places = torch.arange(update.shape[axis]) + starts.reshape(-1, 1)
     if call.option("mode", "linear") == "circular":
         places = places.remainder(cache.shape[axis])

@@ -16,7 +16,6 @@ from rewriter.export.torch_graph.operators.windows import (
 from rewriter.export.torch_graph.table import computes
 
 
-
 @computes("GlobalAveragePool")
 def global_mean(call: Call) -> Any:
     """Return the mean over all spatial axes of [N, C, ...]."""
@@ -79,7 +78,7 @@ def _largest(x: Any, moved: Window, *, indices: bool) -> tuple[Any, ...]:
 def _places(call: Call, x: Any, moved: Window, places: Any) -> Any:
     """Return places in the padded plane of a channel as places in the whole tensor."""
     padded = moved.padded(x[:1, :1]).shape[2:]
-    along = []
+    along: list[Any] = []
     for axis in reversed(range(moved.rank)):
         along.insert(0, places % padded[axis] - moved.before[axis])
         places = places // padded[axis]
@@ -126,7 +125,9 @@ def _summed(x: Any, moved: Window) -> Any:
     """Return the sum of each window of a tensor that has its padding."""
     kernel = torch.ones((1, 1, *moved.kernel), dtype=x.dtype)
     planes = x.reshape(-1, 1, *x.shape[2:])
-    found = CONVOLUTIONS[moved.rank](planes, kernel, None, moved.strides, 0, moved.dilations)
+    found = CONVOLUTIONS[moved.rank](
+        planes, kernel, None, moved.strides, 0, moved.dilations
+    )
     return found.reshape(*x.shape[:2], *found.shape[2:])
 
 

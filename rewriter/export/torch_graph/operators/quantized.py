@@ -11,6 +11,7 @@ from rewriter.export.torch_graph.operators.elementwise import converted, four_bi
 from rewriter.export.torch_graph.operators.windows import convolved
 from rewriter.export.torch_graph.table import computes
 
+
 def _along(grid: Any, x: Any, axis: int, block: int) -> Any:
     """Return scales or zero points in a shape that broadcasts to a tensor's.
 

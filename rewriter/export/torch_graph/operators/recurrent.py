@@ -107,15 +107,16 @@ def _native(call: Call, layer: Layer) -> tuple[Any, ...]:
     direction = call.option("direction", "forward")
     turns, kind = DIRECTIONS[direction], call.node.op_type
     weights = [
-        part for turn in range(turns) for part in _ordered(layer.weights, turn, ORDERS[kind])
+        part
+        for turn in range(turns)
+        for part in _ordered(layer.weights, turn, ORDERS[kind])
     ]
     x = layer.x.flip(0) if direction == "reverse" else layer.x
     states = layer.states if kind == "LSTM" else layer.states[0]
     function = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN": torch.rnn_tanh}[kind]
     biased = layer.weights[2] is not None
-    sequence, *last = function(
-        x, states, weights, biased, 1, 0.0, False, turns == 2, False  # noqa: FBT003, PLR2004
-    )
+    both = turns == DIRECTIONS["bidirectional"]
+    sequence, *last = function(x, states, weights, biased, 1, 0.0, False, both, False)  # noqa: FBT003
     sequence = sequence.flip(0) if direction == "reverse" else sequence
     return (sequence.unflatten(2, (turns, -1)).transpose(1, 2), *last)
 
@@ -148,7 +149,9 @@ def _by_hand(call: Call, layer: Layer) -> tuple[Any, ...]:
     return (torch.stack(sequences, 1), *states)
 
 
-def _turn(call: Call, layer: Layer, turn: int, direction: str) -> tuple[Any, tuple[Any, ...]]:
+def _turn(
+    call: Call, layer: Layer, turn: int, direction: str
+) -> tuple[Any, tuple[Any, ...]]:
     """Return one direction's hidden states [steps, batch, H], and its last states."""
     backwards = direction == "reverse" or turn == 1
     x = _turned(layer.x, layer.lengths) if backwards else layer.x

@@ -62,7 +62,8 @@ def _end(dtype: Any, sign: int) -> float:
     """Return the largest number of a dtype, or the smallest."""
     if dtype.is_floating_point:
         return sign * float("inf")
-    return torch.iinfo(dtype).max if sign > 0 else torch.iinfo(dtype).min
+    ends = torch.iinfo(dtype)
+    return float(ends.max if sign > 0 else ends.min)
 
 
 REDUCTIONS = _reduce(
@@ -75,7 +76,7 @@ REDUCTIONS = _reduce(
     ReduceL2=lambda x, axes, keep: _sum(x * x, axes, keep).sqrt().to(x.dtype),
     ReduceSumSquare=lambda x, axes, keep: _sum(x * x, axes, keep),
     ReduceLogSum=lambda x, axes, keep: _sum(x, axes, keep).log().to(x.dtype),
-    ReduceLogSumExp=lambda x, axes, keep: torch.logsumexp(x, axes, keep),
+    ReduceLogSumExp=torch.logsumexp,
 )
 
 

@@ -78,25 +78,22 @@ def _matrix(call: Call, axis: Axis) -> Array:
 
 def _place(mode: str, new: int, factor: float, axis: Axis) -> float:
     """Return where a new element stands among the old ones."""
-    length = factor * axis.size
-    match mode:
-        case "asymmetric":
-            return new / factor
-        case "align_corners":
-            return 0.0 if length == 1 else new * (axis.size - 1) / (length - 1)
-        case "pytorch_half_pixel" if length == 1:
-            return -0.5
-        case "half_pixel_symmetric":
-            centre = axis.size / 2 * (1 - axis.end / length)
-            return centre + (new + 0.5) / factor - 0.5
-        case "tf_half_pixel_for_nn":
-            return (new + 0.5) / factor
-        case "tf_crop_and_resize":
-            span = (axis.last - axis.first) * (axis.size - 1)
-            if length == 1:
-                return 0.5 * (axis.first + axis.last) * (axis.size - 1)
-            return axis.first * (axis.size - 1) + new * span / (length - 1)
-    return (new + 0.5) / factor - 0.5
+    length, last = factor * axis.size, axis.size - 1
+    alone = length == 1
+    centre = (new + 0.5) / factor
+    places = {
+        "asymmetric": new / factor,
+        "align_corners": 0.0 if alone else new * last / (length - 1),
+        "half_pixel": centre - 0.5,
+        "half_pixel_symmetric": axis.size / 2 * (1 - axis.end / length) + centre - 0.5,
+        "pytorch_half_pixel": -0.5 if alone else centre - 0.5,
+        "tf_half_pixel_for_nn": centre,
+    }
+    if mode == CROP:
+        span = (axis.last - axis.first) * last
+        middle = (axis.first + axis.last) * last / 2
+        return float(middle if alone else axis.first * last + new * span / (length - 1))
+    return float(places[mode])
 
 
 def _shares(call: Call, old: float, factor: float, size: int) -> list[tuple[int, float]]:

@@ -11,15 +11,17 @@ from rewriter.export.torch_graph.call import Call
 from rewriter.export.torch_graph.operators.products import activated
 from rewriter.export.torch_graph.table import computes
 
-CONVOLUTIONS = (None, torch.conv1d, torch.conv2d, torch.conv3d)
-TRANSPOSED = (
+CONVOLUTIONS: tuple[Any, ...] = (None, torch.conv1d, torch.conv2d, torch.conv3d)
+TRANSPOSED: tuple[Any, ...] = (
     None, torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d,
 )  # fmt: skip
-MAXIMA = (
-    None, torch_functions.max_pool1d, torch_functions.max_pool2d, torch_functions.max_pool3d,
+MAXIMA: tuple[Any, ...] = (
+    None, torch_functions.max_pool1d, torch_functions.max_pool2d,
+    torch_functions.max_pool3d,
 )  # fmt: skip
-MEANS = (
-    None, torch_functions.avg_pool1d, torch_functions.avg_pool2d, torch_functions.avg_pool3d,
+MEANS: tuple[Any, ...] = (
+    None, torch_functions.avg_pool1d, torch_functions.avg_pool2d,
+    torch_functions.avg_pool3d,
 )  # fmt: skip
 """Torch's function by the number of spatial axes."""
 
@@ -93,7 +95,8 @@ def window(call: Call, sizes: Sequence[Any], kernel: list[int]) -> Window:
         ends = zip(sizes, before, after, strict=True)
         whole = [size + first + last for size, first, last in ends]
         further = [
-            _further(*each) for each in zip(whole, sizes, before, strides, reach, strict=True)
+            _further(*each)
+            for each in zip(whole, sizes, before, strides, reach, strict=True)
         ]
     return Window(kernel, strides, dilations, before, after, further)
 
@@ -167,9 +170,9 @@ def transposed_convolution(call: Call) -> Any:
     extra = list(call.option("output_padding") or [0] * rank)
     function = TRANSPOSED[rank]
     before, after = _cropped(call, x, (strides, dilations, extra, kernel))
-    if before == after and all(p < max(s, d) for p, s, d in zip(
-        extra, strides, dilations, strict=True
-    )):
+    if before == after and all(
+        p < max(s, d) for p, s, d in zip(extra, strides, dilations, strict=True)
+    ):
         return function(x, weight, bias, strides, before, extra, group, dilations)
     whole = function(x, weight, None, strides, 0, 0, group, dilations)
     ends = [more - cut for more, cut in zip(extra, after, strict=True)]
@@ -177,7 +180,9 @@ def transposed_convolution(call: Call) -> Any:
     return cut if bias is None else cut + bias.reshape(-1, *ones)
 
 
-def _cropped(call: Call, x: Any, sizes: tuple[list[int], ...]) -> tuple[list[Any], list[Any]]:
+def _cropped(
+    call: Call, x: Any, sizes: tuple[list[int], ...]
+) -> tuple[list[Any], list[Any]]:
     """Return how much is cut off at both ends of each axis."""
     wanted, mode = call.option("output_shape"), call.option("auto_pad", "NOTSET")
     rank = x.ndim - 2
