@@ -1,8 +1,5 @@
 """Inputs that a torch program is traced with, and which of their axes stay open."""
 
-import inspect
-import keyword
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,16 +64,20 @@ def _values(generator: np.random.Generator, shape: Sequence[Any], kind: int) -> 
     return generator.standard_normal(shape).astype(dtype)
 
 
-def given(model: onnx.ModelProto, file: Path) -> list[Array]:
+def stored(file: Path) -> list[Array]:
+    """Return the arrays of an ``.npz``, in its order."""
+    with np.load(file, allow_pickle=False) as found:
+        return [found[name] for name in found.files]
+
+
+def given(model: onnx.ModelProto, arrays: Sequence[Array]) -> list[Array]:
     """Return an example of each input from arrays of the user's.
 
     Args:
         model: What they are fed to.
-        file: An ``.npz`` with an array per input, in the order of the inputs; an open axis
-            of one element is doubled, since torch would take it for one that never changes.
+        arrays: One per input, in the order of the inputs; an open axis of one element is
+            doubled, since torch would take it for one that never changes.
     """
-    with np.load(file, allow_pickle=False) as stored:
-        arrays = [stored[name] for name in stored.files]
     return [
         _doubled(array, shape)
         for array, shape in zip(arrays, shapes(model).values(), strict=True)
@@ -95,48 +96,17 @@ def as_tensors(arrays: Sequence[Array]) -> tuple[Any, ...]:
     return tuple(as_tensor(array) for array in arrays)
 
 
-def open_axes(model: onnx.ModelProto, choice: Any) -> tuple[dict[int, Any], ...]:
+def dynamic(model: onnx.ModelProto, tensors: Mapping[str, Any], choice: Any) -> Any:
     """Return the open axes of each input, as torch wants them told.
 
     Args:
         model: What is exported.
-        choice: What is said of each.
+        tensors: Its inputs by name.
+        choice: What is said of each open axis.
     """
-    return tuple(
-        {place: choice for place, axis in enumerate(shape) if isinstance(axis, str)}
-        for shape in shapes(model).values()
-    )
-
-
-def python_names(names: Sequence[str]) -> Mapping[str, str]:
-    """Return each input's name as an argument of a Python function may be called."""
-    found: dict[str, str] = {}
-    for name in names:
-        word = re.sub(r"\W", "_", name, flags=re.ASCII)
-        if not word or word[0].isdigit() or keyword.iskeyword(word):
-            word = f"_{word}"
-        while word in found.values():
-            word += "_"
-        found[name] = word
-    return found
-
-
-def signed(module: torch.nn.Module, names: Sequence[str]) -> torch.nn.Module:
-    """Return a module whose arguments have names, which its program's inputs get.
-
-    Args:
-        module: Takes its inputs by place.
-        names: One for each.
-    """
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    words = python_names(names).values()
-    walked = module.forward
-
-    def forward(*given: Any, **also: Any) -> Any:
-        bound = signature.bind(*given, **also)
-        return walked(*bound.arguments.values())
-
-    signature = inspect.Signature([inspect.Parameter(word, kind) for word in words])
-    forward.__signature__ = signature  # type: ignore[attr-defined]  # torch.export reads it
-    module.forward = forward
-    return module
+    told = torch.export.ShapesCollection()
+    for name, shape in shapes(model).items():
+        told[tensors[name]] = {
+            place: choice for place, axis in enumerate(shape) if isinstance(axis, str)
+        }
+    return told

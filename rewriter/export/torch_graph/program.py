@@ -11,13 +11,15 @@ from torch._dynamo.exc import UserError
 
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Array
+from rewriter.export.torch_graph.calling import Calling, as_before, called, plainly
+from rewriter.export.torch_graph.dtypes import as_array
 from rewriter.export.torch_graph.examples import (
     as_tensors,
     drawn,
+    dynamic,
     given,
-    open_axes,
     shapes,
-    signed,
+    stored,
 )
 from rewriter.export.torch_graph.functions import is_defined
 from rewriter.export.torch_graph.network import Network, key, versions
@@ -36,20 +38,26 @@ def export(onnx_path: str, out: str, **settings: Any) -> list[str]:
     Args:
         onnx_path: The model.
         out: The ``.pt2`` to write.
-        settings: ``samples``, an ``.npz`` with an array per input, tells the sizes that it
-            is traced with.
+        settings: ``like``, a ``.pt2`` of the user's, tells what the arguments are called
+            and how results are structured, and ``trust_code`` whether it is loaded even
+            where it holds code; ``samples``, an ``.npz`` with an array per input, tells the
+            sizes that the model is traced with.
 
     Returns:
         What is to be said of it, in sentences.
 
     Raises:
         ExportError: Torch cannot say the model; every operator that it lacks is named.
+        LoadError: The user's program holds code.
     """
     model = onnx.load(onnx_path)
     network = network_of(model)
-    inputs = as_tensors(_runs(network, model, settings.get("samples", "")))
-    signed(network, network.names_in)
-    program, notes = _traced(network, model, inputs)
+    names, like = network.names_in, settings.get("like", "")
+    trusted = bool(settings.get("trust_code", False))
+    calling = as_before(like, names, trust_code=trusted) if like else plainly(names)
+    arrays = _runs(network, list(_examples(model, calling, settings.get("samples", ""))))
+    tensors = dict(zip(names, as_tensors(arrays), strict=True))
+    program, notes = _traced(called(network, calling), model, calling, tensors)
     torch.export.save(program, out)
     return notes
 
@@ -84,12 +92,19 @@ def _lacking(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> Iterator[str]
                 yield from _lacking(attribute.g, opsets)
 
 
-def _runs(network: Network, model: onnx.ModelProto, samples: str) -> list[Array]:
-    """Return inputs that the network runs on; to run, it takes in what it computes with."""
+def _examples(
+    model: onnx.ModelProto, calling: Calling, samples: str
+) -> Iterator[list[Array]]:
+    """Yield inputs that the model may run on, the likeliest first."""
     if samples:
-        candidates = [given(model, Path(samples))]
-    else:
-        candidates = [drawn(model, size) for size in OPEN_SIZES]
+        yield given(model, stored(Path(samples)))
+    if calling.examples:
+        yield given(model, [as_array(one) for one in calling.examples.values()])
+    yield from (drawn(model, size) for size in OPEN_SIZES)
+
+
+def _runs(network: Network, candidates: list[list[Array]]) -> list[Array]:
+    """Return inputs that the network runs on; running, it takes in what it computes with."""
     for arrays in candidates[:-1]:
         try:
             _run(network, arrays)
@@ -106,35 +121,30 @@ def _run(network: Network, arrays: list[Array]) -> None:
 
 
 def _traced(
-    network: Network, model: onnx.ModelProto, inputs: tuple[Any, ...]
+    network: Network, model: onnx.ModelProto, calling: Calling, tensors: dict[str, Any]
 ) -> tuple[Any, list[str]]:
     """Return the program, and which open axes torch could not leave open."""
-    names = [axis for shape in shapes(model).values() for axis in shape]
-    choices = torch.export.Dim.DYNAMIC, torch.export.Dim.AUTO
-    if not any(isinstance(axis, str) for axis in names):
-        return torch.export.export(network, inputs), []
+
+    def traced(choice: Any) -> Any:
+        positional, named = calling.given(tensors)
+        axes = dynamic(model, tensors, choice).dynamic_shapes(network, positional, named)
+        return torch.export.export(
+            network, positional, named, dynamic_shapes=axes, strict=False
+        )
+
     try:
-        return _exported(network, model, inputs, choices[0]), []
+        return traced(torch.export.Dim.DYNAMIC), []
     except UserError:  # torch says so where it would fix an axis
-        program = _exported(network, model, inputs, choices[1])
-    return program, list(_fixed(program, model))
+        program = traced(torch.export.Dim.AUTO)
+    return program, list(_fixed(program, model, calling))
 
 
-def _exported(
-    network: Network, model: onnx.ModelProto, inputs: tuple[Any, ...], choice: Any
-) -> Any:
-    return torch.export.export(
-        network, inputs, dynamic_shapes=open_axes(model, choice), strict=False
-    )
-
-
-def _fixed(program: Any, model: onnx.ModelProto) -> Iterator[str]:
+def _fixed(program: Any, model: onnx.ModelProto, calling: Calling) -> Iterator[str]:
     slots = program.graph_signature.user_inputs
-    traced = {
-        node.name: node.meta["val"] for node in program.graph.nodes if node.name in slots
-    }
-    for slot, (name, shape) in zip(slots, shapes(model).items(), strict=True):
-        for place, axis in enumerate(shape):
-            size = traced[slot].shape[place]
+    nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    known, sizes = shapes(model), zip(calling.slots, slots, strict=True)
+    for name, slot in ((one, slot) for one, slot in sizes if isinstance(one, str)):
+        for place, axis in enumerate(known[name]):
+            size = nodes[slot].meta["val"].shape[place]
             if isinstance(axis, str) and isinstance(size, int):
                 yield f"axis {place} of {name} was open, and is fixed to {size} in the .pt2"
