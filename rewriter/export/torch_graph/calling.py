@@ -44,9 +44,7 @@ class Calling:
         Args:
             tensors: One for each graph input, by name.
         """
-        leaves = [
-            tensors[slot] if isinstance(slot, str) else slot for slot in self.slots
-        ]
+        leaves = [tensors[slot] if isinstance(slot, str) else slot for slot in self.slots]
         positional, named = pytree.tree_unflatten(leaves, self.arguments)
         return positional, named
 
@@ -155,7 +153,9 @@ def _rest(bound: Mapping[str, Any], split: int) -> dict[str, Any]:
 def _signature(names: Sequence[str], split: int) -> inspect.Signature:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     named = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Signature([
-        inspect.Parameter(name, kind if place < split else named)
-        for place, name in enumerate(names)
-    ])
+    return inspect.Signature(
+        [
+            inspect.Parameter(name, kind if place < split else named)
+            for place, name in enumerate(names)
+        ]
+    )

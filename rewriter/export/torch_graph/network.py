@@ -95,11 +95,19 @@ class Walk:
                 for name, body in step.bodies.items()
             },
         )
-        found = reckoned(call)
-        if found is None:
-            given = table().get(key(node), self._defined)(call)
-            found = given if isinstance(given, tuple) else (given,)
+        try:
+            found = reckoned(call) or self._computed(call)
+        except Exception as surprise:
+            if not hasattr(surprise, "__notes__"):  # the innermost node tells the most
+                surprise.add_note(
+                    f"{node.op_type} {node.name or next(iter(node.output), '')}"
+                )
+            raise
         return {name: one for name, one in zip(node.output, found, strict=False) if name}
+
+    def _computed(self, call: Call) -> tuple[Value, ...]:
+        given = table().get(key(call.node), self._defined)(call)
+        return given if isinstance(given, tuple) else (given,)
 
     def _defined(self, call: Call) -> tuple[Value, ...]:
         """Return what the operators give that ONNX defines a node by."""

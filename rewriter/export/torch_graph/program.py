@@ -1,6 +1,6 @@
 """ONNX as a ``.pt2``: this is what the child process is asked to import."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,9 @@ import torch
 from onnx.inliner import inline_local_functions
 from torch._dynamo.exc import UserError
 
-from analyzer.core.errors import ExportError
+from analyzer.core.errors import ExportError, PivotfixError
 from analyzer.core.types import Array
+from analyzer.frontends.child.words import one_line
 from rewriter.export.torch_graph.calling import Calling, as_before, called, plainly
 from rewriter.export.torch_graph.dtypes import as_array
 from rewriter.export.torch_graph.examples import (
@@ -28,6 +29,9 @@ from rewriter.export.torch_graph.table import table
 OPEN_SIZES = (32, 5, 224)
 """What an open axis is tried with: most images and sentences take the first, short position
 tables the second, deep pyramids of pools the third."""
+
+Traced = tuple[Any, list[str]]
+"""A torch program, and what is to be said of it."""
 
 ONNX_INSTEAD = "the repaired model is whole as ONNX: give OUT the suffix .onnx"
 
@@ -55,11 +59,31 @@ def export(onnx_path: str, out: str, **settings: Any) -> list[str]:
     names, like = network.names_in, settings.get("like", "")
     trusted = bool(settings.get("trust_code", False))
     calling = as_before(like, names, trust_code=trusted) if like else plainly(names)
-    arrays = _runs(network, list(_examples(model, calling, settings.get("samples", ""))))
-    tensors = dict(zip(names, as_tensors(arrays), strict=True))
-    program, notes = _traced(called(network, calling), model, calling, tensors)
+    examples = list(_examples(model, calling, settings.get("samples", "")))
+    program, notes = _taken(lambda: _program(network, model, calling, examples))
     torch.export.save(program, out)
     return notes
+
+
+def _taken(make: Callable[[], Traced]) -> Traced:
+    """Return what torch makes; where it fails, name the node that it failed at."""
+    try:
+        return make()
+    except PivotfixError:
+        raise
+    except Exception as surprise:  # torch may raise anything at all
+        where = getattr(surprise, "__notes__", ["the graph"])[0]
+        raise ExportError(
+            f"torch does not take {where} ({one_line(surprise)})", hint=ONNX_INSTEAD
+        ) from surprise
+
+
+def _program(
+    network: Network, model: onnx.ModelProto, calling: Calling, examples: list[list[Array]]
+) -> Traced:
+    arrays = _runs(network, examples)
+    tensors = dict(zip(network.names_in, as_tensors(arrays), strict=True))
+    return _traced(called(network, calling), model, calling, tensors)
 
 
 def network_of(model: onnx.ModelProto) -> Network:
@@ -122,7 +146,7 @@ def _run(network: Network, arrays: list[Array]) -> None:
 
 def _traced(
     network: Network, model: onnx.ModelProto, calling: Calling, tensors: dict[str, Any]
-) -> tuple[Any, list[str]]:
+) -> Traced:
     """Return the program, and which open axes torch could not leave open."""
 
     def traced(choice: Any) -> Any:
