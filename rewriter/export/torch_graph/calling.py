@@ -24,8 +24,8 @@ class Calling:
 
     Attributes:
         names: Of its arguments, the positional ones first.
-        slots: The graph's inputs in the order of the arguments' leaves; where an argument is
-            no tensor, what it always is.
+        slots: The graph's inputs in the order of the arguments' leaves; where an argument
+            is no tensor, what it always is.
         arguments: How positional and named arguments are made of leaves.
         results: How what it gives is made of the graph's outputs; None where one output is
             given bare, and several in a tuple.
@@ -49,7 +49,7 @@ class Calling:
         return positional, named
 
     def read(self, positional: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
-        """Return the tensors among a call's arguments, in the order of the graph's inputs."""
+        """Return the tensors among a call's arguments, in the graph's order."""
         leaves = pytree.tree_leaves((tuple(positional), dict(named)))
         pairs = zip(leaves, self.slots, strict=True)
         return [leaf for leaf, slot in pairs if isinstance(slot, str)]

@@ -128,7 +128,7 @@ def _examples(
 
 
 def _runs(network: Network, candidates: list[list[Array]]) -> list[Array]:
-    """Return inputs that the network runs on; running, it takes in what it computes with."""
+    """Return inputs that the network runs on; running, it takes in its constants."""
     for arrays in candidates[:-1]:
         try:
             _run(network, arrays)
