@@ -23,12 +23,14 @@ class Held:
     Attributes:
         name: Its tensor's name.
         array: What it holds.
-        weight: Whether it is a weight of the user's, which is folded into nothing.
+        weight: Whether it may be a weight of the user's, which is folded into nothing.
+        stored: Whether the graph stores it under its name; else it was computed.
     """
 
     name: str
     array: Array
     weight: bool
+    stored: bool
 
 
 Bodies = Mapping[str, Callable[[Sequence[Value]], list[Value]]]

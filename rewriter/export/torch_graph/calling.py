@@ -30,6 +30,7 @@ class Calling:
         results: How what it gives is made of the graph's outputs; None where one output is
             given bare, and several in a tuple.
         examples: A tensor for each graph input, by name; may be empty.
+        state: What the program holds, by name; may be empty.
     """
 
     names: tuple[str, ...]
@@ -37,6 +38,7 @@ class Calling:
     arguments: Any
     results: Any
     examples: Mapping[str, Any]
+    state: Mapping[str, Any]
 
     def given(self, tensors: Mapping[str, Any]) -> Given:
         """Return the arguments that a program is called with.
@@ -69,7 +71,7 @@ def plainly(names: Sequence[str]) -> Calling:
     """
     words = _words(names)
     _, arguments = pytree.tree_flatten((tuple(names), {}))
-    return Calling(words, tuple(names), arguments, None, {})
+    return Calling(words, tuple(names), arguments, None, {}, {})
 
 
 def _words(names: Sequence[str]) -> tuple[str, ...]:
@@ -116,6 +118,7 @@ def as_before(path: str, names: Sequence[str], *, trust_code: bool) -> Calling:
         program.call_spec.in_spec,
         _results(program),
         {slot: leaf for slot, leaf in known if isinstance(slot, str)},
+        program.state_dict,
     )
 
 

@@ -203,7 +203,7 @@ def constants(graph: onnx.GraphProto) -> Iterator[tuple[str, Held]]:
     for one in graph.initializer:
         array = numpy_helper.to_array(one)
         weight = array.dtype.kind not in "ib" or array.dtype.itemsize == 1
-        yield one.name, Held(one.name, array, weight)
+        yield one.name, Held(one.name, array, weight, stored=True)
 
 
 def _folds(step: Step, read: Sequence[Value]) -> bool:
@@ -217,7 +217,9 @@ def held(name: str, value: Value) -> Value:
     """Return what a constant node gives as a constant."""
     if isinstance(value, torch.Tensor):
         value = as_array(value)
-    return Held(name, value, weight=False) if isinstance(value, np.ndarray) else value
+    if not isinstance(value, np.ndarray):
+        return value
+    return Held(name, value, weight=False, stored=False)
 
 
 def narrow_kinds(graph: onnx.GraphProto) -> dict[str, int]:

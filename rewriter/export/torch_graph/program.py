@@ -82,6 +82,7 @@ def _program(
     network: Network, model: onnx.ModelProto, calling: Calling, examples: list[list[Array]]
 ) -> Traced:
     arrays = _runs(network, examples)
+    network.weights.keep(calling.state)
     tensors = dict(zip(network.names_in, as_tensors(arrays), strict=True))
     return _traced(called(network, calling), model, calling, tensors)
 

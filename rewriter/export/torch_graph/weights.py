@@ -1,6 +1,7 @@
 """A graph's constants as the parameters and buffers of a module, under their own names."""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ COUNTED = re.compile(r"val_\d+")
 """How torch's exporter to ONNX counts tensors: a weight of the same name confuses it."""
 
 OTHERS = "constants"
-"""The module of what is no weight of the user's, or has such a name."""
+"""The module of what the graph does not store, or stores under such a name."""
 
 RESERVED = frozenset(dir(torch.nn.Module()))
 STATISTICS = (3, 4)
@@ -53,22 +54,41 @@ class Weights:
             for held, owner, attribute in self._places.values()
         }
 
-    def _taken_in(self, held: Held) -> tuple[Any, str]:
-        *path, name = _parts(held.name)
-        if not held.weight or COUNTED.fullmatch(held.name):
-            path = [OTHERS, *path]
+    def keep(self, state: Mapping[str, Any]) -> None:
+        """Hold what a module counts besides its weights, and no graph computes with.
+
+        Args:
+            state: Tensors by their name in a ``state_dict``; floats are left out, since
+                they would be weights that the graph does without.
+        """
+        known = set(self._module.state_dict())
+        for name, tensor in state.items():
+            if name in known or tensor.is_floating_point():
+                continue
+            *path, last = name.split(".")
+            owner = self._owner(path)
+            owner.register_buffer(_free(owner, last), tensor)
+
+    def _owner(self, path: Sequence[str]) -> Any:
         owner = self._module
         for part in path:
             if not isinstance(getattr(owner, part, None), torch.nn.Module):
                 part = _free(owner, part)  # noqa: PLW2901  # a tensor may have that name
                 owner.add_module(part, torch.nn.Module())
             owner = getattr(owner, part)
+        return owner
+
+    def _taken_in(self, held: Held) -> tuple[Any, str]:
+        *path, name = _parts(held.name)
+        if not held.stored or COUNTED.fullmatch(held.name):
+            path = [OTHERS, *path]
+        owner = self._owner(path)
         name = _free(owner, name)
         tensor = as_tensor(held.array)
         if held.weight and tensor.is_floating_point() and held.name not in self._statistics:
             owner.register_parameter(name, torch.nn.Parameter(tensor))
         else:
-            owner.register_buffer(name, tensor, persistent=held.weight)
+            owner.register_buffer(name, tensor, persistent=held.stored)
         return owner, name
 
 
