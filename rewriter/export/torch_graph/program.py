@@ -23,7 +23,8 @@ from rewriter.export.torch_graph.examples import (
     stored,
 )
 from rewriter.export.torch_graph.functions import is_defined
-from rewriter.export.torch_graph.network import Network, key, versions
+from rewriter.export.torch_graph.graph import key, versions
+from rewriter.export.torch_graph.network import Network
 from rewriter.export.torch_graph.table import table
 
 OPEN_SIZES = (32, 5, 224)
