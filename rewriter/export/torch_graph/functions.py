@@ -19,7 +19,14 @@ def is_defined(node: onnx.NodeProto, opset: int) -> bool:
     if not defs.has(node.op_type, opset, node.domain):
         return False
     schema: Any = defs.get_schema(node.op_type, opset, node.domain)
-    return bool(schema.has_function or schema.has_context_dependent_function)
+    return bool(_versions(schema))
+
+
+def _versions(schema: Any) -> list[int]:
+    """Return the versions of the operators that a definition may be spelled in."""
+    if schema.has_context_dependent_function:
+        return list(schema.context_dependent_function_opset_versions)
+    return list(schema.function_opset_versions) if schema.has_function else []
 
 
 def definition(
@@ -33,19 +40,16 @@ def definition(
         tensors: Its inputs, None where one is left out.
     """
     schema: Any = defs.get_schema(node.op_type, opset, node.domain)
-    found = onnx.FunctionProto()
+    found, versions = onnx.FunctionProto(), _versions(schema)
+    version = max((one for one in versions if one <= opset), default=versions[0])
     if schema.has_context_dependent_function:
         types = [_type(tensor).SerializeToString() for tensor in tensors]
-        versions = schema.context_dependent_function_opset_versions
-        version = max((one for one in versions if one <= opset), default=versions[0])
         found.ParseFromString(
             schema.get_context_dependent_function_with_opset_version(
                 version, node.SerializeToString(), types
             )
         )
     else:
-        versions = schema.function_opset_versions
-        version = max((one for one in versions if one <= opset), default=versions[0])
         found.ParseFromString(schema.get_function_with_opset_version(version))
     given = {name: entry.default_value for name, entry in schema.attributes.items()}
     given = {name: one for name, one in given.items() if one.type}
