@@ -38,6 +38,8 @@ def pivot_of(program: Any) -> tuple[onnx.ModelProto, Layers, Any]:
         The form, its layers, and the program as it was translated, its operators
         decomposed: the form's tensors are named after this one's nodes.
     """
+    for node in program.graph.nodes:
+        node.meta.pop("from_node", None)  # what it was decomposed from is not in the file
     made = exported(program)
     pivot: onnx.ModelProto = made.model_proto
     return pivot, layers_of(pivot), made.exported_program

@@ -38,8 +38,42 @@ class Constants:
         self.fresh: list[str] = []
 
     def read_by(self, node: Any) -> list[Any]:
-        """Return the placeholders with a value that a call reads, in order."""
-        return [one for one in node.all_input_nodes if one.name in self._specs]
+        """Return the placeholders with a value that a call reads, in order.
+
+        What is computed of such alone, as a transposed weight is, leads to them too.
+
+        Args:
+            node: The call.
+        """
+        found: list[Any] = []
+        for one in node.all_input_nodes:
+            if one.name in self._specs:
+                found.append(one)
+            elif self.is_constant(one):
+                found += self.read_by(one)
+        return found
+
+    def is_constant(self, node: Any) -> bool:
+        """Return whether a call computes a value of what placeholders hold, and no input.
+
+        Args:
+            node: The call.
+        """
+        given = node.all_input_nodes
+        return bool(given) and all(
+            one.name in self._specs or self.is_constant(one) for one in given
+        )
+
+    def readers(self, place: Any) -> list[Any]:
+        """Return the calls that read a placeholder's value, itself or moved about.
+
+        Args:
+            place: The placeholder.
+        """
+        found: list[Any] = []
+        for user in place.users:
+            found += self.readers(user) if self.is_constant(user) else [user]
+        return found
 
     def name(self, place: Any) -> str:
         """Return the name that a placeholder's value has in the program's state."""
@@ -48,6 +82,17 @@ class Constants:
     def array(self, place: Any) -> Array:
         """Return what a placeholder holds, of its own shape and dtype."""
         return as_array(self._held(self.name(place)))
+
+    def number(self, place: Any) -> float | None:
+        """Return the single number that a placeholder holds; None: it holds none.
+
+        Args:
+            place: The placeholder.
+        """
+        if place.name not in self._specs:
+            return None
+        own = self.array(place)
+        return float(own.reshape(())) if own.size == 1 else None
 
     def place(self, node: Any, old: Array, new: Array, called: str) -> Any:
         """Return the placeholder that a call reads a value from, and no other call.

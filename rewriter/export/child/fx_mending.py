@@ -9,9 +9,19 @@ from torch.fx.node import map_arg
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Array, Node
 from rewriter.export.changes import same
-from rewriter.export.child.fx_calls import Caller, called
+from rewriter.export.child.fx_calls import ATEN, Caller, called
 from rewriter.export.child.fx_constants import HINT, Constants
-from rewriter.export.child.fx_settings import SETTINGS, agree, described, state, stated
+from rewriter.export.child.fx_curves import curve, fits
+from rewriter.export.child.fx_settings import (
+    SETTINGS,
+    SPELLINGS,
+    Uneven,
+    agree,
+    described,
+    schema,
+    state,
+    stated,
+)
 from rewriter.export.child.sides import Sides
 from rewriter.order import order
 
@@ -95,16 +105,17 @@ def mend(program: Any, sides: Sides) -> Mended:
             _make(work, owner, node)
     for owner in kept:
         _settle(work, owner, sides.groups[owner])
+    _respell(work)
     _end(work)
-    gone = tuple(_swept(program, alive))
+    gone = tuple(_swept(program, {*alive, *work.made}))
     _sort(program.graph)
     program.graph.lint()
     program.graph_module.recompile()
     return Mended(
         work.constants.changed,
         tuple(work.stated),
-        tuple(work.made),
-        gone,
+        tuple(name for name in work.made if name not in gone),
+        tuple(name for name in gone if name not in work.made),
         tuple(dict.fromkeys(work.moved)),
         tuple(work.constants.fresh),
     )
@@ -142,7 +153,7 @@ def _is_whole(work: _Work, owner: str, group: Sequence[Node]) -> bool:
         return False
     inner = {name for node in group for name in node.outputs}
     target = work.nodes[owner].target
-    op, known = SETTINGS.get(_schema(target), ("", ()))
+    op, known = SETTINGS.get(schema(target), ("", ()))
     settable = {setting.place for setting in known}
     for was in group:
         now = work.now[was.name]
@@ -151,11 +162,6 @@ def _is_whole(work: _Work, owner: str, group: Sequence[Node]) -> bool:
             return False
     main = [node for node in group if node.op == op]
     return len(main) == 1 and _is_sayable(work, owner, main[0]) if main else True
-
-
-def _schema(target: Any) -> str:
-    schema = getattr(target, "_schema", None)
-    return str(schema.name) if schema is not None else ""
 
 
 def _wires_alike(work: _Work, was: Node, now: Node, inner: set[str]) -> bool:
@@ -190,7 +196,7 @@ def _is_sayable(work: _Work, owner: str, was: Node) -> bool:
 
 def _settings(node: Any, was: Node, now: Node) -> Iterator[tuple[str, Any, Any]]:
     """Yield each argument that is to change, what it was and what it is to be."""
-    op, known = SETTINGS.get(_schema(node.target), ("", ()))
+    op, known = SETTINGS.get(schema(node.target), ("", ()))
     own = stated(node) if op == was.op else {}
     for one in known if op == was.op else ():
         before, after = described(was, one.place), described(now, one.place)
@@ -226,18 +232,27 @@ def _settle(work: _Work, owner: str, group: Sequence[Node]) -> None:
     """Let a call that stays say, read and hold what its operators do now."""
     node = work.nodes[owner]
     pairs = [(was, work.now[was.name]) for was in group]
+    uneven: list[Uneven] = []
     for was, now in pairs:
         said = set()
         for argument, old, new in _settings(node, was, now):
             said.add(argument)
-            state(node, argument, new)
-            work.stated.append(Stated(owner, argument, old, new))
-        op, known = SETTINGS.get(_schema(node.target), ("", ()))
+            even = [0] * len(old) if isinstance(new, Uneven) else new
+            if isinstance(new, Uneven):
+                uneven.append(new)
+            state(node, argument, even)
+            work.stated.append(Stated(owner, argument, old, even))
+        op, known = SETTINGS.get(schema(node.target), ("", ()))
         covered = {one.place for one in known if was.op == op and one.argument in said}
         for slot in sorted(was.constants.keys() - covered):
             if not same(was.constants[slot], now.constants[slot]):
                 _give(work, node, (was, now), slot)
     _move(work, node, pairs)
+    for one in uneven:
+        caller = Caller(work.program, work.constants, work.values, node)
+        wider = caller.call(ATEN.pad.default, node.args[0], list(one.edges), "constant", 0.0)
+        node.args = (wider, *node.args[1:])
+        work.made.extend(caller.made)
 
 
 def _give(work: _Work, node: Any, pair: tuple[Node, Node], slot: int) -> None:
@@ -245,7 +260,7 @@ def _give(work: _Work, node: Any, pair: tuple[Node, Node], slot: int) -> None:
     was, now = pair
     old, new = was.constants[slot], now.constants[slot]
     place = work.constants.place(node, old, new, was.inputs[slot])
-    readers = [user for user in place.users if user is not node]
+    readers = [user for user in work.constants.readers(place) if user is not node]
     if readers and not all(_wants(work, one, old, new) for one in readers):
         raise ExportError(
             f"the weight {work.constants.name(place)} of {node.name} is also read by "
@@ -331,6 +346,25 @@ def _near(work: _Work, node: Node) -> Any:
     """Return the call whose place in the user's modules a new one shares."""
     given = (work.values[name] for name in node.inputs if name in work.values)
     return next((one for one in given if hasattr(one, "meta")), None)
+
+
+def _respell(work: _Work) -> None:
+    """Let a call whose operators were made anew compute that itself, where it can."""
+    for tensor, node in work.old.items():
+        new = work.values.get(tensor)
+        argument, choices = SPELLINGS.get(schema(node.target), ("", ()))
+        if not argument or new is None or new is node:
+            continue
+        wanted = curve(new, node.args[0], work.constants)
+        found = [one for one in choices if fits(wanted, node.target, {argument: one})]
+        if len(found) != 1:
+            continue
+        old = stated(node)[argument]
+        state(node, argument, found[0])
+        work.stated.append(Stated(node.name, argument, old, found[0]))
+        new.replace_all_uses_with(node)
+        for name in [name for name, given in work.values.items() if given is new]:
+            work.values[name] = node
 
 
 def _end(work: _Work) -> None:

@@ -46,13 +46,31 @@ def _flag(value: Any, _rank: int) -> bool:
     return bool(value)
 
 
-def _pads(value: Any, _rank: int) -> list[int] | None:
+@dataclass(frozen=True, slots=True)
+class Uneven:
+    """Padding whose two ends differ, which a call of its own puts in.
+
+    Attributes:
+        edges: As ``aten::pad`` takes it: begin and end of the last axis first.
+    """
+
+    edges: tuple[int, ...]
+
+
+def _even(value: Any, _rank: int) -> list[int] | None:
     """Return the padding of both ends of each axis; None where they differ."""
     if value is None:
         return None
     half = len(value) // 2
     same = list(value[:half]) == list(value[half:])
     return [int(one) for one in value[:half]] if same else None
+
+
+def _pads(value: Any, rank: int) -> list[int] | Uneven | None:
+    """Return the padding of a convolution."""
+    if value is None or _even(value, rank) is not None:
+        return _even(value, rank)
+    return Uneven(tuple(_edges(value, rank)))
 
 
 def _axis(value: Any, rank: int) -> int | None:
@@ -103,10 +121,16 @@ def _scales(value: Any, _rank: int) -> list[float]:
 
 _WINDOW = (
     Setting("stride", "strides", _sizes),
-    Setting("padding", "pads", _pads),
+    Setting("padding", "pads", _even),
     Setting("dilation", "dilations", _sizes),
 )
-_CONVOLUTION = (*_WINDOW, Setting("groups", "group", _plain))
+_TRANSPOSED = (*_WINDOW, Setting("groups", "group", _plain))
+_CONVOLUTION = (
+    _WINDOW[0],
+    Setting("padding", "pads", _pads),
+    *_WINDOW[2:],
+    _TRANSPOSED[-1],
+)
 _MAXIMUM = (
     Setting("kernel_size", "kernel_shape", _sizes),
     *_WINDOW,
@@ -132,8 +156,8 @@ SETTINGS: Mapping[str, tuple[str, tuple[Setting, ...]]] = {
     "aten::conv2d": ("Conv", _CONVOLUTION),
     "aten::conv3d": ("Conv", _CONVOLUTION),
     "aten::convolution": ("Conv", _CONVOLUTION),
-    "aten::conv_transpose1d": ("ConvTranspose", _CONVOLUTION),
-    "aten::conv_transpose2d": ("ConvTranspose", _CONVOLUTION),
+    "aten::conv_transpose1d": ("ConvTranspose", _TRANSPOSED),
+    "aten::conv_transpose2d": ("ConvTranspose", _TRANSPOSED),
     "aten::max_pool1d": ("MaxPool", _MAXIMUM),
     "aten::max_pool2d": ("MaxPool", _MAXIMUM),
     "aten::max_pool3d": ("MaxPool", _MAXIMUM),
@@ -141,6 +165,7 @@ SETTINGS: Mapping[str, tuple[str, tuple[Setting, ...]]] = {
     "aten::avg_pool2d": ("AveragePool", _MEAN),
     "aten::avg_pool3d": ("AveragePool", _MEAN),
     "aten::batch_norm": ("BatchNormalization", _EPSILON),
+    "aten::_native_batch_norm_legit_no_training": ("BatchNormalization", _EPSILON),
     "aten::layer_norm": ("LayerNormalization", _EPSILON),
     "aten::native_layer_norm": ("LayerNormalization", _EPSILON),
     "aten::instance_norm": ("InstanceNormalization", _EPSILON),
@@ -193,8 +218,23 @@ SETTINGS: Mapping[str, tuple[str, tuple[Setting, ...]]] = {
 Source: the schemas of ATen's operators, ``aten/src/ATen/native/native_functions.yaml``.
 """
 
+SPELLINGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "aten::gelu": ("approximate", ("none", "tanh")),
+}
+"""Calls that become several ONNX operators: the argument that says which, and its values."""
+
 AXES = frozenset({"dim", "dims", "dim0", "dim1"})
 """Arguments that count axes, from the end too where they are negative."""
+
+
+def schema(target: Any) -> str:
+    """Return the name of an operator, the same where it works in place; none: nothing.
+
+    Args:
+        target: What a `torch.fx.Node` calls.
+    """
+    own = getattr(target, "_schema", None)
+    return str(own.name).removesuffix("_") if own is not None else ""
 
 
 def stated(node: Any) -> dict[str, Any]:
