@@ -112,9 +112,7 @@ def _with_module(path: str, file: Path, hints: Hints, *, trust_code: bool) -> Pi
         )
     settings = {"model": hints.model}
     code = hints.model
-    return load(
-        path, file, WEIGHTS, trust_code=trust_code, settings=settings, code=code
-    )
+    return load(path, file, WEIGHTS, trust_code=trust_code, settings=settings, code=code)
 
 
 def _refused(path: str, content: Content) -> LoadError:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import onnx
 
@@ -20,7 +21,7 @@ EXPORTER = Exporter(
     extra="torch",
 )
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> tuple[str, ...]:
@@ -50,7 +51,7 @@ def exported(
     both: tuple[Pivot, onnx.ModelProto],
     out: Path,
     *,
-    more: Mapping[str, str] = NOTHING,
+    more: Mapping[str, Any] = NOTHING,
     scripted: bool = False,
 ) -> tuple[str, ...]:
     """Let torch write a file with a repair in it, and return what is to be noted.
@@ -68,7 +69,7 @@ def exported(
     """
     with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
         made = Path(folder) / out.name
-        settings = {**_pivots(*both, Path(folder)), **more}
+        settings = {"pivots": _pivots(*both, Path(folder)), **more}
         script = script_beside(made)[0]
         if scripted:
             settings["script"] = str(script)
@@ -93,13 +94,12 @@ def _place(made: Path, out: Path) -> None:
         shutil.copyfileobj(content, file, CHUNK)
 
 
-def _pivots(target: Pivot, repaired: onnx.ModelProto, place: Path) -> dict[str, str]:
-    """Write a pivot as it was and as it is, and return where, as an exporter takes it."""
-    both = {"before": target.model, "after": repaired}
-    for name, model in both.items():
-        (place / f"{name}.onnx").write_bytes(model.SerializeToString())
-    files = {name: str(place / f"{name}.onnx") for name in both}
-    return {**files, "folder": str(target.folder)}
+def _pivots(target: Pivot, repaired: onnx.ModelProto, place: Path) -> list[str]:
+    """Write a pivot as it was and as it is; return where, and where their weights are."""
+    files = [place / "before.onnx", place / "after.onnx"]
+    for file, model in zip(files, (target.model, repaired), strict=True):
+        file.write_bytes(model.SerializeToString())
+    return [*map(str, files), str(target.folder)]
 
 
 FORMAT = NativeFormat("torch", ".pt2", ends_in(".pt2"), write)

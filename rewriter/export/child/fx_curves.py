@@ -14,8 +14,8 @@ REACH = 6.0
 POINTS = 1001
 
 CLOSE = 1e-5
-"""Difference up to which two curves are one: float32 rounds some 1e-6 at this reach, and the
-two forms of GELU are 5e-4 apart."""
+"""Difference up to which two curves are one: float32 rounds some 1e-6 at this reach, and
+the two forms of GELU are 5e-4 apart."""
 
 
 def curve(node: Any, image: Any, constants: Constants) -> Any:
@@ -55,7 +55,7 @@ def fits(wanted: Any, target: Any, settings: Mapping[str, Any]) -> bool:
     """
     if wanted is None:
         return False
-    return torch.allclose(target(_numbers(), **settings), wanted, CLOSE, CLOSE)
+    return bool(torch.allclose(target(_numbers(), **settings), wanted, CLOSE, CLOSE))
 
 
 def _numbers() -> Any:

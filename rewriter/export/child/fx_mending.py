@@ -9,9 +9,11 @@ from torch.fx.node import map_arg
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Array, Node
 from rewriter.export.changes import same
-from rewriter.export.child.fx_calls import ATEN, Caller, called
+from rewriter.export.child.fx_caller import ATEN, Caller
+from rewriter.export.child.fx_calls import called
 from rewriter.export.child.fx_constants import HINT, Constants
 from rewriter.export.child.fx_curves import curve, fits
+from rewriter.export.child.fx_graph import read, rename, sort, swept
 from rewriter.export.child.fx_settings import (
     SETTINGS,
     SPELLINGS,
@@ -23,9 +25,6 @@ from rewriter.export.child.fx_settings import (
     stated,
 )
 from rewriter.export.child.sides import Sides
-from rewriter.order import order
-
-CALL = "call_function"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +106,8 @@ def mend(program: Any, sides: Sides) -> Mended:
         _settle(work, owner, sides.groups[owner])
     _respell(work)
     _end(work)
-    gone = tuple(_swept(program, {*alive, *work.made}))
-    _sort(program.graph)
+    gone = tuple(swept(program, {*alive, *work.made}))
+    sort(program.graph)
     program.graph.lint()
     program.graph_module.recompile()
     return Mended(
@@ -148,7 +147,7 @@ def _givers(nodes: Sequence[Node]) -> dict[str, str]:
 
 
 def _is_whole(work: _Work, owner: str, group: Sequence[Node]) -> bool:
-    """Return whether a call is still what its operators are, up to what its arguments say."""
+    """Return whether a call is still what its operators are, up to its arguments."""
     if owner not in work.nodes or any(node.name not in work.now for node in group):
         return False
     inner = {name for node in group for name in node.outputs}
@@ -165,7 +164,7 @@ def _is_whole(work: _Work, owner: str, group: Sequence[Node]) -> bool:
 
 
 def _wires_alike(work: _Work, was: Node, now: Node, inner: set[str]) -> bool:
-    """Return whether what an operator reads inside its call, and as constants, is the same."""
+    """Return whether what an operator reads inside its call, and of constants, stays."""
     if len(was.inputs) != len(now.inputs) or was.constants.keys() != now.constants.keys():
         return False
     for slot, (one, other) in enumerate(zip(was.inputs, now.inputs, strict=True)):
@@ -250,7 +249,9 @@ def _settle(work: _Work, owner: str, group: Sequence[Node]) -> None:
     _move(work, node, pairs)
     for one in uneven:
         caller = Caller(work.program, work.constants, work.values, node)
-        wider = caller.call(ATEN.pad.default, node.args[0], list(one.edges), "constant", 0.0)
+        wider = caller.call(
+            ATEN.pad.default, node.args[0], list(one.edges), "constant", 0.0
+        )
         node.args = (wider, *node.args[1:])
         work.made.extend(caller.made)
 
@@ -292,8 +293,10 @@ def _move(work: _Work, node: Any, pairs: Sequence[tuple[Node, Node]]) -> None:
         return
     missing = next((name for _, new, name in reads if new is None), None)
     if missing is not None:
-        raise ExportError(f"{node.name} would read {missing}, which no call gives", hint=HINT)
-    own = [one for one in _flat(node) if any(one is old for old, _, _ in reads)]
+        raise ExportError(
+            f"{node.name} would read {missing}, which no call gives", hint=HINT
+        )
+    own = [one for one in read(node) if any(one is old for old, _, _ in reads)]
     news: list[Any] = _placed(own, reads)
     if not news:
         raise ExportError(
@@ -318,18 +321,6 @@ def _placed(own: Sequence[Any], reads: Sequence[tuple[Any, Any, str]]) -> list[A
     if any(any(one is not news[0] for one in news) for news in by_old.values()):
         return []
     return [by_old[one][0] for one in own]
-
-
-def _flat(node: Any) -> list[Any]:
-    """Return the calls that a call reads, once for each argument, in order."""
-    found: list[Any] = []
-
-    def seen(one: Any) -> Any:
-        found.append(one)
-        return one
-
-    map_arg((node.args, node.kwargs), seen)
-    return found
 
 
 def _make(work: _Work, owner: str, node: Node) -> None:
@@ -379,38 +370,7 @@ def _end(work: _Work) -> None:
             continue
         last.replace_input_with(old, new)
         kept, borne = old.name, new.name
-        _rename(old, f"{kept}_before")
-        _rename(new, kept)
+        rename(old, f"{kept}_before")
+        rename(new, kept)
         signature.replace_all_uses(kept, new.name)
         work.made[:] = [new.name if one == borne else one for one in work.made]
-
-
-def _rename(node: Any, name: str) -> None:
-    node.name = name
-    node.graph._graph_namespace._rename_object(node, name)  # noqa: SLF001  # there is no other way
-
-
-def _swept(program: Any, alive: set[str]) -> Iterator[str]:
-    """Yield the calls that nobody reads any more, after taking them out."""
-    for node in reversed(list(program.graph.nodes)):
-        was_read = node.name in alive or node.name.removesuffix("_before") in alive
-        if node.op == CALL and not node.users and was_read:
-            program.graph.erase_node(node)
-            yield node.name
-
-
-def _sort(graph: Any) -> None:
-    """Let each call stand behind what it reads, as near to its old place as may be."""
-    listed = list(graph.nodes)
-    places = order(
-        [(node.name,) for node in listed],
-        [tuple(one.name for one in node.all_input_nodes) for node in listed],
-    )
-    if places is None:
-        raise ExportError("the repaired calls would wait for each other", hint=HINT)
-    if places == sorted(places):
-        return
-    anchor = listed[places[0]]
-    for place in places[1:]:
-        anchor.append(listed[place])
-        anchor = listed[place]

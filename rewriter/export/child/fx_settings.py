@@ -9,7 +9,7 @@ import numpy as np
 from analyzer.core.types import Node
 
 Convert = Callable[[Any, int], Any]
-"""Takes what the ONNX operator says, and the rank of its image; None: no argument says it."""
+"""Takes what an ONNX operator says, and its image's rank; None: no argument says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _moved(place: int) -> Convert:
 
 
 def _edges(value: Any, _rank: int) -> list[int]:
-    """Return ONNX's pads, all begins before all ends, from the last axis as torch has them."""
+    """Return ONNX's pads, begins before ends, from the last axis on as torch has them."""
     half = len(value) // 2
     both = zip(reversed(value[:half]), reversed(value[half:]), strict=True)
     flat = [int(one) for pair in both for one in pair]
@@ -221,7 +221,7 @@ Source: the schemas of ATen's operators, ``aten/src/ATen/native/native_functions
 SPELLINGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "aten::gelu": ("approximate", ("none", "tanh")),
 }
-"""Calls that become several ONNX operators: the argument that says which, and its values."""
+"""Calls that become several operators: the argument that says which, and its values."""
 
 AXES = frozenset({"dim", "dims", "dim0", "dim1"})
 """Arguments that count axes, from the end too where they are negative."""

@@ -172,7 +172,10 @@ def _insertion(last: Any, made: Sequence[Any], known: Mapping[str, Place]) -> li
     return [
         f"# {last.name} is put before it",
         f"module.get_submodule({reader.module!r}).register_forward_pre_hook(",
-        f"    lambda _module, inputs: (*map(lambda value: {code}, inputs[:1]), *inputs[1:])",
+        "    lambda _module, inputs: (",
+        f"        *map(lambda value: {code}, inputs[:1]),",
+        "        *inputs[1:],",
+        "    )",
         ")",
     ]
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
@@ -109,8 +111,8 @@ def _value(node: Node) -> Array | None:
     unknown = helper.make_empty_tensor_value_info(node.outputs[0])
     graph = helper.make_graph([proto], "constant", [], [unknown], tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", node.opset)])
-    found: Array = ReferenceEvaluator(model).run(None, {})[0]
-    return found
+    given: Any = ReferenceEvaluator(model).run(None, {})
+    return np.asarray(given[0])
 
 
 def _recognised(before: Sequence[Node], after: Sequence[Node]) -> tuple[Node, ...]:

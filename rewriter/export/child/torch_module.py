@@ -1,5 +1,6 @@
 """A repaired torch module of the user's code, in the child: a program, and a script."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,14 @@ the same operators, which round in another order where their memory lies otherwi
 SEED = 0
 
 
-def export(
-    path: str, out: str, *, before: str, after: str, folder: str, script: str
-) -> tuple[str, ...]:
+def export(path: str, out: str, *, pivots: Sequence[str], script: str) -> tuple[str, ...]:
     """Write a module's program with a repair in it, and a script that mends the module.
 
     Args:
         path: ``file.py:factory``.
         out: Where the ``.pt2`` file goes.
-        before: The pivot it was imported as.
-        after: The same after the repair.
-        folder: What the external locations of both pivots are relative to.
+        pivots: Files of the pivot before and after the repair, and the folder that the
+            external locations of both are relative to.
         script: Where the script goes, beside `out`.
 
     Returns:
@@ -43,7 +41,7 @@ def export(
         LoadError: The user's code does not run.
     """
     made = built(path)
-    program, mended, said = repaired(made, (before, after, folder))
+    program, mended, said = repaired(made, pivots)
     torch.export.save(program, out)
     if said.unsaid or mended.fresh:
         return (_unsaid(path, said),)
@@ -55,7 +53,7 @@ def export(
     return (f"{Path(out).stem}_patch.py beside it changes the module itself.",)
 
 
-def repaired(made: Built, pivots: tuple[str, str, str]) -> tuple[Any, Mended, Spoken]:
+def repaired(made: Built, pivots: Sequence[str]) -> tuple[Any, Mended, Spoken]:
     """Return a module's program with a repair in it, what was done, and that in Python.
 
     Args:
@@ -69,8 +67,7 @@ def repaired(made: Built, pivots: tuple[str, str, str]) -> tuple[Any, Mended, Sp
     with torch.no_grad():
         program, _ = exported_module(made.module, made.positional, dict(made.named))
     known = places(program)
-    before, after, folder = map(Path, pivots)
-    mended = mend(program, sides(before, after, folder))
+    mended = mend(program, sides(*map(Path, pivots)))
     work_out_sizes(program)
     return program, mended, spoken(made.module, program, mended, known)
 

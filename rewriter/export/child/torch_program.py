@@ -1,6 +1,6 @@
 """A repaired torch program, in the child: the user's own, changed where it was repaired."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -19,15 +19,14 @@ EXTRA = "extra/"
 """The folder of an archive for what a user saved beside the program."""
 
 
-def export(path: str, out: str, *, before: str, after: str, folder: str) -> tuple[str, ...]:
+def export(path: str, out: str, *, pivots: Sequence[str]) -> tuple[str, ...]:
     """Write a saved torch program with a repair in it, and return what is to be noted.
 
     Args:
         path: The user's ``.pt2`` file.
         out: Where the repaired one goes.
-        before: The pivot it was imported as.
-        after: The same after the repair.
-        folder: What the external locations of both pivots are relative to.
+        pivots: Files of the pivot before and after the repair, and the folder that the
+            external locations of both are relative to.
 
     Raises:
         ExportError: The program cannot say the repair.
@@ -36,7 +35,7 @@ def export(path: str, out: str, *, before: str, after: str, folder: str) -> tupl
     refuse_code(path)
     extra = dict.fromkeys(_extra(path), "")
     program = torch.export.load(path, extra_files=extra)
-    mend(program, sides(Path(before), Path(after), Path(folder)))
+    mend(program, sides(*map(Path, pivots)))
     work_out_sizes(program)
     torch.export.save(program, out, extra_files=extra)
     return ()
@@ -71,7 +70,7 @@ def _result(node: Any) -> Any:
     arguments, named = map_arg((node.args, node.kwargs), lambda one: one.meta.get("val"))
     try:
         return node.target(*arguments, **named)
-    except Exception as surprise:  # noqa: BLE001  # an operator may refuse in any way
+    except Exception as surprise:  # an operator may refuse in any way
         raise ExportError(
             f"the repaired program does not fit together at {node.name} "
             f"({one_line(surprise)})",

@@ -1,6 +1,6 @@
 """A repaired TorchScript archive, in the child: the user's own, with other weights."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -21,15 +21,14 @@ EXTRA = "/extra/"
 """The folder of an archive for what a user saved beside the module."""
 
 
-def export(path: str, out: str, *, before: str, after: str, folder: str) -> tuple[str, ...]:
+def export(path: str, out: str, *, pivots: Sequence[str]) -> tuple[str, ...]:
     """Write a TorchScript archive with a repair of its weights in it.
 
     Args:
         path: The user's archive.
         out: Where the repaired one goes.
-        before: The pivot it was imported as.
-        after: The same after the repair.
-        folder: What the external locations of both pivots are relative to.
+        pivots: Files of the pivot before and after the repair, and the folder that the
+            external locations of both are relative to.
 
     Returns:
         What is to be noted: nothing.
@@ -39,7 +38,7 @@ def export(path: str, out: str, *, before: str, after: str, folder: str) -> tupl
         LoadError: The archive holds code.
     """
     refuse_code(path)
-    both = sides(Path(before), Path(after), Path(folder))
+    both = sides(*map(Path, pivots))
     found = changes(both.before, both.after, both.outputs)
     others = [(one.node, f"its {one.attribute}") for one in found.attributes]
     others += [(one.node, "what it reads") for one in found.wires]
@@ -88,6 +87,7 @@ def _name(arrays: Mapping[str, Array], one: ConstantChange) -> str:
 
 def _unfound(one: ConstantChange, why: str) -> ExportError:
     return ExportError(
-        f"the value of {one.tensor} that {one.node.name} reads {why} in the TorchScript file",
+        f"the value of {one.tensor} that {one.node.name} reads {why} in the TorchScript "
+        "file",
         hint=HINT,
     )

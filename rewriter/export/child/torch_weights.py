@@ -1,6 +1,6 @@
 """A repaired file of bare weights, in the child: the user's own, and a script if needed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,7 @@ def export(
     path: str,
     out: str,
     *,
-    before: str,
-    after: str,
-    folder: str,
+    pivots: Sequence[str],
     script: str,
     model: str,
 ) -> tuple[str, ...]:
@@ -30,9 +28,8 @@ def export(
     Args:
         path: The user's file.
         out: Where the repaired one goes.
-        before: The pivot it was imported as.
-        after: The same after the repair.
-        folder: What the external locations of both pivots are relative to.
+        pivots: Files of the pivot before and after the repair, and the folder that the
+            external locations of both are relative to.
         script: Where the script goes, beside `out`.
         model: ``file.py:factory`` of the module that the weights belong to.
 
@@ -46,7 +43,7 @@ def export(
     made, saved = built(model), read(path)
     own = fitting(path, saved, made)
     made.module.load_state_dict(own)
-    program, mended, said = repaired(made, (before, after, folder))
+    program, mended, said = repaired(made, pivots)
     if said.unsaid or mended.fresh:
         raise _unsaid(model, ", ".join(said.unsaid) or "a new constant")
     _write(saved, own, mended.weights, out)
@@ -69,7 +66,9 @@ def _unsaid(model: str, what: str) -> ExportError:
     )
 
 
-def _write(saved: Any, own: Mapping[str, Any], weights: Mapping[str, Array], out: str) -> None:
+def _write(
+    saved: Any, own: Mapping[str, Any], weights: Mapping[str, Array], out: str
+) -> None:
     """Write what the user's file holds, with other values in the weights that changed."""
     for name, value in weights.items():
         own[name].copy_(torch.from_numpy(value).to(own[name].dtype))

@@ -42,7 +42,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run(warm: WarmChildren) -> Run:
-    """Run a file in torch on three seeded images; its inputs and outputs keep their names."""
+    """Run a file in torch on three seeded images, and give its first output."""
     assert warm is not None
     images = np.random.default_rng(1).normal(size=(3, 3, 16, 16)).astype(np.float32)
 
@@ -127,7 +127,7 @@ def test_source_may_be_onnx(models: Path, mend: Mend, run: Run, right: Array) ->
 
 
 def test_what_is_saved_beside_a_program_stays(models: Path, mend: Mend) -> None:
-    """Files that a user saved in the archive are in the mended one, and it hardly grows."""
+    """Files that a user saved in the archive are in the mended one, which hardly grows."""
     out = mend(models / "bias.pt2", "out.pt2")
 
     with ZipFile(out) as archive:
@@ -147,7 +147,7 @@ def test_weights_of_torchscript_are_mended(
 
 
 def test_torchscript_says_what_it_cannot_say(models: Path, mend: Mend) -> None:
-    """A padding stands in compiled code: the operator, the reason and a next step are told."""
+    """A padding stands in compiled code: operator, reason and a next step are told."""
     with pytest.raises(ExportError) as told:
         mend(models / "padding.pt", "out.pt")
 
