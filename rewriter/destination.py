@@ -29,8 +29,9 @@ def check_destination(source: str, target: str, out: Path, *, force: bool) -> No
             )
     if out.is_dir() and not _may_replace(target, out):
         raise UsageError(f"OUT {out} is a folder", hint="name a file in it")
-    if out.exists() and not force:
-        raise UsageError(f"OUT {out} exists", hint="give -o another name, or pass --force")
+    taken = next((one for one in _made(target, out) if one.exists()), None)
+    if taken is not None and not force:
+        raise UsageError(f"OUT {taken} exists", hint="give -o another name, or pass --force")
     if not out.parent.is_dir():
         raise UsageError(
             f"the folder of OUT {out} does not exist", hint=f"mkdir -p {out.parent}"
@@ -72,6 +73,14 @@ def check_patch(
         raise UsageError(
             f"the patch {patch} exists", hint="give --patch another name, or pass --force"
         )
+
+
+def _made(target: str, out: Path) -> tuple[Path, ...]:
+    """Return OUT, and the files that may be written beside it."""
+    own = own_format(target)
+    if own is None or out.suffix.lower() == ONNX:
+        return (out,)
+    return (out, *own.beside(out))
 
 
 def _may_replace(target: str, out: Path) -> bool:

@@ -98,7 +98,7 @@ def repair(  # noqa: PLR0913 - a command with its options
     with run.clock("load"):
         left, right = with_float_ends(*load_pair((source, target), options, progress))
     both = remembering(left), remembering(right)
-    suffix = out_suffix(target, out)
+    suffix = out_suffix(target, out, right.framework)
     place = _replacement(both, patch, onnx2tf=onnx2tf, force=force)
     files = _Files(None if dry_run else out, patch, place, force)
     told, first = _told(both, suffix, run, files)

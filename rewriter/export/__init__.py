@@ -47,16 +47,18 @@ def own_format(path: str) -> NativeFormat | None:
     return next((one for one in FORMATS if one.claims(path)), None)
 
 
-def out_suffix(path: str, out: Path | None) -> str:
+def out_suffix(path: str, out: Path | None, framework: str) -> str:
     """Return ``.onnx``, or the suffix of the target's own format: what OUT is to be.
 
     Args:
         path: Of the target, as the user gave it.
         out: Where the repaired model goes; None: nowhere, but its own format is meant.
+        framework: Of the target; the same path may be of several.
     """
     own = own_format(path)
     asked = out is not None and out.suffix.lower() == ONNX
-    return ONNX if own is None or asked else own.suffix
+    foreign = out is None and own is not None and own.framework != framework
+    return ONNX if own is None or asked or foreign else own.suffix
 
 
 def export(

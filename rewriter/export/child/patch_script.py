@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from string import Template
 from typing import Any
 
 from torch.fx import Node as Call
@@ -202,7 +203,7 @@ def _holds_calls(value: Any) -> bool:
     return operator.truth([one for one in value if isinstance(one, Call)])
 
 
-TEMPLATE = '''"""Mends the module that {factory} builds.
+TEMPLATE = Template('''"""Mends the module that $factory builds.
 
 It was written by `pivotfix repair`, to be reviewed and then carried over to that file.
 """
@@ -213,13 +214,13 @@ from pathlib import Path
 
 import torch
 
-FACTORY = {factory!r}
-{program}
+FACTORY = $quoted
+$program
 
 def apply(module):
     """Change a module that FACTORY has built, and return it."""
     module.eval()
-{lines}
+$lines
     return module
 
 
@@ -233,7 +234,7 @@ def factory():
     spec.loader.exec_module(built)
     module, *inputs = getattr(built, name)()
     return apply(module), *inputs
-'''
+''')
 
 PROGRAM = '''
 HERE = Path(__file__)
@@ -255,7 +256,9 @@ def written(factory: str, lines: Sequence[str], weights: Sequence[str]) -> str:
     held = list(_weights(weights)) + list(lines)
     body = "\n".join(f"    {line}" for line in held)
     program = PROGRAM if weights else ""
-    return TEMPLATE.format(factory=whole, program=program, lines=body)
+    return TEMPLATE.substitute(
+        factory=whole, quoted=repr(whole), program=program, lines=body
+    )
 
 
 def _weights(names: Sequence[str]) -> Iterator[str]:

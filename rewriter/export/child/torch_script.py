@@ -16,6 +16,7 @@ from rewriter.export.changes import ConstantChange, changes
 from rewriter.export.child.fx_constants import HINT
 from rewriter.export.child.sides import sides
 from rewriter.export.layouts import holders, relaid
+from rewriter.export.torch_weights import check_weights_alone
 
 EXTRA = "/extra/"
 """The folder of an archive for what a user saved beside the module."""
@@ -40,15 +41,7 @@ def export(path: str, out: str, *, pivots: Sequence[str]) -> tuple[str, ...]:
     refuse_code(path)
     both = sides(*map(Path, pivots))
     found = changes(both.before, both.after, both.outputs)
-    others = [(one.node, f"its {one.attribute}") for one in found.attributes]
-    others += [(one.node, "what it reads") for one in found.wires]
-    others += [(one, "that it is there") for one in (*found.removed, *found.added)]
-    for node, what in others:
-        raise ExportError(
-            f"the repair of {node.name} ({node.op}) cannot go into a TorchScript file: "
-            f"{what} stands in compiled code, and only weights can be changed",
-            hint=HINT,
-        )
+    check_weights_alone(found)
     extra = dict.fromkeys(_extra(path), "")
     module = torch.jit.load(path, map_location="cpu", _extra_files=extra)
     _write(module, found.constants)
