@@ -37,12 +37,22 @@ def test_other_format_is_refused(folder: Path) -> None:
         check(folder, "out.keras")
 
 
-def test_format_that_is_not_written_is_offered_onnx(folder: Path) -> None:
-    """What JAX builds has no file of its own; ONNX is offered by name."""
+def test_code_is_offered_a_program_and_onnx(folder: Path) -> None:
+    """What a user's code builds has no file of its own; what is written is named."""
     (folder / "model.py").write_text("")
 
-    with pytest.raises(UsageError, match=r"is written as \.onnx"):
+    with pytest.raises(UsageError, match=r"is written as \.pt2 or \.onnx"):
         check(folder, "out.py", target="model.py:build")
+
+
+def test_script_that_is_there_wants_force(folder: Path) -> None:
+    """The script that may go beside OUT is no more written over than OUT itself."""
+    (folder / "model.py").write_text("")
+    (folder / "out_patch.py").write_text("")
+
+    with pytest.raises(UsageError, match=r"out_patch\.py exists"):
+        check(folder, "out.pt2", target="model.py:build")
+    check(folder, "out.onnx", target="model.py:build")
 
 
 def test_file_that_is_there_wants_force(folder: Path) -> None:
