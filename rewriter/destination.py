@@ -31,7 +31,9 @@ def check_destination(source: str, target: str, out: Path, *, force: bool) -> No
         raise UsageError(f"OUT {out} is a folder", hint="name a file in it")
     taken = next((one for one in _made(target, out) if one.exists()), None)
     if taken is not None and not force:
-        raise UsageError(f"OUT {taken} exists", hint="give -o another name, or pass --force")
+        raise UsageError(
+            f"OUT {taken} exists", hint="give -o another name, or pass --force"
+        )
     if not out.parent.is_dir():
         raise UsageError(
             f"the folder of OUT {out} does not exist", hint=f"mkdir -p {out.parent}"

@@ -60,6 +60,4 @@ def _copy(target: Pivot, _out: Path) -> None:
     )
 
 
-FORMAT = NativeFormat(
-    "torch", ".pt2", claims, write, _check, _copy, beside=script_beside
-)
+FORMAT = NativeFormat("torch", ".pt2", claims, write, _check, _copy, beside=script_beside)

@@ -1,5 +1,6 @@
 """Torch models mended in the user's own form, and run by torch as the right one is."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 
 from analyzer import pivot
-from analyzer.core.errors import ExportError
 from analyzer.core.options import Options
 from analyzer.core.report import Verdict
 from analyzer.core.types import Array
@@ -147,18 +147,17 @@ def test_weights_of_torchscript_are_mended(
 
 
 def test_torchscript_says_what_it_cannot_say(
-    models: Path, warm: WarmChildren, tmp_path: Path
+    models: Path, warm: WarmChildren, tmp_path: Path, run: Run, right: Array
 ) -> None:
-    """A padding stands in compiled code: operator, reason and a next step are told."""
+    """A padding stands in compiled code: the reason is told, and ONNX written."""
     assert warm is not None
     both = str(models / "right.pt2"), str(models / "padding.pt")
 
     report = repair(*both, tmp_path / "out.pt", rules=all_rules())
 
-    told = " ".join(str(one.outcome) for one in report.findings)
-    assert report.verdict is Verdict.UNREPAIRED
-    assert "Conv) cannot go into a TorchScript file: its pads stands in compiled" in told
-    assert "written to an .onnx file with -o, it can be kept" in told
+    assert report.verdict is Verdict.IMPROVED
+    assert "Conv) cannot go into a TorchScript file: its pads stands in" in report.ended
+    np.testing.assert_allclose(run(tmp_path / "out.onnx"), right, atol=1e-4)
 
 
 def test_weights_go_into_the_file_of_weights(
@@ -184,10 +183,19 @@ def test_script_says_what_weights_cannot(
     np.testing.assert_allclose(run(out, model=f"{script}:factory"), right, atol=CLOSE)
 
 
-def test_line_is_named_that_no_script_can_change(models: Path, mend: Mend) -> None:
+def test_line_is_named_that_no_script_can_change(
+    models: Path, warm: WarmChildren, tmp_path: Path
+) -> None:
     """Operands that the user's own code swaps are told with its line."""
-    with pytest.raises(ExportError, match=r"what sub \(torch_networks.py:\d+\) reads"):
-        mend(models / "swapped.pth", "out.pth", model=f"{NETWORKS}:swapped")
+    assert warm is not None
+    both = str(models / "right.pt2"), str(models / "swapped.pth")
+    options = Options(trust_code=True, model=f"{NETWORKS}:swapped")
+
+    report = repair(*both, tmp_path / "out.pth", options=options, rules=all_rules())
+
+    assert report.verdict is Verdict.IMPROVED
+    assert re.search(r"what sub \(torch_networks.py:\d+\) reads", report.ended)
+    assert not (tmp_path / "out.pth").exists()
 
 
 @pytest.mark.parametrize("fault", ["weight", "missing"])
