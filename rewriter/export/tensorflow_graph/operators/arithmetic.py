@@ -64,7 +64,13 @@ def div(call: Call) -> Value:
 def mod(call: Call) -> Value:
     """Return the remainder, with the sign of the divisor, or of the dividend as in C."""
     as_in_c = call.integer("fmod", 0)
+    if as_in_c and call.value(0).dtype.is_floating:
+        return broadcast(call, lambda x, y: x - y * _towards_zero(x / y))
     return broadcast(call, tf.truncatemod if as_in_c else tf.math.floormod)
+
+
+def _towards_zero(x: Tensor) -> Tensor:
+    return tf.sign(x) * tf.floor(tf.abs(x))
 
 
 @operator("Pow")

@@ -207,12 +207,12 @@ def is_inf(call: Call) -> Value:
 def clip(call: Call) -> Value:
     """Return x between two bounds."""
     low, high = _bound(call, 1, "min"), _bound(call, 2, "max")
-    known = tuple(None if one is None or not np.isscalar(one) else one for one in (low, high))
+    known = tuple(one if np.isscalar(one) else None for one in (low, high))
     floating = call.value(0).dtype.is_floating
     match known:
         case (0, 6) if floating:
             return call.value(0).mapped(tf.nn.relu6)
-        case (0, None) if floating and high is None:
+        case (0, _) if floating and (high is None or known[1] == math.inf):
             return call.value(0).mapped(tf.nn.relu)
     return call.value(0).mapped(lambda x: clipped(x, low, high))
 
@@ -222,7 +222,7 @@ def _bound(call: Call, place: int, name: str) -> Tensor:
     if not call.has(place):
         return call.attribute(name, None)
     known = call.value(place).array
-    return call.tensor(place) if known is None else known.reshape(-1)[0].item()
+    return tf.reshape(call.tensor(place), []) if known is None else known.reshape(-1)[0].item()
 
 
 def clipped(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -234,8 +234,8 @@ def clipped(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
         high: Applied last, so it holds where the two contradict.
     """
     wide = tf.cast(x, tf.int64) if x.dtype in NARROW else x
-    if low is not None and low != -math.inf:
+    if low is not None and (tf.is_tensor(low) or low != -math.inf):
         wide = tf.maximum(wide, tf.cast(low, wide.dtype))
-    if high is not None and high != math.inf:
+    if high is not None and (tf.is_tensor(high) or high != math.inf):
         wide = tf.minimum(wide, tf.cast(high, wide.dtype))
     return tf.cast(wide, x.dtype)

@@ -189,8 +189,9 @@ def one_hot(call: Call) -> Tensor:
     depth = tf.cast(tf.reshape(call.tensor(1), []), tf.int32)
     places = tf.cast(call.tensor(0), tf.int64)
     places = tf.where(places < 0, places + tf.cast(depth, tf.int64), places)
-    values = call.tensor(2)
-    return tf.one_hot(places, depth, values[1], values[0], call.integer("axis", -1))
+    values, rank = call.tensor(2), call.value(0).rank + 1
+    axis = call.integer("axis", -1) % rank
+    return tf.one_hot(places, depth, values[1], values[0], -1 if axis == rank - 1 else axis)
 
 
 @operator("NonZero")

@@ -22,6 +22,8 @@ def product(left: Value, right: Value) -> Value | Tensor:
         left: Its last axis is summed over.
         right: Its last but one axis is summed over.
     """
+    if left.rank == right.rank == 1:
+        return tf.reduce_sum(left.tensor * right.tensor)
     if left.rank == 1:
         wide = product(valued(tf.expand_dims(left.tensor, 0)), right)
         return tf.squeeze(valued(wide).tensor, [-2])

@@ -125,7 +125,9 @@ def _along(function: Callable[[Tensor, int], Tensor]) -> Callable[[Call], Value]
         x = value.tensor
         outer = tf.shape(x)[:axis]
         flat = function(tf.reshape(x, tf.concat([outer, [-1]], 0)), -1)
-        return valued(tf.ensure_shape(tf.reshape(flat, tf.shape(x)), x.shape))
+        result = tf.reshape(flat, tf.shape(x))
+        result.set_shape(x.shape)
+        return valued(result)
 
     return spelled
 

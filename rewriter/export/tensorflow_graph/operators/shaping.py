@@ -182,7 +182,9 @@ def expand(call: Call) -> Value | Tensor:
     ends = tf.broadcast_dynamic_shape(
         tf.shape(value.tensor, out_type=tf.int64), call.tensor(1)
     )
-    return tf.ensure_shape(tf.broadcast_to(value.tensor, ends), sizes)
+    spread = tf.broadcast_to(value.tensor, ends)
+    spread.set_shape(sizes)
+    return spread
 
 
 def _larger(own: int | None, asked: int | None) -> int | None:
