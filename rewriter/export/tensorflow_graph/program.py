@@ -74,9 +74,13 @@ def program(model: onnx.ModelProto, known: AbstractSet[Key]) -> Program:
     tensors = model.graph.initializer
     weights = {one.name: onnx.numpy_helper.to_array(one) for one in tensors}
     opsets = {standard(one.domain): one.version for one in model.opset_import}
-    graph = with_gelu(model.graph, weights)
-    graph.ClearField("initializer")  # the weights have them, once
-    return Program(graph, opsets, weights)
+    return Program(with_gelu(_bare(model.graph), weights), opsets, weights)
+
+
+def _bare(graph: onnx.GraphProto) -> onnx.GraphProto:
+    """Return a graph without its initializers, which need not be held twice."""
+    ends = graph.input, graph.output
+    return onnx.GraphProto(name=graph.name, node=graph.node, input=ends[0], output=ends[1])
 
 
 def _with_bodies(model: onnx.ModelProto, unknown: AbstractSet[Key]) -> onnx.ModelProto:

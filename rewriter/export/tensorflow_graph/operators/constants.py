@@ -40,7 +40,7 @@ def constant_of_shape(call: Call) -> Tensor:
 def cast(call: Call) -> Value:
     """Return elements in another dtype."""
     number = call.integer("to", onnx.TensorProto.FLOAT)
-    return _as(call, call.value(0), _dtype(number))
+    return _as(call, call.value(0), dtype_of(number))
 
 
 @operator("CastLike")
@@ -49,7 +49,8 @@ def cast_like(call: Call) -> Value:
     return _as(call, call.value(0), call.value(1).dtype)
 
 
-def _dtype(number: int) -> Tensor:
+def dtype_of(number: int) -> Tensor:
+    """Return TensorFlow's dtype for a number that ONNX has for it."""
     if number == onnx.TensorProto.STRING:
         return tf.string
     return tf.as_dtype(onnx.helper.tensor_dtype_to_np_dtype(number))
@@ -75,7 +76,7 @@ def number_range(call: Call) -> Tensor:
 def eye_like(call: Call) -> Tensor:
     """Return a matrix of ones on one diagonal."""
     value = call.value(0)
-    dtype = _dtype(call.integer("dtype", 0)) if call.integer("dtype", 0) else value.dtype
+    dtype = dtype_of(call.integer("dtype", 0)) if call.integer("dtype", 0) else value.dtype
     rows, columns = (tf.shape(value.tensor)[axis] for axis in range(2))
     across = tf.range(columns)[None, :] - tf.range(rows)[:, None]
     return tf.cast(tf.equal(across, call.integer("k", 0)), dtype)

@@ -157,17 +157,38 @@ def _in_graph(plan: _Plan, states: list[Value]) -> tuple[Tensor, ...]:
         given = [valued(one) for one in held[:count]]
         on, new, rows = plan.body(valued(step), given)
         longer = [
-            tf.concat([old, tf.expand_dims(row.tensor, 0)], 0)
+            _longer(old, row.tensor, step)
             for old, row in zip(held[count:], rows, strict=True)
         ]
         return [step + 1, tf.reshape(on.tensor, []), *(one.tensor for one in new), *longer]
 
-    empty = [tf.zeros([0, *(size or 0 for size in row.shape)], row.dtype) for row in scans]
-    start = [tf.constant(0, tf.int64), goes, *first, *empty]
-    grown = [tf.TensorShape([None, *row.shape]) for row in scans]
-    fixed = [tf.TensorShape([]), tf.TensorShape([]), *shapes, *grown]
+    begun = [_begun(row, lite=plan.call.scope.lite) for row in scans]
+    start = [tf.constant(0, tf.int64), goes, *first, *(one[0] for one in begun)]
+    fixed = [tf.TensorShape([]), tf.TensorShape([]), *shapes, *(one[1] for one in begun)]
     results = tf.while_loop(condition, body, start, shape_invariants=fixed)
-    return tuple(results[2:])
+    return (*results[2 : count + 2], *map(_ended, results[count + 2 :]))
+
+
+def _begun(row: Tensor, *, lite: bool) -> tuple[Tensor, Tensor]:
+    """Return what holds the rows of each step, and its kind; TFLite has no list of them."""
+    if lite:
+        none = tf.zeros([0, *(size or 0 for size in row.shape)], row.dtype)
+        return none, tf.TensorShape([None, *row.shape])
+    kind = tf.TensorArraySpec(row.shape, row.dtype, dynamic_size=True)
+    held = tf.TensorArray(
+        row.dtype, 0, dynamic_size=True, element_shape=row.shape, clear_after_read=False
+    )
+    return held, kind
+
+
+def _longer(held: Tensor, row: Tensor, step: Tensor) -> Tensor:
+    if isinstance(held, tf.TensorArray):
+        return held.write(tf.cast(step, tf.int32), row)
+    return tf.concat([held, tf.expand_dims(row, 0)], 0)
+
+
+def _ended(held: Tensor) -> Tensor:
+    return held.stack() if isinstance(held, tf.TensorArray) else held
 
 
 def _shapes(plan: _Plan, states: list[Value]) -> tuple[list[Tensor], list[Tensor]]:
@@ -175,7 +196,7 @@ def _shapes(plan: _Plan, states: list[Value]) -> tuple[list[Tensor], list[Tensor
 
     The step is traced once more for this; nothing of it is kept.
     """
-    with tf.Graph().as_default():
+    with tf.__internal__.FuncGraph("once").as_default():
         held = [_unknown(state) for state in states]
         step = valued(tf.compat.v1.placeholder(tf.int64, []))
         _, new, rows = plan.body(step, held)

@@ -46,7 +46,7 @@ def gates(call: Call, usual: Sequence[str], direction: int) -> list[Gate]:
         direction: 0 forward or alone, 1 backward beside a forward one.
     """
     names = [name.lower() for name in call.attribute("activations", [])]
-    names = names or list(usual) * (direction + 1)
+    names = names or [name.lower() for name in usual] * (direction + 1)
     alphas = iter(call.attribute("activation_alpha", []))
     betas = iter(call.attribute("activation_beta", []))
     found: list[Gate] = []

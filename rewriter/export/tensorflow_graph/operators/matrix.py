@@ -31,11 +31,11 @@ def product(left: Value, right: Value) -> Value | Tensor:
         wide = product(left, valued(tf.expand_dims(right.tensor, 1)))
         return tf.squeeze(valued(wide).tensor, [-1])
     dtype = left.dtype
-    one, turned = _operand(left)
-    other, other_turned = _operand(right)
+    one = left.tensor  # TensorFlow fails on a transposed one with a row added to the product
+    other, turned = _operand(right)
     if dtype in NARROW:
         one, other = tf.cast(one, tf.int64), tf.cast(other, tf.int64)
-    result = tf.matmul(one, other, transpose_a=turned, transpose_b=other_turned)
+    result = tf.matmul(one, other, transpose_b=turned)
     return tf.cast(result, dtype)
 
 
@@ -64,9 +64,9 @@ def gemm(call: Call) -> Value | Tensor:
 
 def _row(value: Value) -> Tensor:
     """Return what is added to a matrix, one row of it as one axis."""
-    if value.array is not None and value.rank == 2 and value.shape[0] == 1:  # noqa: PLR2004
-        return constant(value.array[0])
-    return value.tensor
+    if value.rank != 2 or value.shape[0] != 1:  # noqa: PLR2004
+        return value.tensor
+    return value.tensor[0] if value.array is None else constant(value.array[0])
 
 
 def _scaled(value: Value, factor: float) -> Value:

@@ -97,15 +97,15 @@ def _wide(x: Tensor, dtype: Tensor) -> Tensor:
 
 
 @operator("DynamicQuantizeLinear")
-def dynamic_quantize_linear(call: Call) -> tuple[Tensor, ...]:
+def dynamic_quantize_linear(call: Call) -> tuple[Value | Tensor, ...]:
     """Return x in unsigned bytes, and the scale and zero point its range gives."""
-    x = call.tensor(0)
+    x = call.value(0).as_stored()
     low, high = tf.minimum(tf.reduce_min(x), 0), tf.maximum(tf.reduce_max(x), 0)
     scale = (high - low) / 255
     scale = tf.where(tf.equal(scale, 0), tf.ones_like(scale), scale)
     zero = tf.round(tf.clip_by_value(-low / scale, 0, 255))
     quantized = saturated(tf.round(x / scale) + zero, tf.uint8)
-    return quantized, scale, tf.cast(zero, tf.uint8)
+    return Value(quantized, call.value(0).order), scale, tf.cast(zero, tf.uint8)
 
 
 def _exact(call: Call) -> Tensor:

@@ -41,12 +41,22 @@ def reshape(call: Call) -> Value | Tensor:
     """Return the elements in another shape; 0 keeps a size, -1 takes what is left."""
     value, wanted = call.value(0), whole(call.value(1))
     if wanted is None:
-        return tf.reshape(value.tensor, call.tensor(1))
+        return _reshaped_later(call, value)
     sizes: list[Tensor] = []
     for axis, number in enumerate(wanted):
         kept = number == 0 and not call.integer("allowzero", 0)
         sizes.append(size_of(value, axis) if kept else number)
     return reshaped(value, sizes, lambda axis: call.tensor(1)[axis])
+
+
+def _reshaped_later(call: Call, value: Value) -> Tensor:
+    """Return a value in a shape known only at run time."""
+    sizes, count = call.tensor(1), call.value(1).shape[0]
+    if call.integer("allowzero", 0) or count is None:
+        return tf.reshape(value.tensor, sizes)
+    own = tf.shape(value.tensor, out_type=sizes.dtype)[:count]
+    kept = tf.pad(own, [[0, max(0, count - value.rank)]])
+    return tf.reshape(value.tensor, tf.where(tf.equal(sizes, 0), kept, sizes))
 
 
 def reshaped(value: Value, sizes: Sequence[Tensor], missing: Tensor = None) -> Tensor:
@@ -249,6 +259,11 @@ def space_to_depth(call: Call) -> Value:
     value, block = call.value(0), call.integer("blocksize", 1)
     if block == 1:
         return value
+    if call.text("mode", "DCR") == "CRD":
+        n, c, h, w = (size_of(value, axis) for axis in range(4))
+        parts = [n, c, h // block, block, w // block, block]
+        turned = valued(tf.transpose(reshaped(value, parts), [0, 1, 3, 5, 2, 4]))
+        return valued(reshaped(turned, [n, c * block**2, h // block, w // block]))
     last = value.in_order((0, 2, 3, 1))
     return Value(tf.nn.space_to_depth(last, block), (0, 2, 3, 1))
 
