@@ -85,19 +85,26 @@ def _readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
 def _ends(seen: _Graph, node: onnx.NodeProto) -> tuple[str, str] | None:
     """Return the tensors between which an error function is a GELU."""
     base, factor = seen.factors(node.input[0])
-    sign = -1 if node.op_type == "Erfc" else 1
-    if abs(sign * factor * math.sqrt(2) - 1) > CLOSE:
+    sign = -1 if factor < 0 else 1
+    if abs(abs(factor) * math.sqrt(2) - 1) > CLOSE:
         return None
     gate = node.output[0]
+    if node.op_type == "Erfc" and sign > 0:
+        return None
     if node.op_type == "Erf":
         add = _only(seen, gate)
-        if add is None or add.op_type != "Add":
-            return None
-        other = [name for name in add.input if name != gate]
-        if len(other) != 1 or seen.scalar(other[0]) != 1:
-            return None
-        gate = add.output[0]
-    return _product(seen, base, gate)
+        gate = "" if add is None else _one_more(seen, add, gate, subtracted=sign < 0)
+    return _product(seen, base, gate) if gate else None
+
+
+def _one_more(seen: _Graph, node: onnx.NodeProto, gate: str, *, subtracted: bool) -> str:
+    """Return one plus a gate, or one minus it; empty where a node gives neither."""
+    wanted = "Sub" if subtracted else "Add"
+    other = [name for name in node.input if name != gate]
+    turned = subtracted and node.input[0] == gate
+    if node.op_type != wanted or len(other) != 1 or seen.scalar(other[0]) != 1 or turned:
+        return ""
+    return node.output[0]
 
 
 def _product(seen: _Graph, base: str, gate: str) -> tuple[str, str] | None:
@@ -137,6 +144,8 @@ def _replaced(graph: onnx.GraphProto, found: Mapping[str, str]) -> onnx.GraphPro
     del copy.node[:]
     for node in graph.node:
         base = found.get(node.output[0]) if node.output else None
-        made = onnx.helper.make_node("Gelu", [base or ""], [node.output[0]]) if base else node
+        made = (
+            onnx.helper.make_node("Gelu", [base or ""], [node.output[0]]) if base else node
+        )
         copy.node.append(made)
     return copy

@@ -1,7 +1,5 @@
 """A program as a TensorFlow module with one traced function."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,7 +41,7 @@ class Settings:
         return tuple(self.layouts.get(pivot, natural(rank)))
 
 
-class Graph(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+class Graph:
     """A program that TensorFlow runs.
 
     Args:
@@ -52,15 +50,14 @@ class Graph(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
     """
 
     def __init__(self, program: Program, settings: Settings) -> None:
-        super().__init__()
         self._program = program
         self._settings = settings
         self._store = Weights(program.weights)
-        self.weights: tuple[Tensor, ...] = ()
+        self.holder = tf.Module()
         values = {name: valued(array) for name, array in program.weights.items()}
         self.walk = Walk(program, settings.lite, values)
         specs = [_spec(value, settings) for value in program.inputs]
-        self.function = tf.function(self._traced, specs, autograph=False)
+        self._function = tf.function(self._traced, specs, autograph=False)
 
     @property
     def notes(self) -> list[str]:
@@ -69,8 +66,8 @@ class Graph(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
     def concrete(self) -> Tensor:
         """Return the traced function; its outputs by the user's names."""
-        traced = self.function.get_concrete_function()
-        self.weights = tuple(self._store.variables)
+        traced = self._function.get_concrete_function()
+        self.holder.weights = tuple(self._store.variables)  # a function holds none itself
         return traced
 
     def _traced(self, *tensors: Tensor) -> dict[str, Tensor]:

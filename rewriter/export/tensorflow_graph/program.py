@@ -1,7 +1,5 @@
 """A pivot as it is walked: read, its functions inlined, what the table lacks named."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass

@@ -21,5 +21,5 @@ def write(program: Program, out: Path, settings: Settings) -> list[str]:
     """
     graph = Graph(program, settings)
     concrete = graph.concrete()
-    tf.saved_model.save(graph, str(out), signatures={settings.signature: concrete})
+    tf.saved_model.save(graph.holder, str(out), signatures={settings.signature: concrete})
     return graph.notes

@@ -17,9 +17,7 @@ EVERY = frozenset({"Concat", "Mul", "Add", "Sub"})
 """Operators through which not-a-number stays where it was unknown."""
 
 
-def partly_known(
-    call: Call, function: Callable[[Call], Tensor], result: Value
-) -> Value:
+def partly_known(call: Call, function: Callable[[Call], Tensor], result: Value) -> Value:
     """Return a node's output with what is known of its content.
 
     The node is computed on its partly known inputs with NaN for what is not known.
@@ -82,5 +80,3 @@ def whole(value: Value) -> list[int | None] | None:
         return None
     numbers = value.sizes.reshape(-1)
     return [None if np.isnan(number) else int(number) for number in numbers]
-
-

@@ -1,7 +1,5 @@
 """How an operator is found, and what its function is told."""
 
-from __future__ import annotations
-
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,14 +16,16 @@ from rewriter.export.tensorflow_graph import operators
 from rewriter.export.tensorflow_graph.values import Value
 from rewriter.export.tensorflow_graph.weights import Tensor
 
-Given = "Value | Tensor | Array | tuple[Value | Tensor | Array, ...]"
+Given = Value | Tensor | Array | tuple[Value | Tensor | Array, ...]
+"""What an operator's function returns: its outputs; a tensor lies in its own axes."""
+
 Attribute = Any
 """An attribute as Python or NumPy has it: a number, text, an array, a graph, or a list."""
 
 Key = tuple[str, str]
 """Domain and type of an operator; the standard domain is empty."""
 
-_TABLE: dict[Key, Callable[[Call], Given]] = {}
+_TABLE: "dict[Key, Operator]" = {}
 
 
 class Scope(Protocol):

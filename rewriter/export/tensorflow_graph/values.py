@@ -4,8 +4,6 @@ A transposition only changes the order; a convolution asks for the channels last
 its result as such. Two transpositions that cancel are never written.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ Order = tuple[int, ...]
 """Which axis stands at each place of what is stored."""
 
 FOLDED_FROM = 5
-"""Rank from which a transposition is written with fewer axes: not every runtime has more."""
+"""Rank from which a transposition is written with fewer axes: few runtimes have more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +87,7 @@ class Value:
         """Return the tensor as it lies; `order` tells its axes."""
         return self.in_order(self.order)
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> Value:
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> "Value":
         """Return what a function makes of each element, in the same order.
 
         Args:
@@ -97,7 +95,7 @@ class Value:
         """
         return Value(function(self.as_stored()), self.order)
 
-    def moved(self, permutation: Sequence[int]) -> Value:
+    def moved(self, permutation: Sequence[int]) -> "Value":
         """Return the value with its axes permuted; nothing is computed.
 
         Args:

@@ -1,7 +1,5 @@
 """A program walked node by node: what is known is computed now, the rest is traced."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,22 +8,23 @@ import onnx
 import tensorflow as tf
 
 from analyzer.core.errors import ExportError
-from analyzer.core.types import Array
 from rewriter.export.tensorflow_graph.program import Program, inner_graphs, needed
 from rewriter.export.tensorflow_graph.sizes import partly_known
 from rewriter.export.tensorflow_graph.table import Call, as_array, standard, table
 from rewriter.export.tensorflow_graph.values import Value, natural, valued
 from rewriter.export.tensorflow_graph.weights import Tensor
 
-UNFOLDED = frozenset({
-    "Bernoulli",
-    "Dropout",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-})
+UNFOLDED = frozenset(
+    {
+        "Bernoulli",
+        "Dropout",
+        "Multinomial",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+    }
+)
 """Operators whose value is drawn when the program runs, whatever is known before."""
 
 
@@ -114,7 +113,7 @@ def _several(given: Tensor) -> list[Value]:
 
 
 def _as_known(value: Value) -> Value:
-    array: Array = value.stored if value.array is not None else as_array(value.tensor)
+    array = as_array(value.tensor) if value.array is None else value.array
     return Value(np.asarray(array), natural(array.ndim))
 
 

@@ -1,1 +1,1 @@
-"""The operator table, one module per family; each function says one operator in TensorFlow."""
+"""The operator table, a module per family; a function says an operator in TensorFlow."""

@@ -1,7 +1,5 @@
 """Attention: scores, mask, softmax and the values they weigh."""
 
-from __future__ import annotations
-
 import math
 
 import tensorflow as tf
@@ -47,7 +45,9 @@ def _headed(value: Value, heads: int) -> Tensor:
     if value.rank != FLAT:
         return value.tensor
     batch, steps, width = (size_of(value, axis) for axis in range(FLAT))
-    return tf.transpose(reshaped(value, [batch, steps, heads, width // heads]), [0, 2, 1, 3])
+    return tf.transpose(
+        reshaped(value, [batch, steps, heads, width // heads]), [0, 2, 1, 3]
+    )
 
 
 def _together(x: Tensor) -> Tensor:
@@ -75,7 +75,10 @@ def _mask(call: Call, scores: Tensor) -> Tensor:
     ahead = places[None, :] - tf.range(tf.shape(scores)[-2])[:, None] - _past(call, scores)
     if call.integer("is_causal", 0):
         parts.append(_added(ahead <= 0, scores.dtype))
-    left, right = call.integer("left_window_size", -1), call.integer("right_window_size", -1)
+    left, right = (
+        call.integer("left_window_size", -1),
+        call.integer("right_window_size", -1),
+    )
     if left >= 0:
         parts.append(_added(ahead >= -left, scores.dtype))
     if right >= 0:

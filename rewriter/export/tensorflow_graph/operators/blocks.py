@@ -1,4 +1,4 @@
-"""Odds and ends of bytes and blocks."""
+"""Blocks of pixels and channels, and bytes read as another dtype."""
 
 import math
 
@@ -6,7 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from rewriter.export.tensorflow_graph.operators.constants import dtype_of
+from rewriter.export.tensorflow_graph.operators.shaping import reshaped, size_of
 from rewriter.export.tensorflow_graph.table import Call, operator
+from rewriter.export.tensorflow_graph.values import Value, valued
 from rewriter.export.tensorflow_graph.weights import Tensor
 
 
@@ -58,3 +60,31 @@ def _places(
         wide = places[:, None, :, None] * size + own[None, :, None, :]
         places = wide.reshape(places.shape[0] * length, -1)
     return places
+
+
+@operator("DepthToSpace")
+def depth_to_space(call: Call) -> Value | Tensor:
+    """Return blocks of channels as blocks of pixels."""
+    value, block = call.value(0), call.integer("blocksize", 1)
+    if call.text("mode", "DCR") == "DCR" and block > 1:
+        last = value.in_order((0, 2, 3, 1))
+        return Value(tf.nn.depth_to_space(last, block), (0, 2, 3, 1))
+    n, c, h, w = (size_of(value, axis) for axis in range(4))
+    parts = [n, c // block**2, block, block, h, w]
+    turned = tf.transpose(reshaped(value, parts), [0, 1, 4, 2, 5, 3])
+    return reshaped(valued(turned), [n, c // block**2, h * block, w * block])
+
+
+@operator("SpaceToDepth")
+def space_to_depth(call: Call) -> Value:
+    """Return blocks of pixels as blocks of channels."""
+    value, block = call.value(0), call.integer("blocksize", 1)
+    if block == 1:
+        return value
+    if call.text("mode", "DCR") == "CRD":
+        n, c, h, w = (size_of(value, axis) for axis in range(4))
+        parts = [n, c, h // block, block, w // block, block]
+        turned = valued(tf.transpose(reshaped(value, parts), [0, 1, 3, 5, 2, 4]))
+        return valued(reshaped(turned, [n, c * block**2, h // block, w // block]))
+    last = value.in_order((0, 2, 3, 1))
+    return Value(tf.nn.space_to_depth(last, block), (0, 2, 3, 1))

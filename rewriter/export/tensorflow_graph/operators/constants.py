@@ -69,7 +69,7 @@ def _as(call: Call, value: Value, dtype: Tensor) -> Value:
 @operator("Range")
 def number_range(call: Call) -> Tensor:
     """Return numbers from a start to before a limit."""
-    return tf.range(*(call.tensor(place) for place in range(3)))
+    return tf.range(*(tf.reshape(call.tensor(place), []) for place in range(3)))
 
 
 @operator("EyeLike")

@@ -1,7 +1,5 @@
 """If, Loop and Scan: decided and written out where they are known, else in the graph."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +14,9 @@ from rewriter.export.tensorflow_graph.weights import Tensor
 MOST_STEPS = 256
 """Steps up to which a loop of known length is written out."""
 
-Body = Callable[[Value, list[Value]], "tuple[Value, list[Value], list[Value]]"]
+TRUE = np.array(1, bool)
+
+Body = Callable[[Value, list[Value]], tuple[Value, list[Value], list[Value]]]
 """From a step's number and states to: whether to go on, new states, values to keep."""
 
 
@@ -44,12 +44,12 @@ def loop(call: Call) -> tuple[Value | Tensor, ...]:
     count = len(states)
 
     def body(step: Value, held: list[Value]) -> tuple[Value, list[Value], list[Value]]:
-        given = [step, valued(np.array(True)), *held]
+        given = [step, valued(TRUE), *held]
         results = call.scope.branch(graph, dict(zip(names, given, strict=True)))
         return results[0], results[1 : count + 1], results[count + 1 :]
 
     most = call.value(0) if call.has(0) else None
-    goes = call.value(1) if call.has(1) else valued(np.array(True))
+    goes = call.value(1) if call.has(1) else valued(TRUE)
     return _repeated(_Plan(call, body, most, goes), states)
 
 
@@ -69,18 +69,20 @@ def scan(call: Call) -> tuple[Value | Tensor, ...]:
     def body(step: Value, held: list[Value]) -> tuple[Value, list[Value], list[Value]]:
         given = [*held, *(_at(one, step) for one in fed)]
         results = call.scope.branch(graph, dict(zip(names, given, strict=True)))
-        return valued(np.array(True)), results[:count], results[count:]
+        return valued(TRUE), results[:count], results[count:]
 
     known = fed[0].shape[0]
     steps = tf.shape(fed[0].tensor, out_type=tf.int64)[0] if known is None else known
     most = valued(np.array(steps, np.int64) if known is not None else steps)
-    plan = _Plan(call, body, most, valued(np.array(True)))
+    plan = _Plan(call, body, most, valued(TRUE))
     results = list(_repeated(plan, states))
     number = len(results) - count
     turned = call.attribute("scan_output_directions", [0] * number)
     to = call.attribute("scan_output_axes", [0] * number)
     for place in range(number):
-        results[count + place] = _placed(valued(results[count + place]), to[place], turned[place])
+        results[count + place] = _placed(
+            valued(results[count + place]), to[place], turned[place]
+        )
     return tuple(results)
 
 
@@ -114,14 +116,12 @@ class _Plan:
     goes: Value
 
 
-def _repeated(plan: _Plan, states: list[Value]) -> tuple[Value | Tensor, ...]:
+def _repeated(plan: "_Plan", states: list[Value]) -> tuple[Value | Tensor, ...]:
     written = _written_out(plan, states)
     return _in_graph(plan, states) if written is None else written
 
 
-def _written_out(
-    plan: _Plan, states: list[Value]
-) -> tuple[Value | Tensor, ...] | None:
+def _written_out(plan: _Plan, states: list[Value]) -> tuple[Value | Tensor, ...] | None:
     """Return a loop's results step by step; None where its length is not known."""
     most = MOST_STEPS + 1 if plan.most is None else plan.most.array
     if most is None or plan.goes.array is None:
@@ -174,11 +174,8 @@ def _begun(row: Tensor, *, lite: bool) -> tuple[Tensor, Tensor]:
     if lite:
         none = tf.zeros([0, *(size or 0 for size in row.shape)], row.dtype)
         return none, tf.TensorShape([None, *row.shape])
-    kind = tf.TensorArraySpec(row.shape, row.dtype, dynamic_size=True)
-    held = tf.TensorArray(
-        row.dtype, 0, dynamic_size=True, element_shape=row.shape, clear_after_read=False
-    )
-    return held, kind
+    held = tf.TensorArray(row.dtype, 0, dynamic_size=True, element_shape=row.shape)
+    return held, tf.TensorShape(None)
 
 
 def _longer(held: Tensor, row: Tensor, step: Tensor) -> Tensor:

@@ -103,7 +103,9 @@ def _stretched(kernel: Tensor, dilations: Sequence[int]) -> Tensor:
     """Return a kernel with zeros between its elements, which a dilation says."""
     for axis, step in enumerate(dilations):
         wide = tf.expand_dims(kernel, axis + 1)
-        gaps = [[0, step - 1 if place == axis + 1 else 0] for place in range(len(wide.shape))]
+        gaps = [
+            [0, step - 1 if place == axis + 1 else 0] for place in range(len(wide.shape))
+        ]
         sizes = list(kernel.shape)
         end = sizes[axis] * step - (step - 1)
         sizes[axis] *= step
@@ -122,7 +124,7 @@ def _depthwise(laid: _Laid) -> Tensor:
     outputs, _, height, width = laid.kernel.shape
     channels = laid.tensor.shape[-1]
     multiplier = (outputs or 0) // channels
-    turned = (2, 3, 0, 1) if multiplier > 1 else (2, 3, 0, 1)
+    turned = (2, 3, 0, 1)
     sizes = [height, width, channels, multiplier]
     if laid.kernel.array is not None:
         own = np.transpose(laid.kernel.array, turned).reshape(sizes)
@@ -152,5 +154,3 @@ def _pieces(weight: Value, group: int) -> list[Value]:
     if weight.array is not None:
         return [valued(piece) for piece in np.split(weight.array, group)]
     return [valued(piece) for piece in tf.split(weight.tensor, group)]
-
-

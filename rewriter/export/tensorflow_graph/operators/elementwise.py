@@ -138,9 +138,7 @@ def selu(call: Call) -> Value:
     """Return gamma times x, below zero gamma alpha (e^x - 1)."""
     alpha = call.number("alpha", 1.67326319217681884765625)
     gamma = call.number("gamma", 1.05070102214813232421875)
-    return call.value(0).mapped(
-        lambda x: gamma * tf.where(x > 0, x, alpha * tf.nn.elu(x))
-    )
+    return call.value(0).mapped(lambda x: gamma * tf.where(x > 0, x, alpha * tf.nn.elu(x)))
 
 
 @operator("HardSigmoid")
@@ -222,7 +220,9 @@ def _bound(call: Call, place: int, name: str) -> Tensor:
     if not call.has(place):
         return call.attribute(name, None)
     known = call.value(place).array
-    return tf.reshape(call.tensor(place), []) if known is None else known.reshape(-1)[0].item()
+    return (
+        tf.reshape(call.tensor(place), []) if known is None else known.reshape(-1)[0].item()
+    )
 
 
 def clipped(x: Tensor, low: Tensor, high: Tensor) -> Tensor:

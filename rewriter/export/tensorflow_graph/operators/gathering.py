@@ -1,7 +1,5 @@
 """Slices, gathers and scatters."""
 
-from collections.abc import Callable
-
 import numpy as np
 import tensorflow as tf
 
@@ -80,7 +78,7 @@ def gather(call: Call) -> Value | Tensor:
     if places.array is not None and size is not None:
         array = np.where(places.array < 0, places.array + size, places.array)
         return tf.gather(value.tensor, array, axis=axis)
-    return tf.gather(value.tensor, _from_front(places.tensor, value, axis), axis=axis)
+    return tf.gather(value.tensor, from_front(places.tensor, value, axis), axis=axis)
 
 
 def _one(value: Value, axis: int, place: int) -> Value:
@@ -93,8 +91,14 @@ def _one(value: Value, axis: int, place: int) -> Value:
     return Value(value.stored[tuple(cuts)], left)
 
 
-def _from_front(places: Tensor, value: Value, axis: int) -> Tensor:
-    """Return places with negative ones counted from the front."""
+def from_front(places: Tensor, value: Value, axis: int) -> Tensor:
+    """Return places along an axis with negative ones counted from the front.
+
+    Args:
+        places: Integers of any shape.
+        value: What they point into.
+        axis: Along which.
+    """
     size = tf.shape(value.tensor, out_type=places.dtype)[axis]
     return tf.where(places < 0, places + size, places)
 
@@ -103,11 +107,18 @@ def _from_front(places: Tensor, value: Value, axis: int) -> Tensor:
 def gather_nd(call: Call) -> Tensor:
     """Return slices at places given by the last axis of the indices."""
     value, batch = call.value(0), call.integer("batch_dims", 0)
-    places = _counted(call.tensor(1), value, batch)
+    places = counted_from_front(call.tensor(1), value, batch)
     return tf.gather_nd(value.tensor, places, batch_dims=batch)
 
 
-def _counted(places: Tensor, value: Value, batch: int = 0) -> Tensor:
+def counted_from_front(places: Tensor, value: Value, batch: int = 0) -> Tensor:
+    """Return coordinates with negative ones counted from the front.
+
+    Args:
+        places: Coordinates along the last axis.
+        value: What they point into.
+        batch: Leading axes that both have.
+    """
     depth = places.shape[-1]
     sizes = tf.shape(value.tensor, out_type=places.dtype)[batch : batch + depth]
     return tf.where(places < 0, places + sizes, places)
@@ -117,12 +128,20 @@ def _counted(places: Tensor, value: Value, batch: int = 0) -> Tensor:
 def gather_elements(call: Call) -> Tensor:
     """Return elements at places of their own along an axis."""
     value, axis = call.value(0), call.integer("axis", 0) % call.value(0).rank
-    places = _from_front(call.tensor(1), value, axis)
-    return tf.gather_nd(value.tensor, _coordinates(places, axis))
+    places = from_front(call.tensor(1), value, axis)
+    return tf.gather_nd(value.tensor, coordinates(places, axis))
 
 
-def _coordinates(places: Tensor, axis: int) -> Tensor:
-    """Return the whole coordinates of elements, their place along an axis given."""
+def coordinates(places: Tensor, axis: int) -> Tensor:
+    """Return the whole coordinates of elements, their place along an axis given.
+
+    Args:
+        places: Integers of the elements' shape.
+        axis: Along which.
+
+    Returns:
+        One coordinate per axis along a last axis.
+    """
     sizes = tf.shape(places, out_type=places.dtype)
     parts = []
     for other in range(len(places.shape)):
@@ -133,54 +152,6 @@ def _coordinates(places: Tensor, axis: int) -> Tensor:
         counted = tf.reshape(tf.range(sizes[other]), around)
         parts.append(tf.broadcast_to(counted, sizes))
     return tf.stack(parts, -1)
-
-
-Scatter = Callable[[Tensor, Tensor, Tensor], Tensor]
-
-SCATTERS: dict[str, Scatter] = {
-    "add": tf.tensor_scatter_nd_add,
-    "max": tf.tensor_scatter_nd_max,
-    "min": tf.tensor_scatter_nd_min,
-    "none": tf.tensor_scatter_nd_update,
-}
-
-
-@operator("ScatterElements", "Scatter")
-def scatter_elements(call: Call) -> Tensor:
-    """Return a copy with elements put at places of their own along an axis."""
-    value, axis = call.value(0), call.integer("axis", 0) % call.value(0).rank
-    places = _coordinates(_from_front(call.tensor(1), value, axis), axis)
-    return _scattered(call, value.tensor, places, call.tensor(2))
-
-
-@operator("ScatterND")
-def scatter_nd(call: Call) -> Tensor:
-    """Return a copy with slices put at places given by the last axis of the indices."""
-    value = call.value(0)
-    places = _counted(call.tensor(1), value)
-    return _scattered(call, value.tensor, places, call.tensor(2))
-
-
-def _scattered(call: Call, x: Tensor, places: Tensor, updates: Tensor) -> Tensor:
-    how = call.text("reduction", "none")
-    if how == "mul":
-        return _multiplied(x, places, updates)
-    return SCATTERS[how](x, places, updates)
-
-
-def _multiplied(x: Tensor, places: Tensor, updates: Tensor) -> Tensor:
-    """Return x with elements multiplied one after the other."""
-    depth = places.shape[-1]
-    flat = tf.reshape(places, [-1, depth])
-    parts = tf.reshape(updates, tf.concat([[-1], tf.shape(x)[depth:]], 0))
-
-    def step(n: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
-        at = flat[n : n + 1]
-        times = tf.gather_nd(held, at) * parts[n : n + 1]
-        return n + 1, tf.tensor_scatter_nd_update(held, at, times)
-
-    count = tf.shape(flat)[0]
-    return tf.while_loop(lambda n, _: n < count, step, (tf.constant(0), x))[1]
 
 
 @operator("OneHot")
@@ -259,4 +230,8 @@ def _sorted(found: Tensor, back: Tensor, counts: Tensor, axis: int) -> tuple[Ten
         keys = tf.gather(rows[:, column], order)
         order = tf.gather(order, tf.argsort(keys, stable=True))
     place = tf.cast(tf.argsort(order), tf.int64)
-    return tf.gather(found, order, axis=axis), tf.gather(place, back), tf.gather(counts, order)
+    return (
+        tf.gather(found, order, axis=axis),
+        tf.gather(place, back),
+        tf.gather(counts, order),
+    )

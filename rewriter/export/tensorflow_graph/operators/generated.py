@@ -30,9 +30,7 @@ def window(call: Call) -> Tensor:
     return tf.cast(found, dtype_of(call.integer("output_datatype", 1)))
 
 
-def _drawn(
-    call: Call, shape: Tensor, dtype: Tensor, draw: Callable[..., Tensor]
-) -> Tensor:
+def _drawn(call: Call, shape: Tensor, dtype: Tensor, draw: Callable[..., Tensor]) -> Tensor:
     call.scope.note("Its random numbers are TensorFlow's, not those of another runtime.")
     if draw is tf.random.normal:
         mean, scale = call.number("mean", 0.0), call.number("scale", 1.0)

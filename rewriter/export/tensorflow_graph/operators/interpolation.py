@@ -1,7 +1,6 @@
 """Where each element of a resized axis comes from, and with which weights."""
 
-from __future__ import annotations
-
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +58,7 @@ class Axis:
         return self.scale == 1 and self.size == self.output
 
 
-def positions(rule: Rule, axis: Axis) -> Array:
+def positions(rule: Rule, axis: Axis) -> Array:  # noqa: PLR0911  # a return per rule
     """Return where each output element stands in the input.
 
     Returns:
@@ -67,7 +66,11 @@ def positions(rule: Rule, axis: Axis) -> Array:
 
     Source: the operator definition of Resize in ONNX.
     """
-    steps, size, output = np.arange(axis.output, dtype=np.float64), axis.size or 0, axis.output
+    steps, size, output = (
+        np.arange(axis.output, dtype=np.float64),
+        axis.size or 0,
+        axis.output,
+    )
     scale, exact = axis.scale, (axis.size or 0) * axis.scale
     begin, end = axis.roi
     match rule.coordinates:
@@ -143,16 +146,16 @@ def matrix(rule: Rule, axis: Axis) -> Array:
 def _taps(at: float, reach: float, *, widened: bool) -> Array:
     """Return the places that a filter reaches from a position."""
     if widened:
-        return np.arange(np.floor(at - reach) + 1, np.floor(at + reach) + 1).astype(np.int64)
+        return np.arange(math.floor(at - reach) + 1, math.floor(at + reach) + 1)
     whole = int(reach)
-    return np.floor(at).astype(np.int64) + np.arange(1 - whole, 1 + whole)
+    return np.arange(math.floor(at) + 1 - whole, math.floor(at) + 1 + whole)
 
 
 def _kernel(rule: Rule, distance: Array) -> Array:
     """Return a filter's weights at distances in elements."""
     x = np.abs(distance)
     if rule.mode == "linear":
-        return np.maximum(0, 1 - x)
+        return np.asarray(np.maximum(0, 1 - x))
     a = rule.cubic
     near = (a + 2) * x**3 - (a + 3) * x**2 + 1
     far = a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a

@@ -31,7 +31,9 @@ def product(left: Value, right: Value) -> Value | Tensor:
         wide = product(left, valued(tf.expand_dims(right.tensor, 1)))
         return tf.squeeze(valued(wide).tensor, [-1])
     dtype = left.dtype
-    one = left.tensor  # TensorFlow fails on a transposed one with a row added to the product
+    one = (
+        left.tensor
+    )  # TensorFlow fails on a transposed one with a row added to the product
     other, turned = _operand(right)
     if dtype in NARROW:
         one, other = tf.cast(one, tf.int64), tf.cast(other, tf.int64)

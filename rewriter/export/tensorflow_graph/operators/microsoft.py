@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 from rewriter.export.tensorflow_graph.operators.convolution import bias, convolved
+from rewriter.export.tensorflow_graph.operators.elementwise import clipped
 from rewriter.export.tensorflow_graph.operators.matrix import gemm, product
 from rewriter.export.tensorflow_graph.operators.shaping import reshaped, size_of
 from rewriter.export.tensorflow_graph.table import Call, operator
@@ -14,29 +15,24 @@ from rewriter.export.tensorflow_graph.weights import Tensor
 OWN = "com.microsoft"
 
 
+ACTIVATIONS = {"": tf.identity, "Relu": tf.nn.relu, "Sigmoid": tf.sigmoid, "Tanh": tf.tanh}
+
+
 def _activated(call: Call, value: Value) -> Value:
     """Return what the activation fused into a node makes of its result."""
-    numbers = list(call.attribute("activation_params", []))
+    numbers = [float(one) for one in call.attribute("activation_params", [])]
     alpha = call.number("activation_alpha", numbers[0] if numbers else 0.01)
     match call.text("activation", ""):
-        case "":
-            return value
-        case "Relu":
-            return value.mapped(tf.nn.relu)
-        case "Sigmoid":
-            return value.mapped(tf.sigmoid)
-        case "Tanh":
-            return value.mapped(tf.tanh)
+        case name if name in ACTIVATIONS:
+            return value.mapped(ACTIVATIONS[name])
         case "LeakyRelu":
             return value.mapped(lambda x: tf.nn.leaky_relu(x, alpha))
         case "Clip" if numbers == [0, 6]:
             return value.mapped(tf.nn.relu6)
         case "Clip":
-            return value.mapped(lambda x: tf.clip_by_value(x, numbers[0], numbers[1]))
+            return value.mapped(lambda x: clipped(x, numbers[0], numbers[1]))
         case "HardSigmoid":
-            return value.mapped(
-                lambda x: tf.clip_by_value(numbers[0] * x + numbers[1], 0, 1)
-            )
+            return value.mapped(lambda x: clipped(numbers[0] * x + numbers[1], 0, 1))
         case other:
             raise call.refusal(f"has the activation {other} fused into it")
 
@@ -138,5 +134,3 @@ def _seen(call: Call, scores: Tensor) -> Tensor:
         below = tf.range(sizes[-1])[None, :] <= tf.range(sizes[-2])[:, None]
         scores = tf.where(below, scores, scores + lowest)
     return scores
-
-

@@ -82,6 +82,17 @@ def layer_normalization(call: Call) -> tuple[Tensor, ...]:
     return result, mean, inverse
 
 
+@operator("MeanVarianceNormalization")
+def mean_variance_normalization(call: Call) -> Value:
+    """Return x less its mean, over its standard deviation, along some axes."""
+    value = call.value(0)
+    places = [value.place(axis) for axis in call.attribute("axes", [0, 2, 3])]
+    x = value.as_stored()
+    centred = x - tf.reduce_mean(x, places, keepdims=True)
+    variance = tf.reduce_mean(centred * centred, places, keepdims=True)
+    return Value(centred / (tf.sqrt(variance) + 1e-9), value.order)
+
+
 @operator("LRN")
 def lrn(call: Call) -> Value:
     """Return x divided by a power of the squares of its neighbour channels."""

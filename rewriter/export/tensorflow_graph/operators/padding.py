@@ -1,6 +1,5 @@
 """Padding in all modes, and crops."""
 
-
 import numpy as np
 import tensorflow as tf
 
@@ -54,12 +53,12 @@ def _padded(call: Call, x: Tensor, ends: Ends) -> Tensor:
 def _fits(x: Tensor, ends: Ends) -> bool:
     """Return whether no reflection is longer than what it reflects."""
     sizes = [0 if size is None else size for size in x.shape]
-    return all(max(pair) < size or not any(pair) for size, pair in zip(sizes, ends, strict=True))
+    return all(
+        max(pair) < size or not any(pair) for size, pair in zip(sizes, ends, strict=True)
+    )
 
 
-def _gathered(
-    call: Call, x: Tensor, axis: int, ends: tuple[int, int], mode: str
-) -> Tensor:
+def _gathered(call: Call, x: Tensor, axis: int, ends: tuple[int, int], mode: str) -> Tensor:
     """Return x padded along an axis by copies of its own elements."""
     size = x.shape[axis]
     if size is None:
@@ -112,5 +111,3 @@ def _centred(own: int, size: int) -> tuple[int, int]:
         return -before, -(own - size - before)
     before = (size - own) // 2
     return before, size - own - before
-
-

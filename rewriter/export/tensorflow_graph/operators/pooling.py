@@ -33,9 +33,7 @@ def max_pool(call: Call) -> Value | tuple[Value | Tensor, ...]:
     return valued(widely(lambda x: tf.reduce_max(x, -1), parts))
 
 
-def _with_places(
-    call: Call, value: Value, seen: Window
-) -> tuple[Value | Tensor, Tensor]:
+def _with_places(call: Call, value: Value, seen: Window) -> tuple[Value | Tensor, Tensor]:
     """Return maxima, and their places counted over the whole input."""
     if None in value.shape:
         raise call.refusal("tells the places of maxima in an input of unknown size")
@@ -80,7 +78,7 @@ def _weights(call: Call, value: Value, seen: Window) -> Tensor:
     """Return how many elements each window counts, batch and channels of size 1."""
     if None in value.shape[2:]:
         raise call.refusal("averages over the edges of an input of unknown size")
-    inside = np.ones((1, 1, *value.shape[2:]), np.float32)  # type: ignore[arg-type]  # all known
+    inside = np.ones((1, 1, *(size or 0 for size in value.shape[2:])), np.float32)
     if call.integer("count_include_pad", 0):
         spatial = value.rank - 2
         flat = call.attribute("pads", [0] * 2 * spatial)
@@ -137,7 +135,12 @@ def windows(value: Value, seen: Window, filling: float) -> Tensor:
         starts = np.arange(count)[:, None] * seen.strides[axis]
         steps = np.arange(seen.kernel[axis]) * seen.dilations[axis]
         tensor = tf.gather(tensor, starts + steps, axis=axis + 2)
-    places = [0, 1, *(2 + 2 * n for n in range(spatial)), *(3 + 2 * n for n in range(spatial))]
+    places = [
+        0,
+        1,
+        *(2 + 2 * n for n in range(spatial)),
+        *(3 + 2 * n for n in range(spatial)),
+    ]
     turned = tf.transpose(tensor, places)
     outer = [-1 if one is None else one for one in turned.shape[: spatial + 2]]
     return tf.reshape(turned, [*outer, math.prod(seen.kernel)])
@@ -203,5 +206,3 @@ def _moved(places: Tensor, inner: list[int], outer: list[int]) -> Tensor:
         moved += (rest // step) * math.prod(outer[axis + 1 :])
         rest %= step
     return moved
-
-

@@ -1,7 +1,5 @@
 """LSTM, GRU and RNN in both directions: unrolled where the length is known and short."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -64,7 +64,11 @@ def _over(call: Call, x: Tensor, places: list[int], *, keep: bool) -> Tensor:
     if x.dtype == tf.bool:
         reduce = tf.reduce_any if call.node.op_type == "ReduceMax" else tf.reduce_all
         return reduce(x, places, keepdims=keep)
-    if x.dtype.is_integer and call.node.op_type in {"ReduceL2", "ReduceLogSum", "ReduceLogSumExp"}:
+    if x.dtype.is_integer and call.node.op_type in {
+        "ReduceL2",
+        "ReduceLogSum",
+        "ReduceLogSumExp",
+    }:
         return tf.cast(function(tf.cast(x, tf.float64), places, keepdims=keep), x.dtype)
     if x.dtype in NARROW:
         return tf.cast(function(tf.cast(x, tf.int64), places, keepdims=keep), x.dtype)

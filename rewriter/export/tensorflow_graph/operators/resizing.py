@@ -1,7 +1,5 @@
 """Resize: TensorFlow's own kernels where they compute the same, else said axis by axis."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -142,9 +140,7 @@ def _native(value: Value, rule: Rule, sizes: Sequence[Tensor]) -> Value:
     return Value(tf.cast(resized, value.dtype), LAST)
 
 
-def _of_unknown_size(
-    call: Call, value: Value, rule: Rule, axes: dict[int, Axis]
-) -> Value:
+def _of_unknown_size(call: Call, value: Value, rule: Rule, axes: dict[int, Axis]) -> Value:
     """Return an image of unknown size enlarged by whole factors, or to known sizes."""
     moved = {axis for axis, one in axes.items() if one.size is None or not one.stays}
     whole = all(axes[a].scale >= 1 and axes[a].scale == int(axes[a].scale) for a in moved)

@@ -1,7 +1,5 @@
 """Sampling at computed places: GridSample and RoiAlign, said by gathers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import product
 

@@ -32,7 +32,7 @@ def size(call: Call) -> Tensor | Array:
     """Return the number of elements."""
     value = call.value(0)
     if None not in value.shape:
-        return np.array(math.prod(value.shape), np.int64)  # type: ignore[arg-type]  # all known
+        return np.array(math.prod(one or 0 for one in value.shape), np.int64)
     return tf.size(value.stored, out_type=tf.int64)
 
 
@@ -105,7 +105,9 @@ def flatten(call: Call) -> Tensor:
     axis = call.integer("axis", 1)
     axis += value.rank if axis < 0 else 0
     if axis == 1 and value.rank > 1 and None not in value.shape[1:]:
-        return reshaped(value, [size_of(value, 0), math.prod(value.shape[1:])])  # type: ignore[arg-type]  # all known
+        return reshaped(
+            value, [size_of(value, 0), math.prod(size or 0 for size in value.shape[1:])]
+        )
     first: Tensor = 1
     for place in range(axis):
         first *= size_of(value, place)
@@ -120,8 +122,7 @@ def transpose(call: Call) -> Value:
     """Return the axes in another order; nothing is computed."""
     value = call.value(0)
     backwards = list(range(value.rank))[::-1]
-    moved = value.moved(call.attribute("perm", backwards))
-    return moved
+    return value.moved(call.attribute("perm", backwards))
 
 
 @operator("Unsqueeze")
@@ -178,23 +179,26 @@ def expand(call: Call) -> Value | Tensor:
     """Return a value broadcast against a shape."""
     value, wanted = call.value(0), whole(call.value(1))
     if wanted is None:
-        ends = tf.broadcast_dynamic_shape(
-            tf.shape(value.tensor, out_type=tf.int64), call.tensor(1)
-        )
-        return tf.broadcast_to(value.tensor, ends)
-    own: list[int | None] = [1] * (len(wanted) - value.rank) + list(value.shape)
-    asked: list[int | None] = [1] * (len(own) - len(wanted)) + wanted
+        return _spread(call, value)
+    ones: list[int | None] = [1] * abs(len(wanted) - value.rank)
+    longer = len(wanted) > value.rank
+    own = [*(ones if longer else []), *value.shape]
+    asked = [*([] if longer else ones), *wanted]
     if own == asked == list(value.shape) and None not in own:
         return value
     sizes = [_larger(*pair) for pair in zip(own, asked, strict=True)]
     if None not in sizes:
         return tf.broadcast_to(value.tensor, sizes)
-    ends = tf.broadcast_dynamic_shape(
-        tf.shape(value.tensor, out_type=tf.int64), call.tensor(1)
-    )
-    spread = tf.broadcast_to(value.tensor, ends)
+    spread = _spread(call, value)
     spread.set_shape(sizes)
     return spread
+
+
+def _spread(call: Call, value: Value) -> Tensor:
+    """Return a value broadcast against a shape known only at run time."""
+    own = tf.shape(value.tensor, out_type=tf.int64)
+    ends = tf.broadcast_dynamic_shape(own, call.tensor(1))
+    return tf.broadcast_to(value.tensor, ends)
 
 
 def _larger(own: int | None, asked: int | None) -> int | None:
@@ -238,33 +242,3 @@ def split(call: Call) -> tuple[Value, ...]:
         sizes = [min(part, total - part * n) for n in range(count)]
     pieces = tf.split(value.as_stored(), sizes, place)
     return tuple(Value(piece, value.order) for piece in pieces)
-
-
-@operator("DepthToSpace")
-def depth_to_space(call: Call) -> Value | Tensor:
-    """Return blocks of channels as blocks of pixels."""
-    value, block = call.value(0), call.integer("blocksize", 1)
-    if call.text("mode", "DCR") == "DCR" and block > 1:
-        last = value.in_order((0, 2, 3, 1))
-        return Value(tf.nn.depth_to_space(last, block), (0, 2, 3, 1))
-    n, c, h, w = (size_of(value, axis) for axis in range(4))
-    parts = [n, c // block**2, block, block, h, w]
-    turned = tf.transpose(reshaped(value, parts), [0, 1, 4, 2, 5, 3])
-    return reshaped(valued(turned), [n, c // block**2, h * block, w * block])
-
-
-@operator("SpaceToDepth")
-def space_to_depth(call: Call) -> Value:
-    """Return blocks of pixels as blocks of channels."""
-    value, block = call.value(0), call.integer("blocksize", 1)
-    if block == 1:
-        return value
-    if call.text("mode", "DCR") == "CRD":
-        n, c, h, w = (size_of(value, axis) for axis in range(4))
-        parts = [n, c, h // block, block, w // block, block]
-        turned = valued(tf.transpose(reshaped(value, parts), [0, 1, 3, 5, 2, 4]))
-        return valued(reshaped(turned, [n, c * block**2, h // block, w // block]))
-    last = value.in_order((0, 2, 3, 1))
-    return Value(tf.nn.space_to_depth(last, block), (0, 2, 3, 1))
-
-

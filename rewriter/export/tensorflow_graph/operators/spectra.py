@@ -5,6 +5,9 @@ import tensorflow as tf
 from rewriter.export.tensorflow_graph.table import Call, operator
 from rewriter.export.tensorflow_graph.weights import Tensor
 
+AXIS_BEHIND_FROM = 20
+"""Opset from which the axis is an input and counts from the back where none is given."""
+
 PAIR = 2
 """Size of a last axis that holds real and imaginary parts."""
 
@@ -13,7 +16,8 @@ PAIR = 2
 def dft(call: Call) -> Tensor:
     """Return a Fourier transform along an axis, real and imaginary parts last."""
     x = call.tensor(0)
-    axis = int(call.array(2)) if call.has(2) else call.integer("axis", 1 if call.opset < 20 else -2)  # noqa: PLR2004, E501
+    usual = 1 if call.opset < AXIS_BEHIND_FROM else -2
+    axis = int(call.array(2)) if call.has(2) else call.integer("axis", usual)
     axis %= len(x.shape)
     spectrum = _complex(x)
     inner = [one for one in range(len(spectrum.shape)) if one != axis]
@@ -31,6 +35,8 @@ def dft(call: Call) -> Tensor:
 
 
 def _complex(x: Tensor) -> Tensor:
+    """Return complex numbers in double precision, which sums over long signals need."""
+    x = tf.cast(x, tf.float64)
     if x.shape[-1] == PAIR:
         return tf.complex(x[..., 0], x[..., 1])
     return tf.complex(x[..., 0], tf.zeros_like(x[..., 0]))
@@ -48,10 +54,7 @@ def _as_long(x: Tensor, size: int) -> Tensor:
 def stft(call: Call) -> Tensor:
     """Return Fourier transforms of overlapping pieces, real and imaginary parts last."""
     x, step = call.tensor(0), int(call.array(1))
-    if call.has(3):
-        size = int(call.array(3))
-    else:
-        size = int(call.value(2).shape[0] or 0)
+    size = int(call.array(3)) if call.has(3) else int(call.value(2).shape[0] or 0)
     frames = tf.signal.frame(_complex(x), size, step)
     if call.has(2):
         frames *= tf.cast(call.tensor(2), frames.dtype)

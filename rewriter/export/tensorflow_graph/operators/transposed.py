@@ -68,7 +68,8 @@ class _Plan:
         if any(tf.is_tensor(size) for size in shape):
             shape = tf.stack(shape)
         strides = [1, *self._strides, 1]
-        convolve = tf.nn.conv2d_transpose if len(self._sizes) == 2 else tf.nn.conv3d_transpose  # noqa: PLR2004
+        plane = len(self._sizes) == 2  # noqa: PLR2004
+        convolve = tf.nn.conv2d_transpose if plane else tf.nn.conv3d_transpose
         return convolve(x, kernel, shape, strides, "VALID")
 
     def cropped(self, x: Tensor) -> Tensor:
@@ -100,7 +101,9 @@ def _ends(
         output = size * stride if wanted is None else wanted[-spatial:][axis]
         total = stride * (size - 1) + more + span - output
         small = total // 2
-        ends.append((total - small, small) if auto == "SAME_LOWER" else (small, total - small))
+        ends.append(
+            (small, total - small) if auto == "SAME_UPPER" else (total - small, small)
+        )
     return ends
 
 
@@ -115,5 +118,3 @@ def _stretched(kernel: Tensor, dilations: Sequence[int]) -> Tensor:
     )
     places = np.stack(grids, -1)
     return tf.scatter_nd(places, kernel, [*spans, *sizes[len(spans) :]])
-
-

@@ -1,4 +1,4 @@
-"""The window of a convolution or a pooling, and the padding that TensorFlow has words for."""
+"""The window of a convolution or a pooling, and the padding TensorFlow has words for."""
 
 import math
 from collections.abc import Sequence
@@ -54,7 +54,9 @@ def window(call: Call, value: Value, kernel: Sequence[int | None]) -> Window:
     strides = tuple(call.attribute("strides", ones))
     dilations = tuple(call.attribute("dilations", ones))
     sizes = value.shape[2:]
-    window = Window(tuple(int(one or 0) for one in kernel), strides, dilations, None, same=True)
+    window = Window(
+        tuple(int(one or 0) for one in kernel), strides, dilations, None, same=True
+    )
     wanted = _same(window, sizes)
     auto = call.text("auto_pad", "NOTSET")
     if auto == "SAME_UPPER":
@@ -64,7 +66,11 @@ def window(call: Call, value: Value, kernel: Sequence[int | None]) -> Window:
             raise call.refusal("pads as SAME_LOWER a size that is not known")
         lower = [(behind, before) for before, behind in wanted]
         return Window(window.kernel, strides, dilations, lower, lower == wanted)
-    flat = [0] * (2 * spatial) if auto == "VALID" else call.attribute("pads", [0] * 2 * spatial)
+    flat = (
+        [0] * (2 * spatial)
+        if auto == "VALID"
+        else call.attribute("pads", [0] * 2 * spatial)
+    )
     pads = list(zip(flat[:spatial], flat[spatial:], strict=True))
     pads = _ceiled(call, window, sizes, pads)
     return Window(window.kernel, strides, dilations, pads, _is_same(window, pads, wanted))
