@@ -104,7 +104,7 @@ def _one_more(seen: _Graph, node: onnx.NodeProto, gate: str, *, subtracted: bool
     turned = subtracted and node.input[0] == gate
     if node.op_type != wanted or len(other) != 1 or seen.scalar(other[0]) != 1 or turned:
         return ""
-    return node.output[0]
+    return str(node.output[0])
 
 
 def _product(seen: _Graph, base: str, gate: str) -> tuple[str, str] | None:

@@ -44,7 +44,7 @@ class Weights:
         Args:
             array: Of any shape, of a float dtype.
         """
-        content = sha256(np.ascontiguousarray(array)).digest()
+        content = sha256(array.tobytes()).digest()
         key = (array.dtype.str, array.shape, content)
         if key not in self._made:
             name = self._names.get(_place(array), UNNAMED)

@@ -174,40 +174,6 @@ def without(order: Sequence[int], gone: Sequence[int]) -> tuple[int, ...]:
     return tuple(kept.index(axis) for axis in order if axis not in gone)
 
 
-@operator("Expand")
-def expand(call: Call) -> Value | Tensor:
-    """Return a value broadcast against a shape."""
-    value, wanted = call.value(0), whole(call.value(1))
-    if wanted is None:
-        return _spread(call, value)
-    ones: list[int | None] = [1] * abs(len(wanted) - value.rank)
-    longer = len(wanted) > value.rank
-    own = [*(ones if longer else []), *value.shape]
-    asked = [*([] if longer else ones), *wanted]
-    if own == asked == list(value.shape) and None not in own:
-        return value
-    sizes = [_larger(*pair) for pair in zip(own, asked, strict=True)]
-    if None not in sizes:
-        return tf.broadcast_to(value.tensor, sizes)
-    spread = _spread(call, value)
-    spread.set_shape(sizes)
-    return spread
-
-
-def _spread(call: Call, value: Value) -> Tensor:
-    """Return a value broadcast against a shape known only at run time."""
-    own = tf.shape(value.tensor, out_type=tf.int64)
-    ends = tf.broadcast_dynamic_shape(own, call.tensor(1))
-    return tf.broadcast_to(value.tensor, ends)
-
-
-def _larger(own: int | None, asked: int | None) -> int | None:
-    """Return the size that two broadcast to, None where that is not known."""
-    if own == 1 or (own is None and asked not in {1, None}):
-        return asked
-    return own
-
-
 @operator("Tile")
 def tile(call: Call) -> Tensor:
     """Return a value repeated along its axes."""
