@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import tensorflow as tf
 
 from analyzer.core.errors import ExportError
 from rewriter.export.tensorflow_graph import saved
 from rewriter.export.tensorflow_graph.module import Settings
 from rewriter.export.tensorflow_graph.program import Program
+from rewriter.export.tensorflow_graph.weights import valid_name
 from rewriter.export.tflite_file import packed, read
 
 REFUSED = re.compile(r"'(tf\.\w+)' op")
@@ -36,7 +38,7 @@ def write(program: Program, out: Path, settings: Settings) -> list[str]:
         own = replace(settings, variables=False, lite=True)
         notes = saved.write(program, Path(folder), own)
         out.write_bytes(_converted(folder, settings.signature))
-    _name_ends(out, settings.signature)
+    _name_ends(out, program, settings)
     return notes
 
 
@@ -54,11 +56,15 @@ def _converted(folder: str, signature: str) -> bytes:
     return content
 
 
-def _name_ends(out: Path, signature: str) -> None:
-    """Give the tensors of a flatbuffer's ends the names that its signature has."""
+def _name_ends(out: Path, program: Program, settings: Settings) -> None:
+    """Give a flatbuffer's ends the names of its signature, in the model's order."""
     tree = read(out)
-    tensors = tree.graph.tensors
-    for name, index in _ends(tree.model, signature).items():
+    tensors, ends = tree.graph.tensors, _ends(tree.model, settings.signature)
+    first = [ends[valid_name(settings.name(one.name))] for one in program.inputs]
+    last = [ends[settings.name(one.name)] for one in program.graph.output]
+    tree.graph.inputs = np.array(first, np.int32)
+    tree.graph.outputs = np.array(last, np.int32)
+    for name, index in ends.items():
         for other in tensors:
             if other.name == name.encode():
                 other.name = name.encode() + b"_inner"

@@ -57,6 +57,12 @@ class Graph:
         values = {name: valued(array) for name, array in program.weights.items()}
         self.walk = Walk(program, settings.lite, values)
         specs = [_spec(value, settings) for value in program.inputs]
+        for value, spec in zip(program.inputs, specs, strict=True):
+            if spec.name != settings.name(value.name):
+                self.walk.note(
+                    f"The input {settings.name(value.name)} is called {spec.name}: "
+                    "TensorFlow takes no such name."
+                )
         self._function = tf.function(self._traced, specs, autograph=False)
 
     @property

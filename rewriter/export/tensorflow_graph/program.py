@@ -83,7 +83,12 @@ def _bare(graph: onnx.GraphProto) -> onnx.GraphProto:
 
 def _with_bodies(model: onnx.ModelProto, unknown: AbstractSet[Key]) -> onnx.ModelProto:
     """Return a model whose unknown operators are said by their own definitions."""
-    return inline_selected_functions(model, sorted(unknown), inline_schema_functions=True)
+    try:
+        return inline_selected_functions(
+            model, sorted(unknown), inline_schema_functions=True
+        )
+    except RuntimeError:  # it cannot inline where an optional input is absent
+        return model
 
 
 def _unknown(graph: onnx.GraphProto, known: AbstractSet[Key]) -> set[Key]:

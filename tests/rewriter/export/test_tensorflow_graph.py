@@ -245,3 +245,29 @@ def test_missing_operators_are_named() -> None:
         program(model(nodes, [1], {}), table().keys())
 
     assert ".onnx" in refusal.value.hint
+
+
+def test_tflite_keeps_the_order_of_outputs(tmp_path: Path) -> None:
+    """Outputs stand in the model's order, not in that of their names."""
+    interpreters = pytest.importorskip("ai_edge_litert.interpreter")
+    made = model([make_node("Neg", ["x"], ["y"]), make_node("Exp", ["x"], ["b"])], [2], {})
+    made.graph.output.append(make_tensor_value_info("b", FLOAT, None))
+    onnx.save(made, tmp_path / "m.onnx")
+
+    export(str(tmp_path / "m.onnx"), str(tmp_path / "m.tflite"))
+
+    lite = interpreters.Interpreter(str(tmp_path / "m.tflite"))
+    assert [one["name"] for one in lite.get_output_details()] == ["y", "b"]
+
+
+def test_layout_of_an_input_is_the_users(tmp_path: Path) -> None:
+    """An input that the user's file stores channels last is declared and read so."""
+    made = model([make_node("GlobalAveragePool", ["x"], ["y"])], [1, 3, 4, 5], {})
+    onnx.save(made, tmp_path / "m.onnx")
+    x = drawn(1, 3, 4, 5)
+
+    export(str(tmp_path / "m.onnx"), str(tmp_path / "out"), layouts={"x": [0, 2, 3, 1]})
+
+    signature = tf.saved_model.load(str(tmp_path / "out")).signatures["serving_default"]
+    got = np.asarray(signature(x=tf.constant(x.transpose(0, 2, 3, 1)))["y"])
+    assert got == pytest.approx(by_onnxruntime(made, x), abs=1e-6)

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from rewriter.export.tensorflow_graph.operators.constants import dtype_of
 from rewriter.export.tensorflow_graph.operators.convolution import convolved
 from rewriter.export.tensorflow_graph.operators.matrix import product
 from rewriter.export.tensorflow_graph.table import Call, operator
@@ -13,6 +14,8 @@ NOTE = (
     "Its quantization is computed in floats: the numbers are those of the quantized model, "
     "the kernels are not."
 )
+
+FEW_BITS = {"int2": np.int8, "int4": np.int8, "uint2": np.uint8, "uint4": np.uint8}
 
 
 def _spread(call: Call, value: Value, place: int) -> Value:
@@ -44,10 +47,7 @@ def quantize_linear(call: Call) -> Value:
     (x, scale), order = aligned(value, _spread(call, value, 1))
     dtype = tf.uint8
     if call.integer("output_dtype", 0):
-        number = call.integer("output_dtype", 0)
-        import onnx
-
-        dtype = tf.as_dtype(onnx.helper.tensor_dtype_to_np_dtype(number))
+        dtype = dtype_of(call.integer("output_dtype", 0))
     if call.has(2):
         dtype = call.value(2).dtype
     scaled = tf.cast(x, scale.dtype) / scale
@@ -79,14 +79,21 @@ def saturated(x: Tensor, dtype: Tensor) -> Tensor:
 def dequantize_linear(call: Call) -> Value:
     """Return integers less the zero point, times the scale."""
     call.scope.note(NOTE)
-    value = call.value(0)
+    value = _whole_bytes(call.value(0))
     scale = _spread(call, value, 1)
     shifted = value.mapped(lambda x: _wide(x, scale.dtype))
-    if call.has(2) and not _is_zero(call.value(2)):
+    if call.has(2) and not _is_zero(_whole_bytes(call.value(2))):
         (x, zero), order = aligned(shifted, _spread(call, value, 2))
         shifted = Value(x - tf.cast(zero, x.dtype), order)
     (x, by), order = aligned(shifted, scale)
     return Value(tf.cast(x, by.dtype) * by, order)
+
+
+def _whole_bytes(value: Value) -> Value:
+    """Return known integers of two or four bits as bytes, which TensorFlow can cast."""
+    if value.array is None or value.array.dtype.name not in FEW_BITS:
+        return value
+    return valued(value.array.astype(FEW_BITS[value.array.dtype.name]))
 
 
 def _wide(x: Tensor, dtype: Tensor) -> Tensor:
