@@ -41,12 +41,14 @@ def computed(model: onnx.ModelProto, inputs: Sequence[Any]) -> list[Array]:
 
 
 def _parameters(model: onnx.ModelProto) -> frozenset[str]:
-    """Return the whole-numbered inputs that are no node's first."""
-    first = {node.input[0] for node in model.graph.node if node.input}
+    """Return the whole-numbered inputs that are no node's first, and those of Resize."""
+    nodes = model.graph.node
+    first = {node.input[0] for node in nodes if node.input}
+    scales = {name for node in nodes if node.op_type == "Resize" for name in node.input[1:]}
     whole = {
         value.name
         for value in model.graph.input
-        if value.type.tensor_type.elem_type in WHOLE
+        if value.type.tensor_type.elem_type in WHOLE or value.name in scales
     }
     return frozenset(whole - first)
 
