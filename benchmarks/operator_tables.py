@@ -28,7 +28,10 @@ from analyzer.core.errors import ExportError
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 
-LANES = {"torch": "rewriter.export.torch_graph.eager"}
+LANES = {
+    "tensorflow": "rewriter.export.tensorflow_graph.eager",
+    "torch": "rewriter.export.torch_graph.eager",
+}
 """The module of each table. It has ``computed(model, inputs)``, which returns the outputs
 and raises `ExportError` where an operator lacks."""
 
