@@ -54,7 +54,7 @@ def restored(case: Case) -> Iterator[Round]:
         (Kept(((drift.id, fix),), fault, error, error),),
         {drift.id: Outcome(TryVerdict.KEPT, WIDENED, error, 0.0)},
     )
-    integers = case.suffix == TFLITE and _removes(fix)
+    integers = case.suffix == TFLITE and not case.anew and _removes(fix)
     unsaid = f"{ON_INTEGERS}; {ELSEWHERE}" if integers else _unsaid(whole, case, fix)
     if not unsaid:
         yield whole

@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analyzer.core.errors import ExportError
+from analyzer.core.errors import ExportError, LoadError
+from analyzer.core.grids import READER, WRITER
 from analyzer.core.report import Report, Verdict, Written
 from rewriter.case import ELSEWHERE, Case
 from rewriter.chosen import Chosen
@@ -89,11 +90,20 @@ def _others(
 ) -> Iterator[tuple[Case, Path | None]]:
     """Yield what else can be tried where the target's own file cannot be told a fix."""
     own = own_format(str(case.target.path))
-    if own is not None and own.anew is not None:
+    if (
+        own is not None
+        and own.anew is not None
+        and (case.restores or not _is_on_grids(case))
+    ):
         yield replace(case, anew=True), out
     place = None if out is None else out.with_suffix(ONNX)
     if place is None or force or not place.exists():
         yield replace(case, suffix=ONNX), place
+
+
+def _is_on_grids(case: Case) -> bool:
+    """Return whether the target holds integers, which an export anew makes floats of."""
+    return any(node.op_type in {READER, WRITER} for node in case.target.model.graph.node)
 
 
 def _way(case: Case, out: Path | None, folders: ExitStack, *, unsaid: str = "") -> Way:
@@ -103,7 +113,7 @@ def _way(case: Case, out: Path | None, folders: ExitStack, *, unsaid: str = "") 
         came = proof(case, tries, folders)
         if came.is_doubtful:
             came = proof(case, tried_rounds(case, came.tries), folders)
-    except ExportError as surprise:
+    except (ExportError, LoadError) as surprise:  # the exporter may not be installed
         none = Chosen((), {}, "")
         done = Repaired(case.first, tries.rounds, none, surprise.problem)
         return Way(case, Proof(tries, done), out, surprise.problem)

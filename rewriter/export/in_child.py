@@ -33,15 +33,24 @@ def patched(
         ExportError: It cannot say the repair, or its framework fails.
     """
     with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
-        before, after = (Path(folder) / name for name in ("before.onnx", "after.onnx"))
-        before.write_bytes(target.model.SerializeToString())
-        after.write_bytes(repaired.SerializeToString())
+        before, after, weights = both_pivots(target, repaired, Path(folder))
         layers = {tensor: layer.name for tensor, layer in target.layers.items()}
-        told = {
-            "before": str(before),
-            "after": str(after),
-            "weights": str(target.folder),
-            "layers": layers,
-            **settings,
-        }
-        return export(str(target.path), out, exporter, told)
+        told = {"before": before, "after": after, "weights": weights, "layers": layers}
+        return export(str(target.path), out, exporter, {**told, **settings})
+
+
+def both_pivots(target: Pivot, repaired: onnx.ModelProto, place: Path) -> list[str]:
+    """Write a pivot as it was and as it is, its weights left where they are.
+
+    Args:
+        target: The model as it was loaded.
+        repaired: Its pivot after the repair.
+        place: The folder to write into.
+
+    Returns:
+        Where each is, and the folder that their weights lie in.
+    """
+    files = [place / "before.onnx", place / "after.onnx"]
+    for file, model in zip(files, (target.model, repaired), strict=True):
+        file.write_bytes(model.SerializeToString())
+    return [*map(str, files), str(target.folder)]

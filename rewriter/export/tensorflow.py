@@ -7,6 +7,7 @@ import onnx
 
 from analyzer.core.types import Pivot
 from analyzer.frontends.exporting import Exporter
+from rewriter.export.anew import TENSORFLOW, anew, plain, signed
 from rewriter.export.beside import replacing, replacing_folder
 from rewriter.export.in_child import patched
 from rewriter.export.native_format import NativeFormat, ends_in
@@ -64,6 +65,6 @@ def _is_folder(path: str) -> bool:
 
 
 FORMATS = (
-    NativeFormat("tensorflow", ".pb", ends_in(".pb"), write),
-    NativeFormat("tensorflow", "", _is_folder, write_folder),
+    NativeFormat("tensorflow", ".pb", ends_in(".pb"), write, anew=anew(TENSORFLOW, plain)),
+    NativeFormat("tensorflow", "", _is_folder, write_folder, anew=anew(TENSORFLOW, signed)),
 )

@@ -7,6 +7,7 @@ import onnx
 from analyzer.core.errors import ExportError
 from analyzer.core.graph import nodes
 from analyzer.core.types import Pivot
+from rewriter.export.anew import TENSORFLOW, anew, plain
 from rewriter.export.beside import replacing
 from rewriter.export.native_format import NativeFormat, ends_in
 from rewriter.export.tflite_facts import facts
@@ -93,4 +94,12 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     }
 
 
-FORMAT = NativeFormat("tflite", ".tflite", ends_in(".tflite"), write, _check, facts=facts)
+FORMAT = NativeFormat(
+    "tflite",
+    ".tflite",
+    ends_in(".tflite"),
+    write,
+    _check,
+    anew=anew(TENSORFLOW, plain),
+    facts=facts,
+)

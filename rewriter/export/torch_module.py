@@ -8,6 +8,7 @@ from analyzer.core.errors import ExportError
 from analyzer.core.types import Pivot
 from analyzer.frontends.exporting import Exporter
 from analyzer.frontends.factory import FORM
+from rewriter.export.anew import TORCH, anew, plain
 from rewriter.export.native_format import NativeFormat
 from rewriter.export.torch_program import exported, script_beside
 
@@ -60,4 +61,13 @@ def _copy(target: Pivot, _out: Path) -> None:
     )
 
 
-FORMAT = NativeFormat("torch", ".pt2", claims, write, _check, _copy, beside=script_beside)
+FORMAT = NativeFormat(
+    "torch",
+    ".pt2",
+    claims,
+    write,
+    _check,
+    _copy,
+    beside=script_beside,
+    anew=anew(TORCH, plain),
+)

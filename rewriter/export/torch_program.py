@@ -11,7 +11,9 @@ import onnx
 
 from analyzer.core.types import Pivot
 from analyzer.frontends.exporting import Exporter, export
+from rewriter.export.anew import TORCH, anew, like
 from rewriter.export.beside import replacing
+from rewriter.export.in_child import both_pivots
 from rewriter.export.native_format import CHUNK, NativeFormat, ends_in
 
 EXPORTER = Exporter(
@@ -69,7 +71,7 @@ def exported(
     """
     with tempfile.TemporaryDirectory(prefix="pivotfix-") as folder:
         made = Path(folder) / out.name
-        settings = {"pivots": _pivots(*both, Path(folder)), **more}
+        settings = {"pivots": both_pivots(*both, Path(folder)), **more}
         script = script_beside(made)[0]
         if scripted:
             settings["script"] = str(script)
@@ -94,12 +96,4 @@ def _place(made: Path, out: Path) -> None:
         shutil.copyfileobj(content, file, CHUNK)
 
 
-def _pivots(target: Pivot, repaired: onnx.ModelProto, place: Path) -> list[str]:
-    """Write a pivot as it was and as it is; return where, and where their weights are."""
-    files = [place / "before.onnx", place / "after.onnx"]
-    for file, model in zip(files, (target.model, repaired), strict=True):
-        file.write_bytes(model.SerializeToString())
-    return [*map(str, files), str(target.folder)]
-
-
-FORMAT = NativeFormat("torch", ".pt2", ends_in(".pt2"), write)
+FORMAT = NativeFormat("torch", ".pt2", ends_in(".pt2"), write, anew=anew(TORCH, like))
