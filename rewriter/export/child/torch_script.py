@@ -18,6 +18,9 @@ from rewriter.export.child.sides import sides
 from rewriter.export.layouts import holders, relaid
 from rewriter.export.torch_weights import check_weights_alone
 
+TRACED = "traced_inputs"
+"""How the members are named that hold the inputs of a trace."""
+
 EXTRA = "/extra/"
 """The folder of an archive for what a user saved beside the module."""
 
@@ -46,7 +49,18 @@ def export(path: str, out: str, *, pivots: Sequence[str]) -> tuple[str, ...]:
     module = torch.jit.load(path, map_location="cpu", _extra_files=extra)
     _write(module, found.constants)
     torch.jit.save(module, out, _extra_files=extra)
+    _keep_inputs(path, out)
     return ()
+
+
+def _keep_inputs(path: str, out: str) -> None:
+    """Copy the inputs of the trace, which torch drops as it saves a loaded module."""
+    with ZipFile(path) as own, ZipFile(out, "a") as made:
+        root = made.namelist()[0].partition("/")[0]
+        for name in own.namelist():
+            inner = name.partition("/")[2]
+            if inner.startswith(TRACED):
+                made.writestr(f"{root}/{inner}", own.read(name))
 
 
 def _extra(path: str) -> Iterator[str]:
