@@ -1,6 +1,6 @@
 """A repaired Keras model: the user's own file, patched where it was repaired."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from rewriter.export.keras_file import Saved, Written, read, refusal, rewritten
 from rewriter.export.keras_groups import relocated
 from rewriter.export.keras_layers import Layer, Owners, layers_of
 from rewriter.export.keras_made import Shapes
+from rewriter.export.keras_norms import is_folded, new_norm
 from rewriter.export.keras_options import Padded, Turn, set_constant_option, set_options
 from rewriter.export.keras_regions import Graph, graph_of, regions
 from rewriter.export.keras_structure import Made, inserted, readers, reads
@@ -98,6 +99,12 @@ class _Repair:
         """Return new weights; what is no weight is told as an option."""
         values: dict[str, Array] = {}
         for change in self.found.constants:
+            layer = self.owners.layer(change.node)
+            if layer is not None and is_folded(layer, change.node):
+                values |= new_norm(
+                    self.owners, layer, *map(self._of(layer), (self.was, self.now))
+                )
+                continue
             try:
                 values |= new_values(self.owners, change)
             except ExportError:
@@ -113,6 +120,11 @@ class _Repair:
                 )
             values |= new_bias(self.owners, was, node)
         return values
+
+    def _of(self, layer: Layer) -> Callable[[Graph], list[Node]]:
+        """Return what gives a layer's nodes of a graph."""
+        names = {node.name for node in self.was.nodes if self.owners.layer(node) is layer}
+        return lambda graph: [node for node in graph.nodes if node.name in names]
 
     def _told(self) -> Iterator[tuple[Node, int]]:
         """Yield inputs that are constants now and were none, or the other way round."""

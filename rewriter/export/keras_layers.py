@@ -96,11 +96,15 @@ class Owners:
         return self.layers.get(path)
 
     def weights(self, path: str) -> dict[str, Array]:
-        """Return the weights in the file of the layer at a path, and of those in it."""
+        """Return the weights in the file of the layer at a path, and of those in it.
+
+        Args:
+            path: The layer's; empty: it is not known, so all weights of the file.
+        """
         return {
             name: value
             for name, value in self.saved.weights.items()
-            if _is_of(self.saved.owners[name], path)
+            if not path or _is_of(self.saved.owners[name], path)
         }
 
     def _by_weight(self, node: Node) -> str:

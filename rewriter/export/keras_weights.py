@@ -35,7 +35,7 @@ HELD: Mapping[str, tuple[str, ...]] = {
 LEFT_OUT = {"gamma": "scale", "beta": "center", "bias": "use_bias"}
 """The option that says whether a layer has a weight."""
 
-GATES: Mapping[str, tuple[int, ...]] = {"LSTM": (0, 3, 1, 2), "GRU": (0, 1, 2)}
+GATES: Mapping[str, tuple[int, ...]] = {"LSTM": (0, 2, 3, 1), "GRU": (0, 1, 2)}
 """ONNX's place of each of Keras's gates: input, forget, cell, output; or as they are."""
 
 RECURRENT = {1: "kernel", 2: "recurrent_kernel", 3: "bias"}
@@ -68,10 +68,10 @@ def new_values(owners: Owners, change: ConstantChange) -> Values:
     }
     fits = fits if len(fits) == 1 else _by_role(fits, change, layer)
     if len(fits) != 1:
-        held = "several weights hold" if fits else "no weight holds"
-        where = f"of layer {path} " if path else ""
+        where = f" of layer {path}" if path else ""
+        held = f"several weights{where} hold" if fits else f"no weight{where} holds"
         raise refusal(
-            node.name, node.op, f"{held} {where}what input {change.slot} was imported as"
+            node.name, node.op, f"{held} what input {change.slot} was imported as"
         )
     name, value = next(iter(fits.items()))
     if value.shape != own[name].shape:

@@ -1,0 +1,121 @@
+"""Save a Keras network, right and with one fault each; run in a process of its own."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import keras
+import numpy as np
+import onnx
+import tensorflow as tf
+import tf2onnx
+from keras import layers
+
+FAULTS = {
+    "right": {},
+    "weight": {"scaled": "stem/kernel"},
+    "depthwise_weight": {"scaled": "depthwise/kernel"},
+    "dense_weight": {"scaled": "last/kernel"},
+    "bias": {"shifted": "pointwise/bias"},
+    "dense_bias": {"shifted": "last/bias"},
+    "mean": {"shifted": "norm/moving_mean"},
+    "variance": {"scaled": "norm/moving_variance"},
+    "padding": {"padding": "valid"},
+    "stem_padding": {"stem_padding": "valid"},
+    "stride": {"stride": 1},
+    "dilation": {"dilation": 1},
+    "epsilon": {"epsilon": 0.1},
+    "slope": {"slope": 0.05},
+    "pool_size": {"pool": 4},
+    "ceiling": {"ceiling": 1.0},
+    "missing_activation": {"activation": None},
+    "missing_dense_activation": {"hidden": None},
+    "extra_activation": {"extra": "relu"},
+    "wrong_activation": {"activation": "sigmoid"},
+    "wrong_dense_activation": {"hidden": "tanh"},
+    "missing_layer": {"without": "relu"},
+    "missing_norm": {"without": "norm"},
+    "missing_convolution": {"without": "mixed"},
+    "extra_layer": {"surplus": layers.ReLU},
+    "extra_norm": {"surplus": layers.BatchNormalization},
+}
+"""What each network has otherwise than the right one."""
+
+
+def network(  # noqa: PLR0913 - one for each fault
+    *,
+    stride: int = 2,
+    stem_padding: str = "same",
+    epsilon: float = 1e-3,
+    ceiling: float | None = None,
+    padding: str = "same",
+    surplus: type | None = None,
+    activation: str | None = "relu",
+    pool: int = 2,
+    dilation: int = 2,
+    extra: str | None = None,
+    slope: float = 0.2,
+    hidden: str | None = "relu",
+    without: str = "",
+    **_: str,
+) -> keras.Model:
+    """Return a small classifier of images."""
+    stack = [
+        layers.Conv2D(8, 3, stride, stem_padding, use_bias=False, name="stem"),
+        layers.BatchNormalization(epsilon=epsilon, name="norm"),
+        layers.ReLU(ceiling, name="relu"),
+        layers.DepthwiseConv2D(3, padding=padding, name="depthwise"),
+        *([surplus(name="surplus")] if surplus else []),
+        layers.Conv2D(8, 1, activation=activation, name="pointwise"),
+        layers.MaxPooling2D(pool, name="pool"),
+        layers.Conv2D(
+            8, 3, padding="same", dilation_rate=dilation, activation=extra, name="wide"
+        ),
+        layers.LeakyReLU(slope, name="leaky"),
+        layers.Conv2D(8, 1, name="mixed"),
+        layers.GlobalAveragePooling2D(name="mean"),
+        layers.Dense(8, activation=hidden, name="hidden"),
+        layers.Dense(5, name="last"),
+        layers.Softmax(name="softmax"),
+    ]
+    image = layers.Input((16, 16, 3), name="image")
+    x = image
+    for layer in stack:
+        x = x if layer.name == without else layer(x)
+    return keras.Model(image, x, name="net")
+
+
+def filled(
+    model: keras.Model, *, scaled: str = "", shifted: str = "", **_: object
+) -> keras.Model:
+    """Return the model with seeded weights, each layer's its own, one of them wrong."""
+    for layer in model.layers:
+        random = np.random.default_rng(sum(map(ord, layer.name)))
+        for weight in layer.weights:
+            last = weight.path.rpartition("/")[2]
+            fan = max(1, np.prod(weight.shape[:-1]))
+            value = random.normal(scale=1 / np.sqrt(fan), size=weight.shape)
+            value = abs(value) + 0.2 if last == "moving_variance" else value
+            name = f"{layer.name}/{last}"
+            value[..., -1] *= 1.5 if name == scaled else 1
+            value[..., -1] += 0.7 if name == shifted else 0
+            weight.assign(value)
+    return model
+
+
+def main(folder: Path) -> None:
+    """Save every network into a folder, the right one as ONNX too."""
+    for name, fault in FAULTS.items():
+        model = filled(network(**fault), **fault)
+        model.save(folder / f"{name}.keras")
+        model.save(folder / f"{name}.h5")
+    right = filled(network())
+    signature = [tf.TensorSpec((None, 16, 16, 3), tf.float32, name="image")]
+    pivot, _ = tf2onnx.convert.from_keras(right, input_signature=signature, opset=17)
+    onnx.save(pivot, folder / "right.onnx")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
