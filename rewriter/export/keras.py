@@ -18,7 +18,7 @@ from rewriter.export.keras_layers import Layer, Owners, layers_of
 from rewriter.export.keras_made import Shapes
 from rewriter.export.keras_norms import is_folded, new_norm
 from rewriter.export.keras_options import Padded, Turn, set_constant_option, set_options
-from rewriter.export.keras_regions import Graph, graph_of, regions
+from rewriter.export.keras_regions import Graph, graph_of, regions, with_names
 from rewriter.export.keras_structure import Made, inserted, readers, reads
 from rewriter.export.keras_weights import BIAS, new_bias, new_values
 from rewriter.export.keras_wiring import New, Wiring
@@ -57,17 +57,18 @@ def mended(target: Pivot, saved: Saved, repaired: onnx.ModelProto) -> Written:
     Raises:
         ExportError: The file cannot be given an edit.
     """
-    before, after = (nodes(model, target.folder) for model in (target.model, repaired))
-    ends = [
-        [value.name for value in model.graph.output] for model in (target.model, repaired)
+    both = [
+        graph_of(nodes(model, target.folder), _ends(model))
+        for model in (target.model, repaired)
     ]
+    was, now = both[0], with_names(*both)
     config = deepcopy(saved.config)
     owners = Owners(saved, layers_of(config), target.layers)
     repair = _Repair(
         owners,
-        changes(before, after, (ends[0], ends[1])),
-        graph_of(before, ends[0]),
-        graph_of(after, ends[1]),
+        changes(was.nodes, now.nodes, (was.outputs, now.outputs)),
+        was,
+        now,
         _shapes(repaired),
     )
     values = repair.values()
@@ -186,6 +187,10 @@ class _Repair:
             f"ZeroPadding{len(rows)}D", {"padding": rows if len(rows) > 1 else rows[0]}, {}
         )
         return inserted(front, made, (), {padded.layer.name}), made
+
+
+def _ends(model: onnx.ModelProto) -> list[str]:
+    return [value.name for value in model.graph.output]
 
 
 def _shapes(model: onnx.ModelProto) -> Shapes:

@@ -172,10 +172,15 @@ def _proto(node: Node) -> onnx.NodeProto:
 
 
 def _known(values: Array) -> Activation | None:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         for name, function in FUNCTIONS.items():
             if _close(values, function(NUMBERS.astype(np.float64))):
                 return BENT.get(name, Activation(name))
+        return _fitted(values)
+
+
+def _fitted(values: Array) -> Activation | None:
+    """Return the piecewise linear activation, or the ``elu``, that gives some values."""
     slope = float(np.interp(-1, NUMBERS[:FINE], values[:FINE]) / -1)
     largest = float(values.max())
     bent = Activation(

@@ -7,7 +7,7 @@ from analyzer.core.errors import ExportError
 from analyzer.core.types import Array
 from rewriter.export.keras_file import OWN_WEIGHTS, Config, Saved, Written
 from rewriter.export.keras_layers import Layer
-from rewriter.export.keras_structure import Made, ordered, snake
+from rewriter.export.keras_structure import Made, is_sequential, ordered, snake
 
 
 def relocated(
@@ -65,6 +65,8 @@ def _groups(
     for entry in model["layers"]:
         name = entry.get("name") or entry["config"].get("name", "")
         own = f"{path}/{name}" if path else name
+        if entry["class_name"] == "InputLayer" and is_sequential(model):
+            continue  # Keras does not count it among such a model's layers
         if not saved.is_archive:
             yield own, f"{OWN_WEIGHTS}/{name}"
             continue

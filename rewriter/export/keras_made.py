@@ -1,11 +1,12 @@
 """Nodes that a repair adds, as Keras layers."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 
 import numpy as np
 
 from analyzer.core.types import Array, Node
-from rewriter.export.keras_activations import as_layer, recognised
+from rewriter.export.keras_activations import as_layer, is_elementwise, recognised
 from rewriter.export.keras_file import refusal
 from rewriter.export.keras_layers import Options
 from rewriter.export.keras_structure import Made
@@ -49,15 +50,26 @@ def made_of(nodes: Sequence[Node], shapes: Shapes) -> tuple[Made, ...]:
     given = [node for node in nodes if node.op not in PASSING]
     if not given and nodes:
         raise refusal(nodes[0].name, nodes[0].op, "no layer stands for it")
-    whole = _activation(given)
-    if whole is not None:
-        return (whole,)
     layers: list[Made] = []
-    for place, node in enumerate(given):
-        if place and not _follows(given[place - 1], node, nodes):
+    place = 0
+    while place < len(given):
+        if place and not _follows(given[place - 1], given[place], nodes):
+            node = given[place]
             raise refusal(node.name, node.op, "it stands in a branch of its own")
-        layers += _next(node, layers, shapes)
+        whole, count = _longest(given[place:])
+        layers += [whole] if whole else _next(given[place], layers, shapes)
+        place += count
     return tuple(layers)
+
+
+def _longest(nodes: Sequence[Node]) -> tuple[Made | None, int]:
+    """Return the activation that the most nodes are together, and how many they are."""
+    parts = takewhile(is_elementwise, nodes)
+    for count in range(len(list(parts)), 1, -1):
+        whole = _activation(nodes[:count])
+        if whole is not None:
+            return whole, count
+    return None, 1
 
 
 def _activation(nodes: Sequence[Node]) -> Made | None:
@@ -103,7 +115,7 @@ def _next(node: Node, layers: list[Made], shapes: Shapes) -> list[Made]:
         return [single]
     if node.op in MAKERS:
         return MAKERS[node.op](node, shapes)
-    if node.op in JOINS and len(computed(node)) > 1:
+    if node.op in JOINS and len(set(computed(node))) > 1:
         return [Made(JOINS[node.op], {}, {})]
     if node.op in {"Add", "Sub", "Mul", "Div"} and node.constants:
         return [_rescaling(node)]

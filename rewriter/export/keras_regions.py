@@ -31,13 +31,13 @@ class Graph:
     outputs: Sequence[str]
 
     def readers(self, tensor: str) -> Iterator[Reader]:
-        """Yield who reads a tensor, through what only passes it on."""
+        """Yield who reads a tensor's numbers, through what only passes it on."""
         for place, name in enumerate(self.outputs):
             if name == tensor:
                 yield OUTPUT, place
         for node in self.nodes:
             for slot, name in enumerate(node.inputs):
-                if name != tensor:
+                if name != tensor or node.op == "Shape":
                     continue
                 if node.op in PASSING:
                     yield from self.readers(node.outputs[0])
@@ -60,6 +60,36 @@ def graph_of(nodes: Sequence[Node], outputs: Sequence[str]) -> Graph:
     """
     makers = {name: node for node in nodes for name in node.outputs if name}
     return Graph(nodes, makers, outputs)
+
+
+def with_names(was: Graph, now: Graph) -> Graph:
+    """Return a repaired graph whose nodes that stayed give tensors of the names they had.
+
+    A node that comes behind an output takes its name, and the tensor before gets another.
+
+    Args:
+        was: The pivot as it was imported.
+        now: The pivot after the repair.
+    """
+    known = {(node.name, node.op): node.outputs for node in was.nodes}
+    names: dict[str, str] = {}
+    for node in now.nodes:
+        old = known.get((node.name, node.op), node.outputs)
+        pairs = zip(node.outputs, old, strict=False)
+        names |= {new: name for new, name in pairs if new and name and new != name}
+    taken = set(names.values()) - set(names)
+    names |= {name: f"{name} after" for name in taken}
+    return graph_of(
+        [
+            replace(
+                node,
+                inputs=tuple(names.get(one, one) for one in node.inputs),
+                outputs=tuple(names.get(one, one) for one in node.outputs),
+            )
+            for node in now.nodes
+        ],
+        [names.get(one, one) for one in now.outputs],
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

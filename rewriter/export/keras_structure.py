@@ -15,6 +15,9 @@ TENSOR = "__keras_tensor__"
 REFERENCE = 3
 """A tensor is a layer's name, the number of its call, and that of its output."""
 
+Call = tuple[str, int]
+"""A layer's name and the number of its call."""
+
 Reference = dict[str, Any] | list[Any]
 """How a layer names a tensor that it reads: since Keras 3 with shape and dtype."""
 
@@ -295,27 +298,32 @@ def ordered(model: Config) -> list[str]:
     names = [_name(one) for one in model["layers"]]
     if is_sequential(model):
         return names
-    inputs = {
-        _name(one): [
-            str(history(each)[0]) for each in references(one.get("inbound_nodes", []))
-        ]
-        for one in model["layers"]
-    }
+    inputs = dict(_calls(model))
     met: list[str] = []
-    finished: list[str] = []
+    finished: list[Call] = []
 
-    def visit(name: str) -> None:
-        if name in met:
+    def visit(call: Call) -> None:
+        if call in finished:
             return
-        met.append(name)
-        for one in inputs[name]:
+        met.append(call[0])
+        for one in inputs[call]:
             visit(one)
-        finished.append(name)
+        finished.append(call)
 
-    for name, *_ in _outputs(model):
-        visit(name)
-    depths = dict.fromkeys(finished, 0)
-    for name in reversed(finished):
-        for one in inputs[name]:
-            depths[one] = max(depths[one], depths[name] + 1)
+    for name, number, *_ in _outputs(model):
+        visit((name, number))
+    deep = dict.fromkeys(finished, 0)
+    depths = dict.fromkeys(met, 0)
+    for call in reversed(finished):
+        deep[call] = depths[call[0]] = max(deep[call], depths[call[0]])
+        for one in inputs[call]:
+            deep[one] = max(deep[one], deep[call] + 1)
     return sorted(depths, key=lambda name: (-depths[name], met.index(name)))
+
+
+def _calls(model: Config) -> Iterator[tuple[Call, list[Call]]]:
+    """Yield each call of a layer, with the calls that give what it reads."""
+    for entry in model["layers"]:
+        for number, call in enumerate(entry.get("inbound_nodes") or [[]]):
+            given = (history(one) for one in references(call))
+            yield (_name(entry), number), [(one[0], one[1]) for one in given]

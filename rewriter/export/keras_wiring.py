@@ -83,6 +83,7 @@ class Wiring:
         if is_standing(layer) and new == LINEAR:
             removed(layer, reads(layer)[0])
         elif is_standing(layer) or can_say(layer, new):
+            check_single(layer)
             say(layer, old, new, region.was[-1].name)
         else:
             say(layer, old, LINEAR, region.was[-1].name)
@@ -96,6 +97,7 @@ class Wiring:
             return False
         if self._only(region, layer) is not None or layer.options["activation"] != "linear":
             return False
+        check_single(layer)
         say(layer, LINEAR, new, region.now[-1].name)
         return True
 
