@@ -11,13 +11,19 @@ from analyzer.core.errors import ExportError
 from analyzer.core.graph import nodes
 from analyzer.core.types import Array, Node, Pivot
 from rewriter.export.beside import replacing
-from rewriter.export.changes import Changes, changes
+from rewriter.export.changes import Changes, changes, same
 from rewriter.export.keras_file import Saved, Written, read, refusal, rewritten
 from rewriter.export.keras_groups import relocated
 from rewriter.export.keras_layers import Layer, Owners, layers_of
 from rewriter.export.keras_made import Shapes
 from rewriter.export.keras_norms import is_folded, new_norm
-from rewriter.export.keras_options import Padded, Turn, set_constant_option, set_options
+from rewriter.export.keras_options import (
+    Padded,
+    Turn,
+    is_option,
+    set_constant_option,
+    set_options,
+)
 from rewriter.export.keras_regions import Graph, graph_of, regions, with_names
 from rewriter.export.keras_structure import Made, inserted, readers, reads
 from rewriter.export.keras_weights import BIAS, new_bias, new_values
@@ -107,10 +113,10 @@ class _Repair:
                 )
                 continue
             try:
-                values |= new_values(self.owners, change)
+                values = _joined(values, new_values(self.owners, change), change.node)
             except ExportError:
                 turn = self._turn(change.node)
-                if turn is None:
+                if turn is None or not is_option(change):
                     raise
                 set_constant_option(turn, change)
         for node, slot in self._told():
@@ -187,6 +193,21 @@ class _Repair:
             f"ZeroPadding{len(rows)}D", {"padding": rows if len(rows) > 1 else rows[0]}, {}
         )
         return inserted(front, made, (), {padded.layer.name}), made
+
+
+def _joined(
+    values: dict[str, Array], new: dict[str, Array], node: Node
+) -> dict[str, Array]:
+    """Return new weights with some more; a weight that several nodes read has one value.
+
+    Raises:
+        ExportError: It would have two.
+    """
+    if any(name in values and not same(values[name], one) for name, one in new.items()):
+        raise refusal(
+            node.name, node.op, "its weight is another node's too, with another value"
+        )
+    return values | new
 
 
 def _ends(model: onnx.ModelProto) -> list[str]:

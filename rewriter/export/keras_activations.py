@@ -17,10 +17,12 @@ from rewriter.export.keras_layers import Layer, Options
 
 ELEMENTWISE = frozenset(
     {
-        "Abs", "Add", "Cast", "Celu", "Clip", "Div", "Elu", "Erf", "Exp", "Gelu",
-        "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Max", "Min", "Mish",
-        "Mul", "Neg", "Pow", "Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus",
-        "Softsign", "Sqrt", "Sub", "Swish", "Tanh", "ThresholdedRelu",
+        "Abs", "Add", "And", "Cast", "Celu", "Clip", "Div", "Elu", "Equal", "Erf",
+        "Exp", "Gelu", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish",
+        "Identity", "LeakyRelu", "Less", "LessOrEqual", "Log", "Max", "Min", "Mish",
+        "Mul", "Neg", "Not", "Or", "Pow", "Reciprocal", "Relu", "Selu", "Sigmoid",
+        "Softplus", "Softsign", "Sqrt", "Sub", "Swish", "Tanh", "ThresholdedRelu",
+        "Where",
     }
 )  # fmt: skip
 """Operators that activations are spelled with; all but one of their inputs are numbers."""
@@ -266,17 +268,16 @@ def can_say(layer: Layer, activation: Activation) -> bool:
     return named and "activation" in layer.options
 
 
-def say(layer: Layer, old: Activation, new: Activation, node: str) -> None:
-    """Let a layer apply another activation.
+def check_stated(layer: Layer, old: Activation, node: str) -> None:
+    """Refuse a layer that says another activation than was imported.
 
     Args:
-        layer: The layer, which is changed: a standing activation as a whole.
-        old: What it applied as it was imported.
-        new: What it is to apply; a layer that is more has a name for it.
-        node: The pivot's node that does, for messages.
+        layer: The layer.
+        old: What was imported.
+        node: The pivot's node that applies it, for messages.
 
     Raises:
-        ExportError: The layer does not say the old one.
+        ExportError: It does.
     """
     said = stated(layer)
     if said != old:
@@ -284,6 +285,15 @@ def say(layer: Layer, old: Activation, new: Activation, node: str) -> None:
         raise refusal(
             node, old.name or "Relu", f"layer {layer.path} says {told} as its activation"
         )
+
+
+def say(layer: Layer, new: Activation) -> None:
+    """Let a layer apply another activation than it says.
+
+    Args:
+        layer: The layer, which is changed: a standing activation as a whole.
+        new: What it is to apply; a layer that is more has a name for it.
+    """
     if not is_standing(layer):
         layer.options["activation"] = new.name
         return

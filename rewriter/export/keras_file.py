@@ -181,10 +181,23 @@ def _hdf5(content: bytes, new: Written, *, own_config: bool) -> bytes:
         for group, name in new.named.items() if not own_config else ():
             file.require_group(f"{group}/vars").attrs["name"] = name
         if own_config and new.config is not None:
-            file.attrs.modify(OWN_CONFIG, json.dumps(new.config).encode())
+            told = _as_long(new.config, file.attrs[OWN_CONFIG])
+            file.attrs.modify(OWN_CONFIG, told)
         if own_config and new.order is not None:
             _order(file[OWN_WEIGHTS], new.order)
     return place.getvalue()
+
+
+def _as_long(config: Config, was: str | bytes) -> bytes:
+    """Return a configuration as many bytes long as the one it replaces, if it fits.
+
+    HDF5 gives a longer one a place of its own and leaves the old one's empty.
+    """
+    room = len(was if isinstance(was, bytes) else was.encode())
+    told = json.dumps(config).encode()
+    if len(told) > room:
+        told = json.dumps(config, separators=(",", ":")).encode()
+    return told.ljust(room)
 
 
 def _move(file: Any, moved: Mapping[str, str]) -> None:  # noqa: ANN401

@@ -293,6 +293,11 @@ def scalar(turn: Turn, name: str, old: float, new: float) -> None:
     options[chosen[0]] = new
 
 
+def is_option(change: ConstantChange) -> bool:
+    """Return whether a constant may be what an option says: one number, sizes or zeros."""
+    return change.old.size == 1 or change.node.op in {"Pad", "Resize"}
+
+
 def set_constant_option(turn: Turn, change: ConstantChange) -> None:
     """Let a layer's option say what is no weight of it, but a constant of its node.
 

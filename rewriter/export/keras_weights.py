@@ -1,6 +1,7 @@
 """Constants of a pivot as weights of a Keras layer, exact in both directions."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -61,11 +62,10 @@ def new_values(owners: Owners, change: ConstantChange) -> Values:
     layer = owners.of(path)
     if node.op in GATES and change.slot in RECURRENT:
         return _recurrent(own, change)
-    fits = {
-        name: new
-        for name, value in own.items()
-        if (new := _laid(value, change, layer)) is not None
-    }
+    fits = _fitting(own, change, layer)
+    if not fits and layer is not None and layer.kind == "PReLU":  # x+ - slope * (-x)+
+        turned = replace(change, old=-change.old, new=-change.new)
+        fits = _fitting(own, turned, layer)
     fits = fits if len(fits) == 1 else _by_role(fits, change, layer)
     if len(fits) != 1:
         where = f" of layer {path}" if path else ""
@@ -106,6 +106,12 @@ def new_bias(owners: Owners, was: Node, now: Node) -> Values:
     folder, _, kernel = next(iter(own)).rpartition("/")
     name = str(int(kernel) + 1) if kernel.isdigit() else "bias"
     return {f"{folder}/{name}": now.constants[BIAS].ravel()}
+
+
+def _fitting(own: Values, change: ConstantChange, layer: Layer | None) -> Values:
+    """Return the new value as each weight has it that holds the old one."""
+    laid = {name: _laid(value, change, layer) for name, value in own.items()}
+    return {name: value for name, value in laid.items() if value is not None}
 
 
 def _laid(own: Array, change: ConstantChange, layer: Layer | None) -> Array | None:

@@ -8,9 +8,12 @@ from rewriter.export.keras_activations import (
     Activation,
     as_layer,
     can_say,
+    check_stated,
+    is_elementwise,
     is_standing,
     recognised,
     say,
+    stated,
 )
 from rewriter.export.keras_file import refusal
 from rewriter.export.keras_layers import Layer, Owners
@@ -80,25 +83,40 @@ class Wiring:
         layer = self._one_layer(region)
         if layer is None:
             return False
+        self._check(region, layer, old)
         if is_standing(layer) and new == LINEAR:
             removed(layer, reads(layer)[0])
         elif is_standing(layer) or can_say(layer, new):
-            check_single(layer)
-            say(layer, old, new, region.was[-1].name)
+            say(layer, new)
         else:
-            say(layer, old, LINEAR, region.was[-1].name)
+            say(layer, LINEAR)
             self._put(region, layer, (Made(*as_layer(new), {}),))
         return True
+
+    def _check(self, region: Region, layer: Layer, old: Activation) -> None:
+        """Refuse an activation that the layer does not say, or applies elsewhere too.
+
+        Raises:
+            ExportError: It does.
+        """
+        check_single(layer)
+        node = region.was[-1]
+        check_stated(layer, old, node.name)
+        own = {one.name for one in region.was}
+        for one in self.was.nodes:
+            twin = one.op == node.op and one.name not in own and is_elementwise(one)
+            if twin and self.owners.layer(one) is layer:
+                raise refusal(node.name, node.op, f"{layer.path} applies it several times")
 
     def _activated(self, region: Region, new: Activation) -> bool:
         """Let the layer in front apply an activation that was missing, if it can."""
         layer = self._maker(region.old)
         if layer is None or is_standing(layer) or not can_say(layer, new):
             return False
-        if self._only(region, layer) is not None or layer.options["activation"] != "linear":
+        if self._only(region, layer) is not None or stated(layer) != LINEAR:
             return False
         check_single(layer)
-        say(layer, LINEAR, new, region.now[-1].name)
+        say(layer, new)
         return True
 
     def _was_option(self, region: Region) -> bool:
@@ -110,8 +128,10 @@ class Wiring:
         old = recognised(region.was, given[0], region.old) if len(given) == 1 else None
         if old is None:
             return False
-        say(layer, old, LINEAR, region.was[-1].name)
-        self._put(region, layer, made_of(region.now, self.shapes))
+        self._check(region, layer, old)
+        made = made_of(region.now, self.shapes)
+        say(layer, LINEAR)
+        self._put(region, layer, made)
         return True
 
     def _one_layer(self, region: Region) -> Layer | None:
@@ -146,11 +166,14 @@ class Wiring:
         """
         all_of = set(self.was.readers(self.was.root(region.old)))
         ends = {one for reader in region.readers for one in self._through(reader)}
-        names = [OUTPUT if not name else self._name(name) for name, _ in all_of & ends]
-        if front.name in names and OUTPUT not in names:
+        known = {node.name: node for node in self.was.nodes}
+        inside = {name for name, _ in all_of & ends if name != OUTPUT}
+        if any(self.owners.layer(known[name]) is front for name in inside):
             node = (*region.now, *region.was)[0]
             raise refusal(node.name, node.op, f"it stands inside layer {front.path}")
-        return None if all_of <= ends else names
+        if all_of <= ends:
+            return None
+        return [OUTPUT if not name else self._name(name) for name, _ in all_of & ends]
 
     def _through(self, reader: tuple[str, int]) -> Sequence[tuple[str, int]]:
         """Return a reader, or those behind it where it only passes the tensor on."""

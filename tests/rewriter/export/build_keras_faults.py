@@ -16,27 +16,17 @@ from keras import layers
 FAULTS = {
     "right": {},
     "weight": {"scaled": "stem/kernel"},
-    "depthwise_weight": {"scaled": "depthwise/kernel"},
-    "dense_weight": {"scaled": "last/kernel"},
     "bias": {"shifted": "pointwise/bias"},
-    "dense_bias": {"shifted": "last/bias"},
-    "mean": {"shifted": "norm/moving_mean"},
     "variance": {"scaled": "norm/moving_variance"},
     "padding": {"padding": "valid"},
-    "stem_padding": {"stem_padding": "valid"},
     "stride": {"stride": 1},
     "dilation": {"dilation": 1},
     "epsilon": {"epsilon": 0.1},
-    "slope": {"slope": 0.05},
-    "pool_size": {"pool": 4},
     "ceiling": {"ceiling": 1.0},
     "missing_activation": {"activation": None},
-    "missing_dense_activation": {"hidden": None},
     "extra_activation": {"extra": "relu"},
     "wrong_activation": {"activation": "sigmoid"},
-    "wrong_dense_activation": {"hidden": "tanh"},
     "missing_layer": {"without": "relu"},
-    "missing_norm": {"without": "norm"},
     "missing_convolution": {"without": "mixed"},
     "extra_layer": {"surplus": layers.ReLU},
     "extra_norm": {"surplus": layers.BatchNormalization},
@@ -47,36 +37,32 @@ FAULTS = {
 def network(  # noqa: PLR0913 - one for each fault
     *,
     stride: int = 2,
-    stem_padding: str = "same",
     epsilon: float = 1e-3,
     ceiling: float | None = None,
     padding: str = "same",
     surplus: type | None = None,
     activation: str | None = "relu",
-    pool: int = 2,
     dilation: int = 2,
     extra: str | None = None,
-    slope: float = 0.2,
-    hidden: str | None = "relu",
     without: str = "",
     **_: str,
 ) -> keras.Model:
     """Return a small classifier of images."""
     stack = [
-        layers.Conv2D(8, 3, stride, stem_padding, use_bias=False, name="stem"),
+        layers.Conv2D(8, 3, stride, "same", use_bias=False, name="stem"),
         layers.BatchNormalization(epsilon=epsilon, name="norm"),
         layers.ReLU(ceiling, name="relu"),
         layers.DepthwiseConv2D(3, padding=padding, name="depthwise"),
         *([surplus(name="surplus")] if surplus else []),
         layers.Conv2D(8, 1, activation=activation, name="pointwise"),
-        layers.MaxPooling2D(pool, name="pool"),
+        layers.MaxPooling2D(2, name="pool"),
         layers.Conv2D(
             8, 3, padding="same", dilation_rate=dilation, activation=extra, name="wide"
         ),
-        layers.LeakyReLU(slope, name="leaky"),
+        layers.LeakyReLU(0.2, name="leaky"),
         layers.Conv2D(8, 1, name="mixed"),
         layers.GlobalAveragePooling2D(name="mean"),
-        layers.Dense(8, activation=hidden, name="hidden"),
+        layers.Dense(8, activation="relu", name="hidden"),
         layers.Dense(5, name="last"),
         layers.Softmax(name="softmax"),
     ]
@@ -99,9 +85,8 @@ def filled(
             value = random.normal(scale=1 / np.sqrt(fan), size=weight.shape)
             value = abs(value) + 0.2 if last == "moving_variance" else value
             name = f"{layer.name}/{last}"
-            value[..., -1] *= 1.5 if name == scaled else 1
-            value[..., -1] += 0.7 if name == shifted else 0
-            weight.assign(value)
+            factor, offset = 1.5 if name == scaled else 1, 0.7 if name == shifted else 0
+            weight.assign(value * factor + offset)
     return model
 
 
