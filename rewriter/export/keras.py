@@ -68,6 +68,7 @@ def mended(target: Pivot, saved: Saved, repaired: onnx.ModelProto) -> Written:
         for model in (target.model, repaired)
     ]
     was, now = both[0], with_names(*both)
+    _check_ends(target.model, repaired)
     config = deepcopy(saved.config)
     owners = Owners(saved, layers_of(config), target.layers)
     repair = _Repair(
@@ -212,6 +213,23 @@ def _joined(
 
 def _ends(model: onnx.ModelProto) -> list[str]:
     return [value.name for value in model.graph.output]
+
+
+def _check_ends(was: onnx.ModelProto, now: onnx.ModelProto) -> None:
+    """Refuse a repair of what the model takes, or of how many outputs it gives.
+
+    Raises:
+        ExportError: It is one.
+    """
+    inputs = [
+        [value.SerializeToString(deterministic=True) for value in model.graph.input]
+        for model in (was, now)
+    ]
+    if inputs[0] != inputs[1] or len(was.graph.output) != len(now.graph.output):
+        raise ExportError(
+            "the repair changes what the model takes or gives, which its Keras file cannot",
+            hint="write the repaired model with -o to an .onnx file",
+        )
 
 
 def _shapes(model: onnx.ModelProto) -> Shapes:
