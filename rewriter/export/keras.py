@@ -25,8 +25,8 @@ from rewriter.export.keras_options import (
     set_options,
 )
 from rewriter.export.keras_regions import Graph, graph_of, regions, with_names
-from rewriter.export.keras_structure import Made, inserted, readers, reads
-from rewriter.export.keras_weights import BIAS, new_bias, new_values
+from rewriter.export.keras_structure import Made, inserted, ordered, readers, reads
+from rewriter.export.keras_weights import BIAS, new_bias, new_values, recurrent_layer
 from rewriter.export.keras_wiring import New, Wiring
 from rewriter.export.native_format import NativeFormat, ends_in
 
@@ -80,7 +80,9 @@ def mended(target: Pivot, saved: Saved, repaired: onnx.ModelProto) -> Written:
     )
     values = repair.values()
     new = [*repair.options(), *repair.layers()]
-    if len(layers_of(config)) == len(layers_of(saved.config)) and not new:
+    orders = [ordered(one["config"]) for one in (saved.config, config)]
+    paths = [layers_of(one).keys() for one in (saved.config, config)]
+    if not new and orders[0] == orders[1] and paths[0] == paths[1]:
         return Written(None if config == saved.config else config, values)
     return relocated(saved, config, values, new)
 
@@ -165,7 +167,7 @@ class _Repair:
         return wiring.new
 
     def _turn(self, node: Node) -> Turn | None:
-        layer = self.owners.layer(node)
+        layer = self.owners.layer(node) or recurrent_layer(self.owners, node)
         if layer is None:
             return None
         now = next(one for one in self.now.nodes if one.name == node.name)

@@ -35,6 +35,9 @@ TO_NCHW = (0, 3, 1, 2)
 MODES = {"linear": "bilinear", "nearest": "nearest", "cubic": "bicubic"}
 """Interpolations by ONNX's names."""
 
+GATES = 2
+"""Activations of a direction before that of its output; Keras has one for the last two."""
+
 GATE_ACTIVATIONS = {
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
@@ -244,6 +247,8 @@ def _gates(turn: Turn, change: AttributeChange) -> None:
     old, new = change.old, change.new
     if not isinstance(old, tuple) or not isinstance(new, tuple) or len(old) != len(new):
         raise turn.refuse("its directions are others")
+    if len(new) > GATES and new[1] != new[GATES]:
+        raise turn.refuse("Keras has one activation for the cell and its output")
     for option, place in (("recurrent_activation", 0), ("activation", 1)):
         both = [GATE_ACTIVATIONS.get(str(one[place])) for one in (old, new)]
         if both[0] != both[1] and None not in both:

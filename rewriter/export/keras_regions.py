@@ -66,12 +66,18 @@ def with_names(was: Graph, now: Graph) -> Graph:
     """Return a repaired graph whose nodes that stayed give tensors of the names they had.
 
     A node that comes behind an output takes its name, and the tensor before gets another.
+    What only copies a tensor and was not there goes.
 
     Args:
         was: The pivot as it was imported.
         now: The pivot after the repair.
     """
     known = {(node.name, node.op): node.outputs for node in was.nodes}
+    copies = [
+        node
+        for node in now.nodes
+        if node.op == "Identity" and (node.name, node.op) not in known
+    ]
     names: dict[str, str] = {}
     for node in now.nodes:
         old = known.get((node.name, node.op), node.outputs)
@@ -79,6 +85,8 @@ def with_names(was: Graph, now: Graph) -> Graph:
         names |= {new: name for new, name in pairs if new and name and new != name}
     taken = set(names.values()) - set(names)
     names |= {name: f"{name} after" for name in taken}
+    for node in copies:
+        names[node.outputs[0]] = names.get(node.inputs[0], node.inputs[0])
     return graph_of(
         [
             replace(
@@ -87,6 +95,7 @@ def with_names(was: Graph, now: Graph) -> Graph:
                 outputs=tuple(names.get(one, one) for one in node.outputs),
             )
             for node in now.nodes
+            if node not in copies
         ],
         [names.get(one, one) for one in now.outputs],
     )
@@ -189,6 +198,7 @@ def regions(owners: Owners, was: Graph, now: Graph, found: Changes) -> Iterator[
     beside = {
         owners.path(maker)
         for node in found.added
+        if len(set(computed(node))) == 1  # what joins tensors is no part of an activation
         for name in computed(node)
         if (maker := was.makers.get(was.root(name))) is not None
     }

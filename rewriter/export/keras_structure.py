@@ -183,12 +183,12 @@ def removed(layer: Layer, heir: str) -> None:
     model["layers"].remove(layer.entry)
 
 
-def rewired(layer: Layer, old: str, new: Layer, shape: Sequence[int | None]) -> None:
+def rewired(layer: Layer, place: int, new: Layer, shape: Sequence[int | None]) -> None:
     """Let a layer read another layer's output.
 
     Args:
         layer: The layer that reads; the model that lists it is changed.
-        old: Name of the layer it reads.
+        place: Which of the tensors that it reads.
         new: The layer it is to read.
         shape: Sizes of what that gives.
 
@@ -199,7 +199,7 @@ def rewired(layer: Layer, old: str, new: Layer, shape: Sequence[int | None]) -> 
     if is_sequential(layer.model) or new.model is not layer.model:
         raise _refused(f"{layer.path} cannot read {new.path}")
     given = _reference(new, shape)
-    _repoint(layer.model, old, [layer.name], lambda was: _copied(was, given))
+    _copied(list(references(layer.entry["inbound_nodes"]))[place], given)
 
 
 def _repoint(

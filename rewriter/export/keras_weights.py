@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from analyzer.core.errors import ExportError
 from analyzer.core.types import Array, Node, Permutation
 from rewriter.export.changes import ConstantChange
 from rewriter.export.keras_file import refusal
@@ -79,6 +80,23 @@ def new_values(owners: Owners, change: ConstantChange) -> Values:
             node.name, node.op, f"weight {name} is {own[name].shape}, not {value.shape}"
         )
     return {name: value}
+
+
+def recurrent_layer(owners: Owners, node: Node) -> Layer | None:
+    """Return the layer whose weights a recurrent node reads; None: it is not known.
+
+    Args:
+        owners: The layers.
+        node: The node, as it was imported.
+    """
+    if node.op not in GATES or 1 not in node.constants:
+        return None
+    kernel = node.constants[1]
+    try:
+        found = new_values(owners, ConstantChange(node, 1, node.inputs[1], kernel, kernel))
+    except ExportError:
+        return None
+    return owners.of(owners.saved.owners[next(iter(found))])
 
 
 def new_bias(owners: Owners, was: Node, now: Node) -> Values:

@@ -16,8 +16,8 @@ from rewriter.export.keras_activations import (
     stated,
 )
 from rewriter.export.keras_file import refusal
-from rewriter.export.keras_layers import Layer, Owners
-from rewriter.export.keras_made import PASSING, Shapes, made_of
+from rewriter.export.keras_layers import Layer, Owners, layers_of
+from rewriter.export.keras_made import PASSING, Shapes, computed, made_of
 from rewriter.export.keras_regions import OUTPUT, Graph, Region
 from rewriter.export.keras_structure import (
     Made,
@@ -27,6 +27,9 @@ from rewriter.export.keras_structure import (
     removed,
     rewired,
 )
+
+ORDERED = frozenset({"Concat", "Sub"})
+"""Operators whose operands do not change places."""
 
 New = list[tuple[Layer, Made]]
 
@@ -192,13 +195,26 @@ class Wiring:
     def _rewire(self, region: Region) -> None:
         old, new = (self._front(region, one) for one in (region.old, region.new))
         shape = self.shapes.get(region.new, ())
-        for name, _ in region.readers:
-            if name == OUTPUT:
-                raise refusal(region.new, "output", "the model would give another layer's")
-            path = "/".join([*old.path.split("/")[:-1], self._name(name)])
-            reader = self.owners.of(path)
-            if reader is not None:
-                rewired(reader, old.name, new, shape)
+        for name, slot in region.readers:
+            node = next((one for one in self.was.nodes if one.name == name), None)
+            reader = None if node is None else self.owners.layer(node)
+            if node is None or reader is None:
+                raise refusal(name, "output", "the layer that gives it is another")
+            first = [self._maker(one) for one in computed(node)]
+            names = [one.name if one else "" for one in first]
+            given = self.reads[reader.path]
+            if names != given and given.count(old.name) != 1:
+                raise refusal(
+                    name, node.op, f"{reader.path} reads {old.path} several times"
+                )
+            whole = names == given
+            rewired(reader, slot if whole else given.index(old.name), new, shape)
+
+    @property
+    def reads(self) -> dict[str, list[str]]:
+        """The layers that each layer reads as the file has it."""
+        listed = layers_of(self.owners.saved.config)
+        return {path: reads(layer) for path, layer in listed.items()}
 
     def _replaced(self, region: Region) -> bool:
         """Let a layer be another one under its name; return whether one took its place."""
@@ -249,6 +265,9 @@ class Wiring:
             self._check_whole(region, layer)
         if region.now:
             others = [one for one in given if one != start]
+            if others and given[0] != start and region.now[-1].op in ORDERED:
+                node = region.now[-1]
+                raise refusal(node.name, node.op, "it reads what comes behind it first")
             last = list(gone.values())[-1] if gone else front
             self._put(region, last, made_of(region.now, self.shapes), others)
         for layer in reversed(gone.values()):
