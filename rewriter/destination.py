@@ -1,11 +1,26 @@
 """Where a repaired model may go: checked before anything is loaded."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from analyzer.core.errors import UsageError
 from analyzer.frontends.base import find_frontend
 from rewriter.export import ONNX, own_format
+
+SAVED = frozenset(
+    {
+        "assets",
+        "assets.extra",
+        "fingerprint.pb",
+        "keras_metadata.pb",
+        "saved_model.pb",
+        "variables",
+    }
+)
+"""What TensorFlow and Keras put into a SavedModel's folder.
+
+Source: https://www.tensorflow.org/guide/saved_model"""
 
 
 def check_destination(source: str, target: str, out: Path, *, force: bool) -> None:
@@ -22,9 +37,10 @@ def check_destination(source: str, target: str, out: Path, *, force: bool) -> No
             written, or ends in another format's suffix.
     """
     for role, path in (("SOURCE", source), ("TARGET", target)):
-        if _is_same(Path(path), out) or _is_same(Path(path.rpartition(":")[0]), out):
+        touched = _touched((path,), out)
+        if touched:
             raise UsageError(
-                f"OUT {out} is the {role}, which a repair never touches",
+                f"OUT {out} {touched} the {role}, which a repair never touches",
                 hint="give -o another name",
             )
     if out.is_dir() and not _may_replace(target, out):
@@ -43,6 +59,19 @@ def check_destination(source: str, target: str, out: Path, *, force: bool) -> No
             f"the folder of OUT {out} cannot be written", hint="give -o another folder"
         )
     _check_suffix(target, out)
+
+
+def may_write(models: Iterable[Path], out: Path, *, force: bool) -> bool:
+    """Return whether a file may be written that the user has not named.
+
+    Args:
+        models: Where the models of the pair are, which a repair never touches.
+        out: The file.
+        force: Whether a file that is there may be replaced.
+    """
+    return not out.exists() or (
+        force and not out.is_dir() and not _touched(map(str, models), out)
+    )
 
 
 def check_patch(
@@ -86,9 +115,14 @@ def _made(target: str, out: Path) -> tuple[Path, ...]:
 
 
 def _may_replace(target: str, out: Path) -> bool:
-    """Return whether a folder that is there is a model of the target's own format."""
+    """Return whether a folder that is there is a model of the target's own format.
+
+    All that lies in it goes when it is replaced, so that nothing else may.
+    """
     own = own_format(target)
-    return own is not None and not own.suffix and own.claims(str(out))
+    if own is None or own.suffix or not out.name:
+        return False
+    return own.claims(str(out)) and {one.name for one in out.iterdir()} <= SAVED
 
 
 def _check_suffix(target: str, out: Path) -> None:
@@ -105,6 +139,25 @@ def _check_suffix(target: str, out: Path) -> None:
         f"written as {wanted}",
         hint=f"give -o a name that ends in {wanted}",
     )
+
+
+def _touched(paths: Iterable[str], out: Path) -> str:
+    """Return how a file or folder meets one of some models, as a verb; empty: in no way."""
+    for path in paths:
+        forms = [Path(path), Path(path.rpartition(":")[0])]
+        if any(_is_same(one, out) for one in forms):
+            return "is"
+        if any(_holds(out, one) for one in forms):
+            return "holds"
+        if any(_holds(one, out) for one in forms):
+            return "lies in"
+    return ""
+
+
+def _holds(folder: Path, inner: Path) -> bool:
+    """Return whether a path lies in a folder that is there, through any link."""
+    known = folder != Path() and inner != Path() and folder.is_dir()
+    return known and folder.resolve() in inner.resolve().parents
 
 
 def _is_same(path: Path, out: Path) -> bool:

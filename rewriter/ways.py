@@ -10,6 +10,7 @@ from analyzer.core.grids import READER, WRITER
 from analyzer.core.report import Report, Verdict, Written
 from rewriter.case import ELSEWHERE, Case
 from rewriter.chosen import Chosen
+from rewriter.destination import may_write
 from rewriter.export import ONNX, own_format
 from rewriter.export.stated import changed
 from rewriter.outcome import Repaired
@@ -97,7 +98,8 @@ def _others(
     ):
         yield replace(case, anew=True), out
     place = None if out is None else out.with_suffix(ONNX)
-    if place is None or force or not place.exists():
+    models = case.source.path, case.target.path
+    if place is None or may_write(models, place, force=force):
         yield replace(case, suffix=ONNX), place
 
 

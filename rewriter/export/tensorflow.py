@@ -60,11 +60,13 @@ def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> tuple[str, ...
         return patched(target, repaired, Path(file.name), FROZEN, {})
 
 
-def _is_folder(path: str) -> bool:
-    return Path(path).is_dir()
+def _is_saved_model(path: str) -> bool:
+    return (Path(path) / "saved_model.pb").is_file()
 
 
 FORMATS = (
     NativeFormat("tensorflow", ".pb", ends_in(".pb"), write, anew=anew(TENSORFLOW, plain)),
-    NativeFormat("tensorflow", "", _is_folder, write_folder, anew=anew(TENSORFLOW, signed)),
+    NativeFormat(
+        "tensorflow", "", _is_saved_model, write_folder, anew=anew(TENSORFLOW, signed)
+    ),
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.core.errors import UsageError
-from rewriter.destination import check_destination
+from rewriter.destination import check_destination, may_write
 
 
 @pytest.fixture
@@ -84,3 +84,56 @@ def test_hard_link_to_the_target_is_the_target(folder: Path) -> None:
 
     with pytest.raises(UsageError, match="is the TARGET"):
         check(folder, "other.tflite", force=True)
+
+
+@pytest.fixture
+def saved(folder: Path) -> Path:
+    """The same folder, with a SavedModel in it."""
+    (folder / "model").mkdir()
+    (folder / "model" / "saved_model.pb").write_bytes(b"a graph")
+    return folder
+
+
+def test_saved_model_that_is_there_is_replaced_by_force(saved: Path) -> None:
+    """A folder that holds what TensorFlow writes, and nothing else, may go."""
+    (saved / "old").mkdir()
+    (saved / "old" / "saved_model.pb").write_bytes(b"a graph")
+
+    check(saved, "old", target="model", force=True)
+    with pytest.raises(UsageError, match="exists"):
+        check(saved, "old", target="model")
+
+
+@pytest.mark.parametrize("is_model", [False, True])
+def test_folder_with_other_files_is_never_replaced(saved: Path, is_model: bool) -> None:  # noqa: FBT001
+    """Whatever else lies in a folder would go with it, by force too."""
+    (saved / "own").mkdir()
+    (saved / "own" / "notes.txt").write_text("written by hand")
+    if is_model:
+        (saved / "own" / "saved_model.pb").write_bytes(b"a graph")
+
+    with pytest.raises(UsageError, match="is a folder"):
+        check(saved, "own", target="model", force=True)
+
+
+def test_folder_around_a_model_is_never_replaced(saved: Path) -> None:
+    """An OUT that holds the target would take it away."""
+    with pytest.raises(UsageError, match="holds the SOURCE"):
+        check(saved, "../" + saved.name, target="model", force=True)
+
+
+def test_place_inside_the_target_is_refused(saved: Path) -> None:
+    """A target that is a folder is not touched inside either."""
+    with pytest.raises(UsageError, match="lies in the TARGET"):
+        check(saved, "model/mended", target="model")
+
+
+def test_file_that_nobody_named_is_no_model_of_the_pair(folder: Path) -> None:
+    """The .onnx beside OUT may be the source itself, which no force lets go."""
+    models = folder / "source.keras", folder / "target.tflite"
+    (folder / "other.onnx").write_bytes(b"")
+
+    assert may_write(models, folder / "new.onnx", force=False)
+    assert may_write(models, folder / "other.onnx", force=True)
+    assert not may_write(models, folder / "other.onnx", force=False)
+    assert not may_write(models, models[0], force=True)
