@@ -63,6 +63,8 @@ def replacing_folder(out: Path) -> Iterator[Path]:
         if old.exists() and not out.exists():
             old.rename(out)
         shutil.rmtree(part, ignore_errors=True)
+        if old.is_symlink():
+            old.unlink()  # what it leads to stays
         shutil.rmtree(old, ignore_errors=True)
 
 

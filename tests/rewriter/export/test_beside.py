@@ -33,3 +33,18 @@ def test_folder_stays_where_writing_fails(tmp_path: Path) -> None:
 
     assert [one.name for one in out.iterdir()] == ["old"]
     assert [one.name for one in tmp_path.iterdir()] == ["model"]
+
+
+def test_link_to_a_folder_makes_way_alone(tmp_path: Path) -> None:
+    """A link where a folder goes is replaced; what it led to stays, and nothing else."""
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "weights").write_bytes(b"mine")
+    out = tmp_path / "out"
+    out.symlink_to("far")
+
+    with replacing_folder(out) as folder:
+        (folder / "weights").write_bytes(b"new")
+
+    assert {one.name for one in tmp_path.iterdir()} == {"far", "out"}
+    assert (tmp_path / "far" / "weights").read_bytes() == b"mine"
+    assert not out.is_symlink()
