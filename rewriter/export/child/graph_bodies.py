@@ -133,7 +133,9 @@ class Body:
 
     def _drop(self, name: str) -> None:
         node = self._known(name)
-        if not any(_reads(one, node.name) for one in self.nodes):
+        given = [*self.proto.ret.values()] if self.is_function else []
+        read = node.name in map(node_of, given)
+        if not read and not any(_reads(one, node.name) for one in self.nodes):
             self.nodes.remove(node)
 
     def forget_shapes(self) -> None:

@@ -121,6 +121,21 @@ def broken(folder: Path, change: Break) -> None:
     file.write_bytes(stored.SerializeToString())
 
 
+def ended(folder: Path) -> None:
+    """Write a graph whose output is an activation, and one that lost it."""
+    first, last = np.random.default_rng(2).normal(size=(2, 6, 6)).astype(np.float32)
+    for name in ("active", "bare"):
+        with tf.Graph().as_default() as graph:
+            rows = tf.compat.v1.placeholder(tf.float32, [None, 6], "rows")
+            product = [tf.tanh(tf.matmul(rows, first)), last]
+            if name == "bare":
+                tf.matmul(*product, name="result")
+            else:
+                tf.nn.relu(tf.matmul(*product), name="result")
+        content = graph.as_graph_def().SerializeToString()
+        (folder / f"{name}.pb").write_bytes(content)
+
+
 def main(folder: Path) -> None:
     """Write the healthy network and every broken one."""
     model = network()
@@ -128,6 +143,7 @@ def main(folder: Path) -> None:
     save(model, folder, "right")
     for change in BREAKS:
         broken(folder, change)
+    ended(folder)
     for name, place in (("weight", 0), ("bias", 8)):
         values = [one.copy() for one in model.get_weights()]
         values[place].flat[5] += 1.5

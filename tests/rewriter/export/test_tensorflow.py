@@ -58,3 +58,15 @@ def test_fault_is_mended_in_the_file_itself(
     assert report.written.way == "in place"
     assert [one for one in report.written.changed if "size" not in one] == []
     assert out.is_dir() if (broken / name).is_dir() else out.is_file()
+
+
+@pytest.mark.usefixtures("warm")
+def test_output_is_fetched_by_the_name_it_had(broken: Path, tmp_path: Path) -> None:
+    """An activation that is put in behind the last operator gives the output's tensor."""
+    out = tmp_path / "out.pb"
+    report = repair(str(broken / "active.pb"), str(broken / "bare.pb"), out)
+
+    assert report.verdict is Verdict.REPAIRED, report.ended
+    assert report.written is not None
+    assert report.written.way == "in place"
+    assert [one for one in report.written.changed if "size" not in one] == []
