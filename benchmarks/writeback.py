@@ -3,23 +3,27 @@
 Builds a small network in every format, right and with one fault each, lets `repair` mend
 the file against the right one, and runs what was written in the format's own runtime on
 inputs that nobody has seen. Prints, for each cell, how it was written, the largest error
-after, and the seconds; writes ``results/writeback.json``.
+before and after, and the seconds; keeps the rows in ``results/writeback.json``.
 """
 
 import argparse
+import io
 import json
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 
+import cli
+from analyzer.frontends.child.client import warm_children
+
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / ".cache" / "writeback"
-CLI = HERE.parent / "cli.py"
 
 KERAS = (
     "model.keras", "model.h5", "saved_model", "frozen.pb",
@@ -40,8 +44,6 @@ GRID = 1.5
 """What the error of a rounded model may be of the right conversion's, on inputs that
 neither was calibrated on."""
 
-LIMIT = 600.0
-
 Row = dict[str, object]
 
 
@@ -61,55 +63,45 @@ def sources() -> None:
 
 def rows(formats: Sequence[str], faults: Sequence[str]) -> Iterator[Row]:
     """Yield a row for each format and fault."""
-    for form in (one for one in (*KERAS, *TORCH) if one in formats):
-        family = "keras" if form in KERAS else "torch"
-        healthy = CACHE / family / "right" / form
-        for fault in faults:
-            target = CACHE / family / fault / form
-            if fault == "quantization" and form not in ON_GRIDS:
-                continue
-            row = {"format": form, "fault": fault, **cell(healthy, target)}
-            show(row)
-            yield row
+    with warm_children():
+        for form in (one for one in (*KERAS, *TORCH) if one in formats):
+            asked = [one for one in faults if one != "quantization" or form in ON_GRIDS]
+            yield from judged(form, {fault: repaired(form, fault) for fault in asked})
 
 
-def cell(healthy: Path, target: Path) -> Row:
-    """Return what came of one repair, judged in the format's own runtime."""
-    folder = CACHE / "out" / target.parent.name / target.name
+def repaired(form: str, fault: str) -> Row:
+    """Return what one `repair` said, and what it wrote."""
+    folder = CACHE / "out" / fault / form
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    out = folder / (target.name if target.suffix != ".py" else "mended.pt2")
-    right = _right(healthy)
-    began = time.perf_counter()
-    command = [sys.executable, CLI, "repair", right, _typed(target), "-o", out]
-    ended = subprocess.run(  # noqa: S603 - our own
-        [*map(str, command), "--report", str(folder), *_options(target)],
-        capture_output=True, text=True, check=False, timeout=LIMIT,
-    )  # fmt: skip
-    seconds = time.perf_counter() - began
+    target = CACHE / _family(form) / fault / form
+    out = folder / (form if target.suffix != ".py" else "mended.pt2")
+    words = ["repair", _right(form), _typed(target), "-o", out, "--report", folder, "-q"]
+    began, said = time.perf_counter(), io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        code = cli.main([*map(str, words), *_options(target)])
+    row = {"exit": code, "seconds": time.perf_counter() - began}
     report = folder / "report.json"
     if not report.exists():
-        return {"way": "refused", "said": ended.stderr[-400:], "seconds": seconds}
+        return row | {"way": "refused", "said": said.getvalue()[-400:]}
     told = json.loads(report.read_text(encoding="utf-8"))
-    written = told["written"]
-    way = written["way"] if written else "cannot"
-    row = {"way": way, "exit": ended.returncode, "seconds": seconds, "said": told["ended"]}
-    if written is None or not out.exists():
-        return row
-    before = target if target.suffix != ".py" else out
-    error, expected = judged(healthy, out)
-    verified = error <= max(FLOAT, GRID * expected)
-    return row | {
-        "error": error, "healthy": expected, "verified": verified,
-        "size": size(out) / size(before) - 1,
-    }  # fmt: skip
+    way = told["written"]["way"] if told["written"] else "cannot"
+    return row | {"way": way, "said": told["ended"], "out": str(_written(out))}
 
 
-def _right(healthy: Path) -> str:
+def _written(out: Path) -> Path:
+    """Return the file that a repair wrote: as asked, or as ONNX."""
+    return out if out.exists() else out.with_suffix(".onnx")
+
+
+def _family(form: str) -> str:
+    return "keras" if form in KERAS else "torch"
+
+
+def _right(form: str) -> Path:
     """Return the source: the model before any conversion."""
-    if healthy.name in KERAS:
-        return str(healthy.parent / "model.keras")
-    return str(healthy.parent / "program.pt2")
+    name = "model.keras" if form in KERAS else "program.pt2"
+    return CACHE / _family(form) / "right" / name
 
 
 def _typed(target: Path) -> str:
@@ -124,31 +116,44 @@ def _options(target: Path) -> list[str]:
     return []
 
 
-def judged(healthy: Path, out: Path) -> tuple[float, float]:
-    """Return the relative error of what was written, and of the right file like it."""
-    right = Path(_right(healthy))
+def judged(form: str, told: Mapping[str, Row]) -> Iterator[Row]:
+    """Yield the rows of one format, what was written judged by the format's own runtime."""
+    healthy = CACHE / _family(form) / "right" / form
+    broken = {fault: CACHE / _family(form) / fault / form for fault in told}
+    files = {fault: Path(str(row.get("out", ""))) for fault, row in told.items()}
+    errors = _errors(form, [healthy, *broken.values(), *files.values()])
+    expected, before = errors[0], dict(zip(told, errors[1:], strict=False))
+    bound = max(FLOAT, GRID * expected)
+    for (fault, row), after in zip(told.items(), errors[1 + len(told) :], strict=True):
+        if before[fault] <= bound:
+            raise SystemExit(f"{form}: {fault} changes nothing, so nothing can be mended")
+        whole = {"error": after, "healthy": expected, "before": before[fault]}
+        there = files[fault].suffix == broken[fault].suffix and files[fault].exists()
+        grown = size(files[fault]) / size(broken[fault]) - 1 if there else None
+        native = there or form == "factory.py"
+        found = {"verified": native and after <= bound, "size": grown}
+        done = {"format": form, "fault": fault, **row, **whole, **found}
+        show(done)
+        yield done
+
+
+def _errors(form: str, files: Sequence[Path]) -> list[float]:
+    """Return the relative error of each file against the source; infinity: it is none."""
     rng = np.random.default_rng(2026)
-    shape = (SAMPLES, 16, 16, 3) if healthy.name in KERAS else (SAMPLES, 3, 16, 16)
-    inputs, result = out.parent / "inputs.npy", out.parent / "outputs.npz"
+    shape = (SAMPLES, 16, 16, 3) if form in KERAS else (SAMPLES, 3, 16, 16)
+    inputs, result = CACHE / "inputs.npy", CACHE / "outputs.npz"
     np.save(inputs, rng.uniform(-1, 1, shape).astype(np.float32))
-    command = [
-        sys.executable,
-        HERE / "writeback_outputs.py",
-        inputs,
-        result,
-        right,
-        healthy,
-        out,
-    ]
+    judge = HERE / "writeback_outputs.py"
+    command = [sys.executable, judge, inputs, result, _right(form), *files]
     subprocess.run(list(map(str, command)), check=True, capture_output=True)  # noqa: S603 - our own
     with np.load(result) as found:
-        if "2" not in found:
-            return float("inf"), 0.0
-        scale = np.abs(found["0"]).max()
-        errors = [
-            float(np.abs(found[one] - found["0"]).max() / scale) for one in ("2", "1")
-        ]
-    return errors[0], errors[1]
+        right = found["0"]
+        places = map(str, range(1, len(files) + 1))
+        return [_off(right, found[one]) if one in found else np.inf for one in places]
+
+
+def _off(right: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(other - right).max() / np.abs(right).max())
 
 
 def size(path: Path) -> int:
@@ -159,30 +164,39 @@ def size(path: Path) -> int:
 
 def show(row: Row) -> None:
     """Print one cell."""
-    head = f"{row['format']:16}{row['fault']:14}{row['way']:14}"
-    if "error" not in row:
-        print(f"{head}{str(row.get('said', ''))[:120]}", flush=True)
-        return
     mark = "right" if row["verified"] else "WRONG" if row["exit"] == 0 else "not whole"
+    grown = "" if row["size"] is None else f"  size {row['size']:+.2%}"
+    said = "" if row["verified"] else f"  {row['said']}"
     print(
-        f"{head}{mark}  error {row['error']:.1e} (healthy {row['healthy']:.1e})"
-        f"  size {row['size']:+.2%}  {row['seconds']:.0f} s",
+        f"{row['format']:16}{row['fault']:14}{row['way']:15}{mark:10}"
+        f"error {row['error']:.1e}, {row['before']:.1e} before, healthy {row['healthy']:.1e}"
+        f"{grown}  {row['seconds']:.0f} s{said}",
         flush=True,
     )
 
 
+def kept(table: Sequence[Row]) -> list[Row]:
+    """Keep rows beside those of other cells, and return all."""
+    path = HERE / "results" / "writeback.json"
+    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    cells = {(row["format"], row["fault"]): row for row in (*old, *table)}
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps(list(cells.values()), indent=1)
+    path.write_text(f"{text}\n", encoding="utf-8")
+    return list(cells.values())
+
+
 def main() -> int:
-    """Print the matrix and write it; fail where a file was wrong and nobody said so."""
+    """Print the matrix and keep it; fail where a file was wrong and nobody said so."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--formats", default=",".join((*KERAS, *TORCH)))
     parser.add_argument("--faults", default=",".join(FAULTS))
     asked = parser.parse_args()
     sources()
     table = list(rows(asked.formats.split(","), asked.faults.split(",")))
-    path = HERE / "results" / "writeback.json"
-    path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    right = sum(bool(row.get("verified")) for row in table)
-    silent = [row for row in table if row.get("exit") == 0 and not row.get("verified")]
+    kept(table)
+    right = sum(bool(row["verified"]) for row in table)
+    silent = [row for row in table if row["exit"] == 0 and not row["verified"]]
     print(
         f"verified in their own runtime: {right} of {len(table)}; "
         f"silent failures: {len(silent)}"

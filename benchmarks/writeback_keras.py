@@ -17,6 +17,13 @@ from keras import layers
 FAULTS = ("weight", "attribute", "activation", "padding", "missing", "extra", "layout")
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
 SIZE = 16
+WIDE = 128
+"""Channels that make both last weights as large as the converter quantizes by itself: 1024
+numbers."""
+
+LOUD = 4.0
+"""Factor of the normalised values, so that one in ten passes six: a wrong clip shows."""
+
 WRONG_SCALE = 1.5
 """What a wrong grid's steps are too large by."""
 
@@ -35,9 +42,8 @@ def network(fault: str) -> keras.Model:
     x = layers.LeakyReLU(0.5 if fault == "attribute" else 0.1, name="dw_leaky")(x)
     if fault == "extra":
         x = layers.Activation("tanh", name="odd")(x)
-    x = layers.Conv2D(12, 1, name="pw", activation=None if fault == "missing" else "relu")(
-        x
-    )
+    active = None if fault == "missing" else "relu"
+    x = layers.Conv2D(WIDE, 1, name="pw", activation=active)(x)
     x = layers.MaxPooling2D(2, name="pool")(x)
     x = layers.GlobalAveragePooling2D(name="mean")(x)
     return keras.Model(image, layers.Dense(10, name="head")(x))
@@ -47,11 +53,12 @@ def weights(model: keras.Model, fault: str) -> None:
     """Give the network weights that matter, one wrong where that is the fault."""
     rng = np.random.default_rng(1)
     values = []
-    for value in model.get_weights():
-        drawn = rng.uniform(0.5, 2.0, value.shape) * rng.choice([-1, 1], value.shape)
-        values.append(
-            np.abs(drawn) if value.ndim == 1 else drawn / np.sqrt(value[..., 0].size)
-        )
+    for weight in model.weights:
+        shape = weight.shape
+        drawn = rng.uniform(0.5, 2.0, shape) * rng.choice([-1, 1], shape)
+        if weight.name in {"gamma", "moving_variance"}:
+            drawn = np.abs(drawn) * (LOUD if weight.name == "gamma" else 1.0)
+        values.append(drawn if len(shape) == 1 else drawn / np.sqrt(np.prod(shape[:-1])))
     if fault == "weight":
         values[0][..., 3] *= -1.0
     model.set_weights(values)

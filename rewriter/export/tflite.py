@@ -10,8 +10,9 @@ from analyzer.core.types import Pivot
 from rewriter.export.anew import TENSORFLOW, anew, plain
 from rewriter.export.beside import replacing
 from rewriter.export.native_format import NativeFormat, ends_in
+from rewriter.export.tflite_bytes import written
 from rewriter.export.tflite_facts import facts
-from rewriter.export.tflite_file import Flatbuffer, packed, read
+from rewriter.export.tflite_file import Flatbuffer, read
 from rewriter.export.tflite_grids import drop_unread, folded, regridded
 from rewriter.export.tflite_groups import Known
 from rewriter.export.tflite_inside import settled
@@ -36,7 +37,7 @@ def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> tuple[str, ...
     Raises:
         ExportError: TFLite cannot say an edit, or the disk refuses.
     """
-    content = packed(mended(target, repaired))
+    content = written(mended(target, repaired), target.path.read_bytes())
     with replacing(out) as file:
         file.write(content)
     return ()

@@ -101,16 +101,25 @@ def read(path: Path) -> Flatbuffer:
     Raises:
         ExportError: Its weights lie outside the flatbuffer, which cannot be packed.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    content = bytearray(path.read_bytes())
-    model = cast("FbModel", schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0)))
-    if any(buffer.offset > OUTSIDE for buffer in model.buffers):
+    flatbuffer = parsed(path.read_bytes())
+    if any(buffer.offset > OUTSIDE for buffer in flatbuffer.model.buffers):
         raise ExportError(
             f"{path} keeps weights behind its flatbuffer, which cannot be rewritten here",
             hint="write the repaired model with -o to an .onnx file",
         )
-    return Flatbuffer(model, schema)
+    return flatbuffer
+
+
+def parsed(content: bytes) -> Flatbuffer:
+    """Return the object tree of a flatbuffer's bytes.
+
+    Args:
+        content: Those of a ``.tflite`` file that was loaded before.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    root = schema.Model.GetRootAs(bytearray(content), 0)
+    return Flatbuffer(cast("FbModel", schema.ModelT.InitFromObj(root)), schema)
 
 
 def description(path: Path) -> str:
