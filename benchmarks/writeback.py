@@ -48,17 +48,16 @@ Row = dict[str, object]
 
 
 def sources() -> None:
-    """Build every file, unless they are there."""
+    """Build every file, unless they are there as the scripts write them now."""
     for name in ("keras", "torch"):
-        folder = CACHE / name
-        done = folder / "built"
-        if done.exists():
+        folder, script = CACHE / name, HERE / f"writeback_{name}.py"
+        stamp, code = folder / "built", script.read_text(encoding="utf-8")
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == code:
             continue
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        script = HERE / f"writeback_{name}.py"
         subprocess.run([sys.executable, script, folder], check=True, capture_output=True)  # noqa: S603 - our own
-        done.touch()
+        stamp.write_text(code, encoding="utf-8")
 
 
 def rows(formats: Sequence[str], faults: Sequence[str]) -> Iterator[Row]:
@@ -141,7 +140,7 @@ def _errors(form: str, files: Sequence[Path]) -> list[float]:
     """Return the relative error of each file against the source; infinity: it is none."""
     rng = np.random.default_rng(2026)
     shape = (SAMPLES, 16, 16, 3) if form in KERAS else (SAMPLES, 3, 16, 16)
-    inputs, result = CACHE / "inputs.npy", CACHE / "outputs.npz"
+    inputs, result = (CACHE / f"{form}.{one}" for one in ("npy", "npz"))
     np.save(inputs, rng.uniform(-1, 1, shape).astype(np.float32))
     judge = HERE / "writeback_outputs.py"
     command = [sys.executable, judge, inputs, result, _right(form), *files]
@@ -169,21 +168,19 @@ def show(row: Row) -> None:
     said = "" if row["verified"] else f"  {row['said']}"
     print(
         f"{row['format']:16}{row['fault']:14}{row['way']:15}{mark:10}"
-        f"error {row['error']:.1e}, {row['before']:.1e} before, healthy {row['healthy']:.1e}"
+        f"error {row['error']:.1e} of {row['before']:.1e}, healthy {row['healthy']:.1e}"
         f"{grown}  {row['seconds']:.0f} s{said}",
         flush=True,
     )
 
 
-def kept(table: Sequence[Row]) -> list[Row]:
-    """Keep rows beside those of other cells, and return all."""
-    path = HERE / "results" / "writeback.json"
+def kept(table: Sequence[Row], path: Path) -> None:
+    """Keep rows beside those of other cells."""
     old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     cells = {(row["format"], row["fault"]): row for row in (*old, *table)}
     path.parent.mkdir(exist_ok=True)
     text = json.dumps(list(cells.values()), indent=1)
     path.write_text(f"{text}\n", encoding="utf-8")
-    return list(cells.values())
 
 
 def main() -> int:
@@ -191,10 +188,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--formats", default=",".join((*KERAS, *TORCH)))
     parser.add_argument("--faults", default=",".join(FAULTS))
+    parser.add_argument("--results", type=Path, default=HERE / "results")
     asked = parser.parse_args()
     sources()
     table = list(rows(asked.formats.split(","), asked.faults.split(",")))
-    kept(table)
+    kept(table, asked.results / "writeback.json")
     right = sum(bool(row["verified"]) for row in table)
     silent = [row for row in table if row["exit"] == 0 and not row["verified"]]
     print(

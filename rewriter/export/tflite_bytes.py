@@ -1,6 +1,6 @@
 """The bytes of a repaired flatbuffer: the user's own where only stored values changed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, cast
 
 import numpy as np
@@ -18,15 +18,11 @@ Change = tuple[Array, Array]
 class FbPlace(Protocol):
     """A part of the file that tells where its bytes are."""
 
-    def Buffers(self, index: int) -> "FbPlace": ...  # noqa: N802  # the schema's name
-
-    def Subgraphs(self, index: int) -> "FbPlace": ...  # noqa: N802  # the schema's name
-
-    def Tensors(self, index: int) -> "FbPlace": ...  # noqa: N802  # the schema's name
-
-    def Quantization(self) -> "FbPlace": ...  # noqa: N802  # the schema's name
-
-    def DataAsNumpy(self) -> object: ...  # noqa: N802  # the schema's name
+    Buffers: Callable[[int], "FbPlace"]
+    Subgraphs: Callable[[int], "FbPlace"]
+    Tensors: Callable[[int], "FbPlace"]
+    Quantization: Callable[[], "FbPlace | None"]
+    DataAsNumpy: Callable[[], object]
 
 
 def written(flatbuffer: Flatbuffer, content: bytes) -> bytes:
