@@ -17,6 +17,7 @@ from rewriter.export.tflite_grids import drop_unread, folded, regridded
 from rewriter.export.tflite_groups import Known
 from rewriter.export.tflite_inside import settled
 from rewriter.export.tflite_owners import owners
+from rewriter.export.tflite_steps import grids, rebias, same_steps, steps
 from rewriter.export.tflite_wiring import rewire
 
 
@@ -56,6 +57,7 @@ def mended(target: Pivot, repaired: onnx.ModelProto) -> Flatbuffer:
     flatbuffer = read(target.path)
     before = folded(nodes(target.model, target.folder))
     after = folded(nodes(repaired, target.folder))
+    were = steps(flatbuffer), grids(flatbuffer)
     after = regridded(flatbuffer, before, after)
     ends = [value.name for value in repaired.graph.output]
     if ends != [value.name for value in target.model.graph.output]:
@@ -70,6 +72,8 @@ def mended(target: Pivot, repaired: onnx.ModelProto) -> Flatbuffer:
     after = settled(flatbuffer, owned, before, after)
     rewire(flatbuffer, owned, before, after, known)
     drop_unread(flatbuffer)
+    same_steps(flatbuffer, were[1])
+    rebias(flatbuffer, were[0])
     return flatbuffer
 
 

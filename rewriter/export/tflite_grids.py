@@ -211,10 +211,22 @@ def _set_bias(flatbuffer: Flatbuffer, operator: FbOperator, slot: int, new: Arra
         return False
     scale = (pair[0][0].ravel() * pair[1][0].ravel()).astype(np.float32)
     set_value(flatbuffer, operator, slot, np.round(new / scale).astype(np.int32))
-    old = cast("FbGrid", flatbuffer.graph.tensors[index].quantization)
-    tensor = flatbuffer.graph.tensors[int(operator.inputs[slot])]
-    tensor.quantization = _quantization(flatbuffer, scale, old)
+    biased(flatbuffer, int(operator.inputs[slot]), index, scale)
     return True
+
+
+def biased(flatbuffer: Flatbuffer, place: int, old: int, scale: Array) -> None:
+    """Let a bias state its steps.
+
+    Args:
+        flatbuffer: The tree, changed in place.
+        place: The tensor.
+        old: The tensor that was read in its place.
+        scale: Its steps.
+    """
+    tensors = flatbuffer.graph.tensors
+    was = cast("FbGrid", tensors[old].quantization)
+    tensors[place].quantization = _quantization(flatbuffer, scale, was)
 
 
 def _quantization(flatbuffer: Flatbuffer, scale: Array, old: FbGrid) -> object:
