@@ -1,7 +1,8 @@
 """Variables of a SavedModel, rewritten in its checkpoint: all others as they were."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,45 @@ OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 """Where a checkpoint keeps which of its keys is which variable."""
 
 
-def rewrite(prefix: Path, values: Mapping[str, tuple[Array, Array]]) -> None:
+UNNAMED = "Variable"
+"""What TensorFlow calls every variable that its user gave no name."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewValue:
+    """A variable's new value.
+
+    Attributes:
+        variable: Its name.
+        old: What it holds.
+        new: What it is to hold.
+        shared: Whether other variables of the model have that name.
+    """
+
+    variable: str
+    old: Array
+    new: Array
+    shared: bool = False
+
+    @property
+    def is_named(self) -> bool:
+        """Whether its name tells it from other variables."""
+        return not self.shared and self.variable.rpartition("/")[2] != UNNAMED
+
+
+def rewrite(prefix: Path, values: Iterable[NewValue]) -> None:
     """Give variables of a checkpoint other values, in place.
 
     Args:
         prefix: The checkpoint, without the suffixes of its files.
-        values: The old and the new value of each, by the variable's name.
+        values: The variables.
 
     Raises:
-        ExportError: No variable of that name holds the old value.
+        ExportError: No variable of that name holds the old value, or it cannot be told
+            which of several does.
     """
     reader = tf.train.load_checkpoint(str(prefix))
-    keys = {
-        key: new for name, (old, new) in values.items() for key in _keys(reader, name, old)
-    }
+    keys = {key: one.new for one in values for key in _keys(reader, one)}
     names = sorted(reader.get_variable_to_shape_map())
     tensors = [_tensor(reader, name, keys.get(name)) for name in names]
     shards = prefix.parent / "repaired" / "variables"
@@ -59,16 +85,17 @@ def _tensor(reader: Any, name: str, new: Array | None) -> Any:
     return tf.constant(new, reader.get_variable_to_dtype_map()[name])
 
 
-def _keys(reader: Any, variable: str, old: Array) -> list[str]:
+def _keys(reader: Any, one: NewValue) -> list[str]:
     """Return the keys under which the variable of that name holds a value.
 
     They are several where it is tracked twice: Keras's export keeps a copy of each.
     """
-    named = [key for key, name in _names(reader) if name == variable]
-    found = [key for key in named if np.array_equal(reader.get_tensor(key), old)]
-    if not found:
+    named = [key for key, name in _names(reader) if name == one.variable]
+    found = [key for key in named if np.array_equal(reader.get_tensor(key), one.old)]
+    if not found or (len(found) > 1 and not one.is_named):
         raise ExportError(
-            f"no variable {variable} of the checkpoint holds what was imported",
+            f"{len(found) or 'no'} variables {one.variable} of the checkpoint hold what "
+            "was imported",
             hint="write the repaired model with -o to an .onnx file",
         )
     return found

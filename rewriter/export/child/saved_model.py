@@ -1,6 +1,7 @@
 """A SavedModel with a repair in it: nodes of its functions changed, and its variables."""
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from analyzer.core.errors import ExportError
 from analyzer.frontends.child.from_saved_model import opened_model
-from rewriter.export.child.checkpoint import rewrite
+from rewriter.export.child.checkpoint import NewValue, rewrite
 from rewriter.export.child.graph_bodies import bodies, body_of
 from rewriter.export.child.graph_edits import GraphEdit, SetValue
 from rewriter.export.child.graph_plan import plan
@@ -48,11 +49,12 @@ def export(  # noqa: PLR0913 - what a child is told
     ends = {own: tensor for end in opened.ends for tensor, own in end.items()}
     view = GraphView(graph, ends)
     edits = plan(view, read(before, after, weights, layers))
-    of_variables = {
-        variables[edit.constant]: (view.constants[edit.constant], edit.value)
+    names = Counter(variables.values())
+    of_variables = [
+        NewValue(name, view.constants[edit.constant], edit.value, shared=names[name] > 1)
         for edit in edits
-        if isinstance(edit, SetValue) and edit.constant in variables
-    }
+        if isinstance(edit, SetValue) and (name := variables.get(edit.constant, ""))
+    ]
     rest = [one for one in edits if not _is_of(one, variables)]
     shutil.copytree(path, out, dirs_exist_ok=True)
     if rest:
