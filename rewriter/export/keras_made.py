@@ -135,12 +135,20 @@ def _takes_bias(made: Made, bias: Array) -> bool:
     return made.options.get("use_bias") is False and bias.size == units
 
 
+RESCALED: Mapping[str, Callable[[Array], Array]] = {
+    "Sub": np.negative,
+    "Div": np.reciprocal,
+}
+"""What a constant is to a Rescaling layer, which multiplies and adds alone."""
+
+
 def _rescaling(node: Node) -> Made:
     value = _vector(node)
     slot = next(iter(node.constants))
     if value is None or (node.op in {"Sub", "Div"} and slot == 0):
         raise refusal(node.name, node.op, "Keras has no layer that is written for it")
-    numbers = {"Sub": -value, "Div": 1 / value}.get(node.op, value).astype(float)
+    given = value.astype(float)
+    numbers = RESCALED[node.op](given) if node.op in RESCALED else given
     told = float(numbers[0]) if numbers.size == 1 else numbers.tolist()
     if node.op in {"Mul", "Div"}:
         return Made("Rescaling", {"scale": told, "offset": 0.0}, {})

@@ -79,8 +79,9 @@ def mean(caller: Caller, node: Node) -> Any:
     """Return the call of an AveragePool."""
     kernel, stride = _pool(node)
     counted = bool(node.attributes["count_include_pad"])
-    pads = node.attributes.get("pads")
-    if pads and not counted and list(whole(pads))[::2] != list(whole(pads))[1::2]:
+    pads = whole(node.attributes.get("pads") or [])
+    half = len(pads) // 2
+    if not counted and pads[:half] != pads[half:]:
         raise refusal(node, "its uneven padding is not counted")
     kinds = (ATEN.avg_pool1d.default, ATEN.avg_pool2d.default, ATEN.avg_pool3d.default)
     image, padding = _padded(caller, node, len(kernel), 0.0)
