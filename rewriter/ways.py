@@ -51,7 +51,8 @@ class Way:
         if proven is None or own is None or own.suffix != case.suffix:
             return Written(path, "as ONNX", ())
         how = "exported anew" if case.anew else "in place"
-        return Written(path, how, changed(case.target, proven))
+        noted = () if case.suffix == ONNX else proven.notes
+        return Written(path, how, (*changed(case.target, proven), *noted))
 
     def told(self, report: Report) -> Report:
         """Return the report of the repair, with the way it was written.

@@ -25,7 +25,7 @@ FACTORY = "factory"
 def written(
     target: Pivot, mended: Pivot, suffix: str, options: Options, *, anew: bool = False
 ) -> Iterator[Pivot]:
-    """Give the mended model as its own runtime sees it.
+    """Give the mended model as its own runtime sees it, with what its exporter notes.
 
     What ONNX Runtime runs is the edited proto itself; any other format is written to a
     folder that goes afterwards, and loaded from there.
@@ -56,7 +56,7 @@ def written(
                 f"the file with the repair in it cannot be read again ({surprise.problem})",
                 hint="write the repaired model with -o to an .onnx file",
             ) from surprise
-        yield as_floats(replace(loaded, notes=(*loaded.notes, *notes)), target.ends)
+        yield as_floats(replace(loaded, notes=notes), target.ends)
 
 
 def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:

@@ -144,7 +144,8 @@ class Written:
         path: As the user gave it, or what came in its place; empty: nothing was to be
             written.
         way: ``in place``, ``exported anew`` or ``as ONNX``.
-        changed: What it states otherwise than the target's own file, in sentences.
+        changed: What it states otherwise than the target's own file, and what else is to be
+            known of it, in sentences.
     """
 
     path: str

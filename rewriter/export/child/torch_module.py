@@ -50,7 +50,7 @@ def export(path: str, out: str, *, pivots: Sequence[str], script: str) -> tuple[
     if not computes(script, program, made):
         Path(script).unlink()
         return (_unsaid(path, said),)
-    return (f"{Path(out).stem}_patch.py beside it changes the module itself.",)
+    return ("The script beside it changes the module itself.",)
 
 
 def repaired(made: Built, pivots: Sequence[str]) -> tuple[Any, Mended, Spoken]:

@@ -54,8 +54,8 @@ def export(
     if not computes(script, program, made, weights):
         Path(script).unlink()
         raise _unsaid(model, "the repair")
-    name = Path(out).stem + "_patch.py"
-    return (f"What weights cannot say is in {name} beside it: --model {name}:factory.",)
+    told = "What weights cannot say is in the script beside it, which builds the module"
+    return (f"{told}: --model SCRIPT:factory.",)
 
 
 def _unsaid(model: str, what: str) -> ExportError:

@@ -208,3 +208,17 @@ def test_module_becomes_a_program_and_a_script(
     np.testing.assert_allclose(run(out), right, atol=CLOSE)
     script = f"{out.with_name('out_patch.py')}:factory"
     np.testing.assert_allclose(run(script), right, atol=CLOSE)
+
+
+def test_report_tells_of_the_script(
+    models: Path, warm: WarmChildren, tmp_path: Path
+) -> None:
+    """What an exporter notes of the file it wrote is told with the file."""
+    assert warm is not None
+    both = str(models / "right.pt2"), f"{NETWORKS}:weight"
+    options = Options(samples=3, trust_code=True)
+
+    report = repair(*both, tmp_path / "out.pt2", options=options, rules=all_rules())
+
+    assert report.written is not None
+    assert "The script beside it changes the module itself." in report.written.changed
