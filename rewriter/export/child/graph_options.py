@@ -76,7 +76,7 @@ def options(
             yield _window(view, name, one)
             names.discard(one.attribute)
         elif (op, one.attribute) in NUMBERS:
-            yield SetOption(name, NUMBERS[op, one.attribute], _number(one.new))
+            yield _single(view, name, NUMBERS[op, one.attribute], one)
             names.discard(one.attribute)
         elif one.attribute == "kernel_shape" and was.op == "Conv":
             names.discard(one.attribute)  # its weight says it
@@ -96,6 +96,14 @@ def options(
 def names_of(differ: Sequence[AttributeChange]) -> set[str]:
     """Return the names of the attributes that differ."""
     return {one.attribute for one in differ}
+
+
+def _single(view: GraphView, name: str, option: str, change: AttributeChange) -> SetOption:
+    """Return a new number, where the graph has the old one."""
+    known = np.float32(view.nodes[name].attr[option].f)
+    if known != np.float32(str(change.old)):
+        raise refused(change.node, f"its {option} there is {known}, not {change.old}")
+    return SetOption(name, option, _number(change.new))
 
 
 def _has(view: GraphView, name: str, option: str) -> bool:
