@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf2onnx
 from tf2onnx.handler import tf_op, tfl_op
 from tf2onnx.onnx_opset.controlflow import Select as PlainSelect
+from tf2onnx.onnx_opset.nn import ConvOp
 from tf2onnx.onnx_opset.tensor import OneHot as PlainOneHot
 from tf2onnx.optimizer import back_to_back_optimizer
 from tf2onnx.tflite_handlers import tfl_math
@@ -75,6 +76,21 @@ class Select:
         if SPELLED in node.name:
             node.set_attr("handles_nan", True)  # noqa: FBT003 - tf2onnx's own mark
         PlainSelect.version_9(ctx, node, **options)
+
+
+@tf_op("Conv3D")
+class Conv3D:
+    """Convolutions of volumes have groups too: tf2onnx counts them for images alone."""
+
+    @classmethod
+    def version_13(cls, ctx: Any, node: Any, **options: Any) -> None:
+        """Do as tf2onnx does, then say how many groups there are."""
+        axis = -1 if node.get_attr_str("data_format") == "NDHWC" else 1
+        channels = ctx.get_shape(node.input[0])[axis]
+        read = ctx.get_shape(node.input[1])[-2]
+        ConvOp.version_13(ctx, node, **options)
+        if channels > 0 and read > 0:
+            node.set_attr("group", channels // read)
 
 
 Step = tuple[str, tuple[Any, ...]]

@@ -16,6 +16,7 @@ from tf2onnx.tf_utils import compress_graph_def
 from tf2onnx.tfonnx import process_tf_graph
 
 from analyzer.frontends.child.handlers import OPSET
+from analyzer.frontends.child.inlining import with_inlining
 from analyzer.frontends.child.stand_ins import put_back, values_apart
 
 AS_THEY_ARE: Mapping[str, str] = MappingProxyType({})
@@ -37,7 +38,8 @@ def onnx_of(
         names: What tensors are called in the result, by their name in the graph.
     """
     with tf.Graph().as_default():
-        graph = tf_loader.tf_optimize(list(inputs), list(outputs), graph)
+        whole = with_inlining(graph)
+        graph = tf_loader.tf_optimize(list(inputs), list(outputs), whole)
     weights = compress_graph_def(graph)
     with values_apart() as values, tf.device("/cpu:0"), tf.Graph().as_default() as imported:
         tf.import_graph_def(graph, name="")
