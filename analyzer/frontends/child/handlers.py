@@ -10,11 +10,13 @@ import numpy as np
 import onnx
 import tensorflow as tf
 import tf2onnx
+from tf2onnx import tfonnx
 from tf2onnx.handler import tf_op, tfl_op
 from tf2onnx.onnx_opset.controlflow import Select as PlainSelect
 from tf2onnx.onnx_opset.nn import ConvOp
 from tf2onnx.onnx_opset.tensor import OneHot as PlainOneHot
 from tf2onnx.optimizer import back_to_back_optimizer
+from tf2onnx.rewriter.conv2d_with_pad_rewriter import rewrite_conv2d_with_pad
 from tf2onnx.tflite_handlers import tfl_math
 
 from analyzer.frontends.child.graph_spelled import SPELLED
@@ -188,6 +190,25 @@ def keep_batch_norms_unfolded() -> None:
     """Stop tf2onnx from folding BatchNormalization into the Conv before it."""
     folds = back_to_back_optimizer._func_map  # noqa: SLF001  # it has no switch
     folds.pop(("Conv", "BatchNormalization"), None)
+
+
+def keep_own_pads() -> None:
+    """Stop tf2onnx from merging a Pad into a Conv that pads by itself.
+
+    It looks for SAME alone. A dilated convolution has explicit pads by then, which those
+    of the Pad would replace.
+    """
+    tfonnx.rewrite_conv2d_with_pad = _merged_pads
+
+
+def _merged_pads(graph: Any, nodes: Sequence[Any]) -> Sequence[Any]:
+    bare = [node for node in nodes if node.type != "Conv2D" or _is_bare(node)]
+    rewrite_conv2d_with_pad(graph, bare)
+    return nodes
+
+
+def _is_bare(convolution: Any) -> bool:
+    return bool(convolution.get_attr_str("padding") == "VALID")
 
 
 def keep_activations_in_float() -> None:

@@ -15,7 +15,7 @@ from tf2onnx.optimizer import optimize_graph
 from tf2onnx.tf_utils import compress_graph_def
 from tf2onnx.tfonnx import process_tf_graph
 
-from analyzer.frontends.child.handlers import OPSET
+from analyzer.frontends.child.handlers import OPSET, keep_own_pads
 from analyzer.frontends.child.inlining import with_inlining
 from analyzer.frontends.child.stand_ins import put_back, values_apart
 
@@ -37,6 +37,7 @@ def onnx_of(
         outputs: Names of the tensors that are wanted, in order.
         names: What tensors are called in the result, by their name in the graph.
     """
+    keep_own_pads()
     with tf.Graph().as_default():
         whole = with_inlining(graph)
         graph = tf_loader.tf_optimize(list(inputs), list(outputs), whole)

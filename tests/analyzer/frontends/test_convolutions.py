@@ -63,3 +63,13 @@ def test_channels_with_several_results_stay_depthwise(convolutions: Path) -> Non
     assert groups(model) == [4, 1, 4]
     gap, floor = gap_and_floor(model)
     assert gap <= floor
+
+
+@pytest.mark.usefixtures("warm")
+def test_padding_layer_leaves_a_convolution_its_own_pads(convolutions: Path) -> None:
+    """Of a dilated one, tf2onnx would keep the layer's alone."""
+    model = pivot.load(str(convolutions / "padded.keras"), trust_code=False)
+
+    assert "Pad" in {node.op_type for node in model.model.graph.node}
+    gap, floor = gap_and_floor(model)
+    assert gap <= floor
