@@ -17,7 +17,7 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python; d
 
 .PHONY: help demo test test-all lint format benchmark \
 	benchmark-localization benchmark-faults benchmark-matching benchmark-fetafix \
-	benchmark-frameworks benchmark-formats clean
+	benchmark-frameworks benchmark-formats benchmark-writeback clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -28,7 +28,8 @@ demo: $(VENV)/.demo  ## Train, convert, break, diff and repair a real model.
 test: $(VENV)/.all lint  ## Lint, types, layers, and every test of the core and the frameworks.
 	$(BIN)/python -m pytest
 
-test-all: test  ## Everything `make test` runs, and what needs more than the frameworks.
+test-all: test  ## Everything `make test` runs, and every fault in every format, mended natively.
+	PIVOTFIX_EVERY_CELL=1 $(BIN)/python -m pytest tests/rewriter/export/test_writeback.py
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check --quiet .
@@ -56,6 +57,10 @@ benchmark-frameworks: $(VENV)/.all  ## Measure how truly each format of a model 
 benchmark-formats: $(VENV)/.all  ## Compare one network with itself in any two formats.
 	$(PIP) install --constraint constraints.txt --editable '.[jax]'
 	$(BIN)/python benchmarks/format_pairs.py
+
+benchmark-writeback: $(VENV)/.all  ## Measure what is mended in each format's own file.
+	$(BIN)/python benchmarks/writeback.py
+	$(BIN)/python benchmarks/writeback_tables.py
 
 benchmark-matching: $(VENV)/.all  ## Measure how truly, how widely and how fast models are paired.
 	$(BIN)/python benchmarks/matching.py --seeds 1000

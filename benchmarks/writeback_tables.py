@@ -25,6 +25,7 @@ FAULTS = (
     "weight", "attribute", "activation", "padding",
     "missing", "extra", "layout", "quantization",
 )  # fmt: skip
+ON_GRIDS = ("int8.tflite", "dynamic.tflite")
 Row = dict[str, object]
 Cells = dict[tuple[str, str], Row]
 
@@ -50,12 +51,19 @@ def tests(cells: Cells) -> Iterator[str]:
     yield "| file | fault | test | written | error after | size |"
     yield "|---|---|---|---|---|---|"
     for form, called in FORMATS.items():
-        for fault in (one for one in FAULTS if (form, one) in cells):
-            row = cells[form, fault]
-            test = f"`test_writeback.py::test_fault_is_mended[{form}-{fault}]`"
-            grown = "" if row["size"] is None else f"{row['size']:+.2%}"
-            after = f"{row['error']:.1e}" if row["verified"] else "not written natively"
-            yield f"| {called} | {fault} | {test} | {row['way']} | {after} | {grown} |"
+        for fault in FAULTS:
+            if fault != "quantization" or form in ON_GRIDS:
+                yield tested(form, called, fault, cells.get((form, fault)))
+
+
+def tested(form: str, called: str, fault: str, row: Row | None) -> str:
+    """Return the line of one cell."""
+    test = f"`test_writeback.py::test_fault_is_mended[{form}-{fault}]`"
+    if row is None:
+        return f"| {called} | {fault} | {test} | not measured yet | | |"
+    grown = "" if row["size"] is None else f"{row['size']:+.2%}"
+    after = f"{row['error']:.1e}" if row["verified"] else "not right natively"
+    return f"| {called} | {fault} | {test} | {row['way']} | {after} | {grown} |"
 
 
 def main() -> None:

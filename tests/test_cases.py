@@ -175,6 +175,44 @@ def test_repair_agrees_with_the_recorded_outputs(case: Case, tmp_path: Path) -> 
     assert apart(case, out, unseen) <= 2 * max(case.residual, importer(case, unseen))
 
 
+NATIVE = [
+    pytest.param(case, case.target.with_name(f"target{suffix}"), id=f"{case.label}{suffix}")
+    for case in EVERY
+    for suffix in (".tflite", ".pt")
+    if case.residual is not None
+    and case.name not in KNOWN_OPEN
+    and case.target.with_name(f"target{suffix}").exists()
+]
+"""Repairable pairs with a target in a format of its own."""
+
+
+@pytest.mark.parametrize(("case", "target"), NATIVE)
+def test_native_target_is_repaired(case: Case, target: Path, tmp_path: Path) -> None:
+    """A native target is mended in its own format, or the report says why it cannot be.
+
+    Where it cannot, the mended model is there as ONNX, right on unseen inputs.
+    """
+    assert case.residual is not None
+    given, out = tmp_path / "given.npz", tmp_path / f"out{target.suffix}"
+    with np.load(case.inputs) as arrays:
+        rows = dict(arrays)
+    np.savez(given, **{name: each[:GIVEN] for name, each in rows.items()})
+
+    report = repair(
+        str(case.source), str(target), out,
+        options=Options(inputs=given), rules=all_rules(),
+    )  # fmt: skip
+
+    assert report.written is not None
+    if out.exists():
+        assert report.verdict is Verdict.REPAIRED, summary(report)
+        return
+    assert "TorchScript" in report.ended
+    unseen = {name: each[GIVEN:] for name, each in rows.items()}
+    form = out.with_suffix(".onnx")
+    assert apart(case, form, unseen) <= 2 * max(case.residual, importer(case, unseen))
+
+
 def importer(case: Case, rows: dict[str, Array]) -> float:
     """Return by how much the source's own ONNX form is off the recorded outputs."""
     form = case.source.with_suffix(".onnx")
