@@ -226,7 +226,8 @@ def _step_floors(
 def _typical(name: str, samples: Sequence[Mapping[str, float]]) -> float:
     """Return the error of a quantized region that three quarters of the samples exceed."""
     found = [sample[name] for sample in samples if name in sample]
-    return float(np.quantile(found, CALIBRATED))
+    finite = bool(np.isfinite(found).all())  # between two infinities lies no number
+    return float(np.quantile(found, CALIBRATED, method="linear" if finite else "lower"))
 
 
 def _known(given: Feeds, partners: Mapping[str, str]) -> Feeds:

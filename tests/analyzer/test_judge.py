@@ -11,6 +11,7 @@ from analyzer.judge import (
     NEGLIGIBLE,
     Judged,
     _is_half,
+    _typical,
     is_narrow,
     is_quantized,
     judged,
@@ -181,6 +182,13 @@ def test_noise_grows_with_depth(pivot: Callable[..., Pivot]) -> None:
 
     assert floors[0] >= NEGLIGIBLE
     assert floors[1] == pytest.approx(2 * floors[0], rel=0.01)
+
+
+def test_infinite_errors_stay_infinite() -> None:
+    """A quantized region of other sizes on every sample is not hidden as no number."""
+    typical = _typical("y", [{"y": np.inf}] * 8)
+
+    assert np.isposinf(typical)
 
 
 def test_small_weight_of_halves_is_one_rounded_to_half() -> None:
