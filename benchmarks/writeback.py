@@ -74,6 +74,9 @@ def repaired(form: str, fault: str) -> Row:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     target = CACHE / _family(form) / fault / form
+    if form == "weights.pt":  # they are nothing without the code that they belong to
+        for code in ("factory.py", "written.py"):
+            shutil.copy(target.with_name(code), folder)
     out = folder / (form if target.suffix != ".py" else "mended.pt2")
     words = ["repair", _right(form), _typed(target), "-o", out, "--report", folder, "-q"]
     began, said = time.perf_counter(), io.StringIO()

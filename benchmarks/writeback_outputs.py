@@ -77,7 +77,7 @@ def torch_file(path: Path, images: Array) -> Array:
 
     if path.name.startswith("script"):
         return torch.jit.load(path)(torch.from_numpy(images)).detach().numpy()
-    script = path.with_suffix(".py")
+    script = path.with_name(f"{path.stem}_patch.py")
     model = _factory(script if script.exists() else path.parent / "factory.py")
     model.load_state_dict(torch.load(path))
     return model(torch.from_numpy(images)).detach().numpy()
