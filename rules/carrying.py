@@ -70,12 +70,12 @@ def carried(fault: Fault) -> ReplaceRegion | None:
     opset = target_opset(fault)
     given = {edge.source: edge for edge in entering(fault)}
     read = dict.fromkeys((*fault.source.inputs, *fault.source.measured))
-    needed = [name for name in read if name]
+    own = {name for node in fault.source.nodes for name in node.outputs}  # not fed as well
+    needed = [name for name in read if name and name not in own]
     results = fault.results or last_outputs(fault)
     if opset is None or not results or any(name not in given for name in needed):
         return None
-    computed = {name for node in fault.source.nodes for name in node.outputs}
-    computed.update(fault.source.inputs)
+    computed = own.union(fault.source.inputs)
     if not fault.recorded and any(pair.source not in computed for pair in results):
         return None
     prefix = f"{results[0].target}{CARRIED}"
