@@ -102,7 +102,7 @@ def _single(view: GraphView, name: str, option: str, change: AttributeChange) ->
     """Return a new number, where the graph has the old one."""
     known = np.float32(view.nodes[name].attr[option].f)
     if known != np.float32(str(change.old)):
-        raise refused(change.node, f"its {option} there is {known}, not {change.old}")
+        raise refused(change.node, f"its {option} there is {known:g}, not {change.old!r}")
     return SetOption(name, option, _number(change.new))
 
 
