@@ -36,7 +36,7 @@ def size(path: Path) -> int:
 
 def _size(target: Path, written: Path) -> Iterator[str]:
     before, after = size(target), size(written)
-    if before != after:
+    if before != after and target.suffix == written.suffix:  # code has no size of a model
         yield f"its size is {after:,} bytes, {before:,} before ({after / before - 1:+.2%})"
 
 
