@@ -11,7 +11,7 @@ import numpy as np
 
 from analyzer.core.errors import RunError
 from analyzer.core.options import EVIDENCE
-from analyzer.core.types import Array, Feeds
+from analyzer.core.types import Array, Feeds, Node
 from analyzer.differences.alignment import fitted
 from analyzer.matching.crossed import crossed
 from analyzer.matching.layouts import layout_of
@@ -23,6 +23,7 @@ from analyzer.regions import reached, region
 from analyzer.sides import Side, isolation_run
 from analyzer.suspects import ACTIVATIONS
 from analyzer.view import View
+from analyzer.view.absorb import AFFINE_OPS, label
 
 MAX_ROUNDS = 8
 """Isolation runs that correct pairs, at most; inception with four faults needs three."""
@@ -319,9 +320,24 @@ def _put_back(
 
 def _is_given_alike(link: Link, source: View, target: View) -> bool:
     """Return whether operators of one kind give both tensors of a link."""
-    one = source.giver.get(link.tensors.source)
-    other = target.giver.get(link.tensors.target)
-    return one is not None and other is not None and one.op == other.op
+    kinds = _kind(source, link.tensors.source), _kind(target, link.tensors.target)
+    return bool(kinds[0]) and kinds[0] == kinds[1]
+
+
+def _kind(view: View, tensor: str) -> str:
+    """Return what gives a tensor, what passes it on, adds or scales by constants aside."""
+    node = view.giver.get(tensor)
+    while node is not None and (node.op == "Identity" or _is_affine(node)):
+        read = (name for slot, name in enumerate(node.inputs) if slot not in node.constants)
+        before = view.giver.get(next(read, ""))
+        if before is None:
+            break
+        node = before
+    return "" if node is None else label(node)
+
+
+def _is_affine(node: Node) -> bool:
+    return node.op in AFFINE_OPS and bool(node.constants)
 
 
 def _grown(
