@@ -29,7 +29,7 @@ test: $(VENV)/.all lint  ## Lint, types, layers, and every test of the core and 
 	$(BIN)/python -m pytest
 
 test-all: test  ## Everything `make test` runs, and every fault in every format, mended natively.
-	PIVOTFIX_EVERY_CELL=1 $(BIN)/python -m pytest tests/rewriter/export/test_writeback.py
+	PIVOTFIX_EVERY_CELL=1 $(BIN)/python -m pytest tests/rewriter/export
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check --quiet .
