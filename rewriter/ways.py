@@ -51,8 +51,9 @@ class Way:
         if proven is None or own is None or own.suffix != case.suffix:
             return Written(path, "as ONNX", ())
         how = "exported anew" if case.anew else "in place"
+        why = (f"not in place: {self.unsaid}",) if case.anew and self.unsaid else ()
         noted = () if case.suffix == ONNX else proven.notes
-        return Written(path, how, (*changed(case.target, proven), *noted))
+        return Written(path, how, (*why, *changed(case.target, proven), *noted))
 
     def told(self, report: Report) -> Report:
         """Return the report of the repair, with the way it was written.

@@ -8,7 +8,7 @@ import tensorflow as tf
 from analyzer.core.types import Array, Node
 from rewriter.export.child.graph_bodies import ADDED
 from rewriter.export.child.graph_edits import AddNode
-from rewriter.export.child.graph_options import refused
+from rewriter.export.child.graph_place import refused
 from rewriter.export.child.graph_view import GraphView
 
 SAME_NAME = frozenset(

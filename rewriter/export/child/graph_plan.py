@@ -11,7 +11,8 @@ from analyzer.core.types import Array, Node
 from rewriter.export.changes import ConstantChange, WireChange
 from rewriter.export.child.graph_edits import Drop, GraphEdit, Rewire, SetValue
 from rewriter.export.child.graph_new import new_node
-from rewriter.export.child.graph_options import options, refused
+from rewriter.export.child.graph_options import options
+from rewriter.export.child.graph_place import refused
 from rewriter.export.child.graph_view import GraphView, data, node_of
 from rewriter.export.child.pivots import Pivots
 from rewriter.export.layouts import holders, relaid
