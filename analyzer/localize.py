@@ -59,7 +59,7 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
     known: Mapping[str, Kind],
     running: Side | None = None,
     *,
-    drawn: bool = True,
+    calibrated: frozenset[str] | None = frozenset(),
 ) -> tuple[Fault, ...]:
     """Return one fault for each region that deviates, worst first, with all its evidence.
 
@@ -72,22 +72,22 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
         probes: The samples worth keeping, worst first.
         known: Kind of each target tensor.
         running: As much of the target as runs, where that is not all of it.
-        drawn: Whether the samples were drawn at random: they may lie beyond any range that
-            a target was calibrated on.
+        calibrated: The target's integers whose grids were made for such samples: drawn ones
+            may lie beyond any range that it was calibrated on. None: all were.
     """
     side = running or target
     record = partial(_seen, side, links, known)
     recorded = list(map(record, islice(probes, RECORDED)))  # one in memory at a time
 
     def build(group: _Group) -> Fault:
-        fault = _fault(source, target, links, group, errors, recorded, drawn=drawn)
+        fault = _fault(source, target, links, group, errors, recorded, calibrated)
         hidden = relaid(fault, source, target, links)
         if not hidden:
             return fault
         seen = {name: link for name, link in links.items() if name not in hidden}
         wider = group[0], _joint(target, group[0], seen.keys())
         other = _fault(
-            source, target, seen, wider, errors, recorded, drawn=drawn, spelt=True
+            source, target, seen, wider, errors, recorded, calibrated, spelt=True
         )
         return other if other.is_explained else fault
 
@@ -157,8 +157,8 @@ def _fault(  # noqa: PLR0913 - both sides, a group, and what was seen of it
     group: tuple[tuple[Judged, ...], Region],
     errors: Sequence[Mapping[str, float]],
     recorded: Sequence[_Seen],
+    calibrated: frozenset[str] | None,
     *,
-    drawn: bool,
     spelt: bool = False,
 ) -> Fault:
     judged, right = group
@@ -202,7 +202,7 @@ def _fault(  # noqa: PLR0913 - both sides, a group, and what was seen of it
     )
     fault = with_homes(fault, source)
     fault = with_origins(fault, target, [one.seen for one in recorded])
-    fault = with_lossy_causes(fault, source, target, drawn=drawn)
+    fault = with_lossy_causes(fault, source, target, calibrated)
     fault = _with_operands(fault, source, target, links, recorded)
     fault = _with_connections(fault, source, target, links, recorded)
     fault = _with_skipped(fault, source, target)

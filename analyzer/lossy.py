@@ -54,13 +54,22 @@ def _with_saturation(fault: Fault, found: Sequence[Difference]) -> Fault:
     return replace(fault, noise_floor=max(fault.noise_floor, least))
 
 
-def with_lossy_causes(fault: Fault, source: Side, target: Side, *, drawn: bool) -> Fault:
-    """Return a fault with what is wrong with a quantized region: grids, lost nodes."""
+def with_lossy_causes(
+    fault: Fault, source: Side, target: Side, calibrated: frozenset[str] | None
+) -> Fault:
+    """Return a fault with what is wrong with a quantized region: grids, lost nodes.
+
+    Args:
+        fault: A root fault.
+        source: The source.
+        target: The target.
+        calibrated: The integers whose grids were made for such samples; None: all are.
+    """
     if not is_quantized(target.view, fault.target.outputs, fault.target.inputs):
         return fault
     from analyzer.grids import grid_causes  # most models have none
 
-    found = grid_causes(fault, target, drawn=drawn)
+    found = grid_causes(fault, target, calibrated)
     fault = _with_saturation(fault, found)
     rest = fault.differences
     if any(map(fault.is_cured_by, found)):  # what cures without them needs no weight

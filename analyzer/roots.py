@@ -107,14 +107,15 @@ def roots_of(
     partners = {name: link.tensors.source for name, link in links.items()}
     given, feeds = bench.held(ranked[0]), bench.feeds(ranked[0])
     fed = {**feeds, **cuts(links, given, bench.target.view, known)}
-    both, drawn = (bench.source, bench.target), options.inputs is None
+    both = bench.source, bench.target
+    met = options.calibrated if options.inputs is None else None
     found = judged(*both, errors, partners, given, fed, options.seed, strict=options.strict)
     del given, fed
     deviating = frozenset(one.name for one in found)
     places = telling(ranked, errors, deviating) if found else ()
     probes = tuple(Probe(bench.held(n), bench.feeds(n)) for n in places)
     progress(f"testing the causes of {len(found)} deviations", 0.0)
-    roots = faults(*both, links, found, errors, probes, known, drawn=drawn)
+    roots = faults(*both, links, found, errors, probes, known, calibrated=met)
     return Roots(links, roots, deviating, places, probes)
 
 

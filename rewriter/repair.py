@@ -13,6 +13,7 @@ from analyzer.core.report import ALREADY, OutputPair, Report, Verdict
 from analyzer.core.types import Pivot, Status
 from analyzer.diff import Analysis, analyse_pivots
 from analyzer.explained import installed_rules
+from analyzer.grids.calibrated import calibrated_grids
 from analyzer.integer_ends import with_float_ends
 from analyzer.loading import load_pair
 from analyzer.matching.ends import input_pairs, narrowed, target_feeds
@@ -217,8 +218,22 @@ def _copied(case: Case, out: Path | None) -> Report:
     return untouched(case.first.report, Verdict.REPAIRED, ended=ALREADY)
 
 
+def _as_calibrated(case: Case) -> Case:
+    """Return a case that knows which grids the drawn probes fill, its faults in it."""
+    if case.options.inputs is not None:
+        return case
+    inputs = input_pairs(case.source, case.target)
+    probes = (target_feeds(one, inputs, case.target) for one in case.seen.probes)
+    try:
+        known = calibrated_grids(case.target, probes)
+    except RunError:  # it does not run before it is mended
+        return case
+    return replace(case, options=replace(case.options, calibrated=known))
+
+
 def _repaired(case: Case, files: _Files) -> Report:
     """Mend the target as far as rules can, and write what is proven better."""
+    case = _as_calibrated(case)
     with ExitStack() as folders:
         way = chosen_way(case, files.out, folders, force=files.force)
         came = way.proof

@@ -62,6 +62,8 @@ class Options:
         evidence: Kinds of evidence that pairs may rest on.
         strict: Whether a declared loss of precision is judged as any other deviation.
         harmless: Whether differences that change nothing are told too.
+        calibrated: The target's integers whose grids are known to be made for such samples
+            as are drawn; for the user's own inputs all are taken to be.
     """
 
     samples: int = 8
@@ -81,6 +83,7 @@ class Options:
     evidence: frozenset[str] = EVIDENCE
     strict: bool = False
     harmless: bool = False
+    calibrated: frozenset[str] = frozenset()
 
 
 class Judge(Protocol):

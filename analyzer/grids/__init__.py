@@ -20,13 +20,15 @@ MOST_TESTED = 16
 """Grids tested in one region, at most."""
 
 
-def grid_causes(fault: Fault, target: Side, *, drawn: bool) -> tuple[Difference, ...]:
+def grid_causes(
+    fault: Fault, target: Side, calibrated: frozenset[str] | None
+) -> tuple[Difference, ...]:
     """Return the grids of a region that evidence says are wrong, each with its cause test.
 
     Args:
         fault: A root fault with its differences and recorded samples.
         target: The target.
-        drawn: Whether the samples were drawn at random.
+        calibrated: The integers whose grids were made for such samples; None: all are.
 
     Returns:
         Differences of `Aspect.GRID`. Where none cures the region alone and all do together,
@@ -36,7 +38,7 @@ def grid_causes(fault: Fault, target: Side, *, drawn: bool) -> tuple[Difference,
         return ()
     statics = Statics(target.model, target.folder)
     suspected = chain(
-        written_grids(fault, target.view, statics, drawn=drawn),
+        written_grids(fault, target.view, statics, calibrated),
         stored_grids(fault, statics),
         multiplied_grids(fault, statics),
     )

@@ -62,7 +62,7 @@ class _Chain:
 
 
 def written_grids(
-    fault: Fault, view: View, statics: Statics, *, drawn: bool
+    fault: Fault, view: View, statics: Statics, calibrated: frozenset[str] | None
 ) -> Iterator[Difference]:
     """Yield grids of a region that are read otherwise than written, or do not fit.
 
@@ -70,15 +70,15 @@ def written_grids(
         fault: A root fault with recorded samples.
         view: The target's macro graph.
         statics: The target's constants.
-        drawn: Whether the samples were drawn at random, and no calibration saw their like.
+        calibrated: The integers whose grids were made for such samples; None: all are.
     """
-    far = FAR if drawn else 1.0
-    fitting = not drawn or _is_as_calibrated(fault, view)
+    fitting = calibrated is None or _is_as_calibrated(fault, view)
     for writer in fault.target.nodes:
         grid = grid_of(writer) if writer.op == WRITER else None
         if grid is None or not grid.is_per_tensor:
             continue
-        chain = _chain(fault, writer, grid, view)
+        met = calibrated is None or writer.outputs[0] in calibrated
+        chain, far = _chain(fault, writer, grid, view), 1.0 if met else FAR
         unfit = _unfit(chain, grid, view, statics, far) if fitting else ()
         for change in (*_misread(chain, grid, statics), *unfit):
             source = _source_of(fault, (*chain.readers, writer))
@@ -116,7 +116,7 @@ def _chain(fault: Fault, writer: Node, grid: Grid, view: View) -> _Chain:
 def _is_as_calibrated(fault: Fault, view: View) -> bool:
     """Return whether the grids of the model's inputs were made for such samples."""
     return all(
-        _beyond(values, grid.ends, step) <= CUT_OFF and np.ptp(values) >= SPANNED * step
+        beyond(values, grid.ends, step) <= CUT_OFF and np.ptp(values) >= SPANNED * step
         for name in view.inputs
         for node in view.readers.get(name, ())
         if (grid := grid_of(node)) is not None and grid.is_per_tensor
@@ -184,15 +184,16 @@ def _unfit(
         return
     low, high = _range(chain.seen)
     step = float(grid.scale.ravel()[0])
-    share = max(_beyond(v, grid.ends, step) for v in chain.seen)
-    share = share if _times(low, high, grid, step) >= far else 0.0
-    let_pass = max((_beyond(v, (low, high), step) for v in chain.came), default=0.0)
+    share = max(beyond(v, grid.ends, step) for v in chain.seen)
+    share = share if times(low, high, grid, step) >= far else 0.0
+    let_pass = max((beyond(v, (low, high), step) for v in chain.came), default=0.0)
     coarse = high - low < FEW_LEVELS / far * step
     if high <= low or (max(share, let_pass) <= CUT_OFF and not coarse):
         return
     right = _fitting(grid, _with_room(low, chain.seen), _with_room(high, chain.seen))
     ratio = float(right.scale.ravel()[0]) / (ROOM * step)
-    alike = 1 / SAME_SCALE <= ratio <= SAME_SCALE
+    moved = not np.array_equal(right.zero.ravel(), grid.zero.ravel())
+    alike = moved and 1 / SAME_SCALE <= ratio <= SAME_SCALE
     kind = GridFault.ZERO_POINT if alike else GridFault.CLIPS
     if max(share, let_pass) <= CUT_OFF:
         kind = GridFault.COARSE
@@ -213,13 +214,13 @@ def _unfit(
     )
 
 
-def _times(low: float, high: float, grid: Grid, step: float) -> float:
+def times(low: float, high: float, grid: Grid, step: float) -> float:
     """Return how many times a grid's range some values reach, on the worse side of zero."""
     least, most = grid.ends
     return max(high / max(most, step), low / min(least, -step))
 
 
-def _beyond(values: Array, ends: tuple[float, float], step: float) -> float:
+def beyond(values: Array, ends: tuple[float, float], step: float) -> float:
     """Return the share of values that lie more than a step beyond some ends."""
     return float(np.mean((values < ends[0] - step) | (values > ends[1] + step)))
 

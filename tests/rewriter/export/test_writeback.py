@@ -25,6 +25,7 @@ FORMATS = (
 FAULTS = ("weight", "attribute", "activation", "padding", "missing", "extra", "layout")
 ON_GRIDS = {"int8.tflite", "dynamic.tflite"}
 SAMPLE = {(form, "weight") for form in ("int8.tflite", "model.onnx", "program.pt2")}
+SAMPLE |= {("int8.tflite", "extra")}  # grids behind the operator were calibrated with it
 """Cells that run each time."""
 
 LIMITS = {("script.pt", fault) for fault in FAULTS if fault != "weight"}
@@ -32,7 +33,6 @@ LIMITS |= {("int8.tflite", "layout"), ("weights.pt", "layout")}
 """Cells that a format cannot say, so that the repair is written as ONNX, exit 1."""
 
 OPEN = {
-    ("int8.tflite", "extra"): "grids behind the operator were calibrated with it, and clip",
     ("model.keras", "layout"): "the fix that mends a part does not help the whole",
     ("model.h5", "layout"): "the fix that mends a part does not help the whole",
 }
