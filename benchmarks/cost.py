@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from measure import CACHE, HERE, ROOT, Cost, cost, publish
+from polygraphy_rows import polygraphy_rows
 from zoo import SOURCES, build
 
-PEER = HERE / ".venv-polygraphy" / "bin"
 FLOOR = "floor: two bare runs, one read"
 
 
@@ -69,12 +69,7 @@ def rows(pair: Pair, runs: int, *, peer: bool) -> tuple[Cost, ...]:
         cost("diff, healthy", [*diff, source, target], runs=runs),
         cost("diff, one weight wrong", [*diff, source, broken], runs=runs, expected=(1,)),
     )
-    if not peer:
-        return ours
-    script = HERE / "polygraphy_runs.py"
-    command = [PEER / "python", script, source, target, inputs]
-    both = (0, 1)  # it pairs by name, so that a healthy pair may well differ
-    return (*ours, cost("Polygraphy, one process", command, runs=1, expected=both))
+    return (*ours, *polygraphy_rows(source, target, inputs)) if peer else ours
 
 
 def main() -> int:
