@@ -20,8 +20,8 @@ kind reach half of that."""
 def calibrated_grids(target: Pivot, probes: Iterable[Feeds]) -> frozenset[str]:
     """Return the tensors that fill their grid and stay in it, as the target is.
 
-    What was calibrated with a fault fits what the fault gives. Where the fault is mended and
-    the right values leave the grid, it is the grid that is wrong, and not the samples.
+    What was calibrated with a fault fits what the fault gives. Where the fault is mended
+    and the right values leave the grid, it is the grid that is wrong, not the samples.
 
     Args:
         target: The target as it was loaded.

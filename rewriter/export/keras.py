@@ -12,6 +12,7 @@ from analyzer.core.graph import nodes
 from analyzer.core.types import Array, Node, Pivot
 from rewriter.export.beside import replacing
 from rewriter.export.changes import Changes, changes, same
+from rewriter.export.keras_facts import archive_facts, hdf5_facts
 from rewriter.export.keras_file import Saved, Written, read, refusal, rewritten
 from rewriter.export.keras_groups import relocated
 from rewriter.export.keras_layers import Layer, Owners, layers_of
@@ -258,5 +259,7 @@ def _check(target: Pivot, repaired: onnx.ModelProto) -> None:
     mended(target, read(target.path, target.sha256), repaired)
 
 
-ARCHIVE = NativeFormat("keras", ".keras", ends_in(".keras"), write, _check)
-HDF5 = NativeFormat("keras", ".h5", ends_in(".h5"), write, _check)
+ARCHIVE = NativeFormat(
+    "keras", ".keras", ends_in(".keras"), write, _check, facts=archive_facts
+)
+HDF5 = NativeFormat("keras", ".h5", ends_in(".h5"), write, _check, facts=hdf5_facts)

@@ -20,6 +20,7 @@ from analyzer.core.types import Pivot
 from analyzer.runtime.wire import LENGTH, encoded
 from rewriter.export.beside import replacing
 from rewriter.export.native_format import CHUNK, NativeFormat, copied, ends_in
+from rewriter.export.onnx_facts import facts
 
 LARGEST = 2**31 - 1
 """Bytes of the largest proto that protobuf reads back.
@@ -298,4 +299,4 @@ def _write_own(target: Pivot, repaired: onnx.ModelProto, out: Path) -> tuple[str
     return ()
 
 
-FORMAT = NativeFormat("onnx", ".onnx", ends_in(".onnx"), _write_own, copy=copy)
+FORMAT = NativeFormat("onnx", ".onnx", ends_in(".onnx"), _write_own, copy=copy, facts=facts)

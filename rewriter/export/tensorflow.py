@@ -11,6 +11,7 @@ from rewriter.export.anew import TENSORFLOW, anew, plain, signed
 from rewriter.export.beside import replacing, replacing_folder
 from rewriter.export.in_child import patched
 from rewriter.export.native_format import NativeFormat, ends_in
+from rewriter.export.saved_model_facts import facts
 
 FROZEN = Exporter(
     family="tensorflow",
@@ -67,6 +68,11 @@ def _is_saved_model(path: str) -> bool:
 FORMATS = (
     NativeFormat("tensorflow", ".pb", ends_in(".pb"), write, anew=anew(TENSORFLOW, plain)),
     NativeFormat(
-        "tensorflow", "", _is_saved_model, write_folder, anew=anew(TENSORFLOW, signed)
+        "tensorflow",
+        "",
+        _is_saved_model,
+        write_folder,
+        anew=anew(TENSORFLOW, signed),
+        facts=facts,
     ),
 )

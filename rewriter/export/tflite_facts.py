@@ -1,14 +1,11 @@
 """What a flatbuffer states beside what it computes."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
+from rewriter.export.facts import digest
 from rewriter.export.tflite_file import FbBuffer, FbGraph, FbTensor, read
-
-SHOWN = 12
-"""Digits of a digest that tell two pieces of metadata apart in a sentence."""
 
 
 class FbNamed(Protocol):
@@ -68,7 +65,7 @@ def _metadata(model: FbStated) -> Iterator[tuple[str, str]]:
     for one in model.metadata or ():
         octets = model.buffers[one.buffer].data
         content = b"" if octets is None else bytes(bytearray(octets))
-        yield f"metadata {one.name.decode()}", hashlib.sha256(content).hexdigest()[:SHOWN]
+        yield f"metadata {one.name.decode()}", digest(content)
 
 
 def _grids(model: FbStated) -> str:

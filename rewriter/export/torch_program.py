@@ -13,6 +13,7 @@ from analyzer.core.types import Pivot
 from analyzer.frontends.exporting import Exporter, export
 from rewriter.export.anew import TORCH, anew, like
 from rewriter.export.beside import replacing
+from rewriter.export.facts import torch_facts
 from rewriter.export.in_child import both_pivots
 from rewriter.export.native_format import CHUNK, NativeFormat, ends_in
 
@@ -96,4 +97,6 @@ def _place(made: Path, out: Path) -> None:
         shutil.copyfileobj(content, file, CHUNK)
 
 
-FORMAT = NativeFormat("torch", ".pt2", ends_in(".pt2"), write, anew=anew(TORCH, like))
+FORMAT = NativeFormat(
+    "torch", ".pt2", ends_in(".pt2"), write, anew=anew(TORCH, like), facts=torch_facts
+)

@@ -3,6 +3,7 @@
 What bare weights cannot say goes into a script beside them.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -13,6 +14,7 @@ from analyzer.core.types import Pivot
 from analyzer.frontends.exporting import Exporter
 from analyzer.frontends.pickled import Kind, content_of
 from rewriter.export.changes import Changes, changes
+from rewriter.export.facts import torch_facts
 from rewriter.export.native_format import NativeFormat, ends_in
 from rewriter.export.torch_program import exported, script_beside
 
@@ -81,6 +83,8 @@ def _check(target: Pivot, repaired: onnx.ModelProto) -> None:
     check_weights_alone(changes(before, after, (ends[0], ends[1])))
 
 
-PT = NativeFormat("torch", ".pt", ends_in(".pt"), write, _check, beside=script_beside)
+PT = NativeFormat(
+    "torch", ".pt", ends_in(".pt"), write, _check, beside=script_beside, facts=torch_facts
+)
 
-PTH = NativeFormat("torch", ".pth", ends_in(".pth"), write, _check, beside=script_beside)
+PTH = replace(PT, suffix=".pth", claims=ends_in(".pth"))
