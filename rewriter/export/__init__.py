@@ -15,6 +15,7 @@ from rewriter.export import (
     tflite,
     torch_module,
     torch_program,
+    torch_script,
     torch_weights,
 )
 from rewriter.export.native_format import NativeFormat
@@ -31,6 +32,8 @@ FORMATS = (
     keras.HDF5,
     *tensorflow.FORMATS,
     torch_program.FORMAT,
+    torch_script.PT,
+    torch_script.PTH,
     torch_weights.PT,
     torch_weights.PTH,
     torch_module.FORMAT,

@@ -6,7 +6,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from rewriter.export.facts import archived, digest
-from rewriter.export.keras_file import CONFIG, OWN_CONFIG, WEIGHTS
+from rewriter.export.keras_file import CONFIG, WEIGHTS, stated
 
 METADATA = "metadata.json"
 """The member of a ``.keras`` archive that says who wrote it."""
@@ -27,10 +27,8 @@ def archive_facts(path: Path) -> Mapping[str, str]:
 def _archive(path: Path) -> Iterator[tuple[str, str]]:
     with ZipFile(path) as archive:
         config = json.loads(archive.read(CONFIG))
-        stated = (
-            json.loads(archive.read(METADATA)) if METADATA in archive.namelist() else {}
-        )
-    yield from ((what.replace("_", " "), str(value)) for what, value in stated.items())
+        about = json.loads(archive.read(METADATA)) if METADATA in archive.namelist() else {}
+    yield from ((what.replace("_", " "), str(value)) for what, value in about.items())
     trained = json.dumps(config.get(COMPILED), sort_keys=True)
     yield "training configuration", digest(trained.encode())
     yield from archived(path, {CONFIG, WEIGHTS, METADATA})
@@ -42,12 +40,6 @@ def hdf5_facts(path: Path) -> Mapping[str, str]:
     Args:
         path: A file that was loaded before.
     """
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        stated = {
-            name.replace("_", " "): str(value)
-            for name, value in file.attrs.items()
-            if name != OWN_CONFIG
-        }
-        return {**stated, "groups": ", ".join(sorted(file))}
+    attributes, groups = stated(path)
+    told = {name.replace("_", " "): value for name, value in attributes.items()}
+    return {**told, "groups": ", ".join(groups)}

@@ -101,6 +101,19 @@ def read(path: Path, sha256: str) -> Saved:
         return Saved(path, sha256, config, *_legacy(file[OWN_WEIGHTS]))
 
 
+def stated(path: Path) -> tuple[Mapping[str, str], Sequence[str]]:
+    """Return the attributes of an ``.h5`` file, its layers apart, and its groups.
+
+    Args:
+        path: A file that was loaded before.
+    """
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        told = {name: str(one) for name, one in file.attrs.items() if name != OWN_CONFIG}
+        return told, sorted(file)
+
+
 def rewritten(saved: Saved, new: Written) -> bytes:
     """Return the bytes of a saved model with something written over it.
 

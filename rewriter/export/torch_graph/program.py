@@ -32,7 +32,7 @@ OPEN_SIZES = (32, 5, 224)
 tables the second, deep pyramids of pools the third."""
 
 Traced = tuple[Any, list[str]]
-"""A torch program, and what is to be said of it."""
+"""A torch program, or a module made of one, and what is to be said of it."""
 
 ONNX_INSTEAD = "the repaired model is whole as ONNX: give OUT the suffix .onnx"
 
@@ -55,19 +55,39 @@ def export(onnx_path: str, out: str, **settings: Any) -> list[str]:
         ExportError: Torch cannot say the model; every operator that it lacks is named.
         LoadError: The user's program holds code.
     """
-    model = onnx.load(onnx_path)
+    program, notes = program_of(onnx.load(onnx_path), **settings)
+    torch.export.save(program, out)
+    return notes
+
+
+def program_of(model: onnx.ModelProto, **settings: Any) -> Traced:
+    """Return an ONNX model as a torch program.
+
+    Args:
+        model: The model.
+        settings: Of `export`.
+
+    Raises:
+        ExportError: Torch cannot say the model; every operator that it lacks is named.
+        LoadError: The user's program holds code.
+    """
     network = network_of(model)
     names, like = network.names_in, settings.get("like", "")
     trusted = bool(settings.get("trust_code", False))
     calling = as_before(like, names, trust_code=trusted) if like else plainly(names)
     examples = list(_examples(model, calling, settings.get("samples", "")))
-    program, notes = _taken(lambda: _program(network, model, calling, examples))
-    torch.export.save(program, out)
-    return notes
+    return taken(lambda: _program(network, model, calling, examples))
 
 
-def _taken(make: Callable[[], Traced]) -> Traced:
-    """Return what torch makes; where it fails, name the node that it failed at."""
+def taken(make: Callable[[], Traced]) -> Traced:
+    """Return what torch makes; where it fails, name the node that it failed at.
+
+    Args:
+        make: Calls torch.
+
+    Raises:
+        ExportError: It fails.
+    """
     try:
         return make()
     except PivotfixError:

@@ -28,8 +28,7 @@ SAMPLE = {(form, "weight") for form in ("int8.tflite", "model.onnx", "program.pt
 SAMPLE |= {("int8.tflite", "extra")}  # grids behind the operator were calibrated with it
 """Cells that run each time."""
 
-LIMITS = {("script.pt", fault) for fault in FAULTS if fault != "weight"}
-LIMITS |= {("int8.tflite", "layout"), ("weights.pt", "layout")}
+LIMITS = {("int8.tflite", "layout"), ("weights.pt", "layout")}
 """Cells that a format cannot say, so that the repair is written as ONNX, exit 1."""
 
 OPEN = {
