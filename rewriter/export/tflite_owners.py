@@ -310,9 +310,14 @@ def _layout(walk: _Walk, node: Node) -> Permutation | None:
     return moved[0] if moved else _straight(rank)
 
 
-def _transposed(walk: _Walk, node: Node, layout: Permutation) -> Permutation:
-    """Return the layout behind a Transpose, whether the flatbuffer has it too or not."""
+def _transposed(walk: _Walk, node: Node, layout: Permutation) -> Permutation | None:
+    """Return the layout behind a Transpose, whether the flatbuffer has it too or not.
+
+    Inside what is one operator there, as a BATCH_TO_SPACE_ND, ranks are the pivot's own.
+    """
     axes = permutation(node, len(layout))
+    if len(axes) != len(layout):
+        return None
     operator = walk.operators.get(node.name)
     if operator is None or kind(walk.flatbuffer, operator) != "TRANSPOSE":
         return composed(layout, axes)
