@@ -222,10 +222,47 @@ class _Wiring:
     def _edges(
         self, old: str, readers: Sequence[str]
     ) -> tuple[tuple[str, int], ...] | None:
-        """Return the graph's edges behind readers of a node; None: all that it has."""
+        """Return the graph's edges behind readers of a node; None: all that it has.
+
+        Raises:
+            ExportError: One of them is not known in the graph.
+        """
         edges = self.view.readers.get(old, [])
-        wanted = [edge for edge in edges if self._reader(edge[0]) in readers]
-        return None if len(wanted) == len(edges) else tuple(wanted)
+        found = {one: [e for e in edges if self._serves(e[0], one)] for one in readers}
+        for one in (one for one in readers if edges and not found[one]):
+            node = self.old.get(one, next(iter(self.old.values())))
+            raise refused(node, f"none that reads {old} is known to be {one}")
+        wanted = tuple(e for e in edges if any(e in own for own in found.values()))
+        return None if len(wanted) == len(edges) else wanted
+
+    def _serves(self, name: str, reader: str) -> bool:
+        """Return whether a node of the graph is what a pivot's node, or output, stands for.
+
+        A transpose of the importer's own is named after what it serves, or bears no name of
+        the graph's: then it is known by what reads it, as are other nodes without a name.
+        """
+        if name == self.view.origin(reader) or self._reader(name) == reader:
+            return True
+        if not self._is_strange(reader):
+            return False
+        laid = self.old[reader].op == "Transpose" or name not in self.belonging
+        return laid and self._reader(name) in self._known_behind(reader)
+
+    def _is_strange(self, name: str) -> bool:
+        """Return whether no operator of the graph is known to be a pivot's node."""
+        return name in self.old and name not in self.belonging.values()
+
+    def _known_behind(self, name: str) -> set[str]:
+        """Return the first nodes behind one of the pivot's that the graph knows."""
+        waiting, found = [name], set[str]()
+        while waiting:
+            here = waiting.pop()
+            if not self._is_strange(here):
+                found.add(here)
+                continue
+            given = set(self.old[here].outputs)
+            waiting += [one.name for one in self.pivots.before if given & set(one.inputs)]
+        return found
 
     def _reader(self, name: str) -> str:
         """Return the pivot's node, or output, that a node of the graph belongs to."""
