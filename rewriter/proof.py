@@ -1,9 +1,10 @@
 """What rounds came to, proven in the target's own runtime on all probes."""
 
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from analyzer.core.errors import RepairError
+from analyzer.core.errors import ExportError, RepairError
 from analyzer.core.report import Report, Verdict
 from analyzer.core.types import Pivot
 from rewriter.case import Case
@@ -14,6 +15,10 @@ from rewriter.outcome import Repaired
 from rewriter.rounds import LOOKS_MENDED, Tries
 from rewriter.subsets import largest_harmless
 from rewriter.written import written
+
+MISSAID = 100.0
+"""Times a floor, or the error that the repaired pivot leaves, that its file may be off: a
+hundred times its floor, a fault is one wherever it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,12 +81,33 @@ def _proven(case: Case, tries: Tries, chosen: Chosen, folders: ExitStack) -> Pro
         proven = folders.enter_context(
             written(case.target, mended, case.suffix, case.options, anew=case.anew)
         )
+        if proven is not mended:
+            _check_said(case, mended, proven)
         worse = "" if proven is mended else case.unseen.harm(proven)
         if worse:
             chosen = Chosen((), chosen.taken_out, worse)
             return Proof(tries, replace(done, chosen=chosen))
         told = case.analysed(proven, everything=True).report
     return Proof(tries, done, proven, told)
+
+
+def _check_said(case: Case, mended: Pivot, proven: Pivot) -> None:
+    """Refuse a file that computes something else than the repaired pivot, which is right.
+
+    Raises:
+        ExportError: It does: the target's own file was not told all of the repair.
+    """
+    floors = case.unseen.floors
+    ours = {pair.target: pair.relative_error for pair in case.seen.outputs(mended)}
+    for pair in case.seen.outputs(proven):
+        least = max(floors.get(pair.target, 0.0), ours.get(pair.target, math.inf))
+        if not pair.within and pair.relative_error > MISSAID * least:
+            raise ExportError(
+                f"in {case.target.path.name} with the repair in it, output {pair.target} "
+                f"is off by {pair.relative_error:.3g} of its largest value, and in the "
+                f"repaired pivot by {ours.get(pair.target, math.inf):.3g}",
+                hint="write the repaired model with -o to an .onnx file",
+            )
 
 
 def _improving(case: Case, came: Proof) -> Chosen:
