@@ -123,6 +123,14 @@ NARROW = ROUNDING * HALF_UNIT
 RECURRENT = frozenset({"RNN", "LSTM", "GRU"})
 """Operators that stand for many."""
 
+REDUCING = frozenset(
+    {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSumSquare"}
+    | {"GlobalAveragePool", "GlobalMaxPool", "AveragePool", "MaxPool"}
+    | {"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"}
+)
+"""Operators that make one number of many: a quantizer takes none of them for another one,
+unless the result is the same."""
+
 
 def noticed(
     faults: Sequence[Fault],
@@ -289,7 +297,10 @@ def _is_exchanged(fault: Fault) -> bool:
     ours = {node.op for node in fault.source.nodes}
     if ours & RECURRENT:  # a quantizer unrolls them into whatever they are made of
         return False
-    strange = (node.op for node in fault.target.nodes if node.op not in ours)
+    theirs = {node.op for node in fault.target.nodes}
+    if ours & REDUCING and theirs & REDUCING and not ours & theirs & REDUCING:
+        return True
+    strange = (op for op in theirs if op not in ours)
     return any(op not in INTRODUCED and not op.startswith(QUANTIZING) for op in strange)
 
 

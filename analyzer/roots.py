@@ -7,6 +7,7 @@ from analyzer.bench import Bench
 from analyzer.core.errors import RunError
 from analyzer.core.options import Options, Progress
 from analyzer.core.types import Fault, Feeds
+from analyzer.excuses import Excuses
 from analyzer.isolation import TRUSTED, Kind, cuts, settle
 from analyzer.judge import judged
 from analyzer.localize import faults
@@ -116,6 +117,8 @@ def roots_of(
     probes = tuple(Probe(bench.held(n), bench.feeds(n)) for n in places)
     progress(f"testing the causes of {len(found)} deviations", 0.0)
     roots = faults(*both, links, found, errors, probes, known, calibrated=met)
+    excuses = Excuses(*both, links, probes, known)
+    roots = roots if options.strict else excuses.judged(roots, settled=False)
     return Roots(links, roots, deviating, places, probes)
 
 

@@ -15,6 +15,7 @@ from analyzer.core.report import NotCompared
 from analyzer.core.types import Fault, Feeds, TensorPair
 from analyzer.damage import damages
 from analyzer.effect import beyond_spelling, lenient, noticed, watched
+from analyzer.excuses import Excuses
 from analyzer.first import First
 from analyzer.judge import NEGLIGIBLE, Judged
 from analyzer.localize import faults
@@ -223,7 +224,9 @@ def _localized(
     ]
     roots = noticed(roots, result.target, links, flowing)
     roots = beyond_spelling(roots, result.target, largest(ordinary))
-    roots = roots if options.strict else lenient(roots, bench.pivot.model)
+    if not options.strict:
+        excuses = Excuses(bench.source, bench.target, links, probes, known)
+        roots = excuses.judged(lenient(roots, bench.pivot.model), settled=True)
     roots = damages(bench.target, links, roots, probes, known, flowing)
     wrong = {name for name, error in largest(ordinary).items() if error > NEGLIGIBLE}
     inherited = wrong - located.deviating

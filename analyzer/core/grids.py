@@ -124,6 +124,18 @@ def grid_of(node: Node) -> Grid | None:
     )
 
 
+def alike(one: Grid, other: Grid) -> bool:
+    """Return whether two grids stand for the same numbers by the same integers.
+
+    Args:
+        one: A grid.
+        other: Another one.
+    """
+    return np.array_equal(one.scale.ravel(), other.scale.ravel()) and np.array_equal(
+        one.zero.ravel(), other.zero.ravel()
+    )
+
+
 def along(values: Array, axis: int, rank: int) -> Array:
     """Return one number a channel in the shape that broadcasts along an axis.
 

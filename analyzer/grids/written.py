@@ -14,6 +14,7 @@ from analyzer.core.grids import (
     GridChange,
     GridFault,
     GridSetting,
+    alike,
     grid_of,
 )
 from analyzer.core.types import Array, Aspect, Difference, Fault, Node
@@ -148,7 +149,7 @@ def _same_values(name: str, view: View) -> Iterator[str]:
 def _misread(chain: _Chain, grid: Grid, statics: Statics) -> Iterator[GridChange]:
     """Yield both ways of letting a tensor be read by the grid it was written with."""
     others = [(node, grid_of(node)) for node in chain.readers]
-    wrong = [(node, other) for node, other in others if other and not _alike(grid, other)]
+    wrong = [(node, other) for node, other in others if other and not alike(grid, other)]
     if not wrong:
         return
     first = wrong[0][1]
@@ -165,15 +166,9 @@ def _misread(chain: _Chain, grid: Grid, statics: Statics) -> Iterator[GridChange
     tensor = chain.readers[0].outputs[0]
     yield GridChange(GridFault.MISREAD, tensor, first, grid, seen, share, reading)
     writing = tuple(_settings(chain.writer, first, (grid, first)))
-    if all(_alike(first, other) for _, other in wrong) and len(wrong) == len(chain.readers):
+    if all(alike(first, other) for _, other in wrong) and len(wrong) == len(chain.readers):
         tensor = chain.tensor
         yield GridChange(GridFault.MISREAD, tensor, grid, first, seen, share, writing)
-
-
-def _alike(one: Grid, other: Grid) -> bool:
-    return np.array_equal(one.scale.ravel(), other.scale.ravel()) and np.array_equal(
-        one.zero.ravel(), other.zero.ravel()
-    )
 
 
 def _unfit(

@@ -1,0 +1,109 @@
+"""Faults of regions in which integers stand for floats, and nothing else is wrong.
+
+What was drawn at random lies beyond the ranges that a model was calibrated on. There its
+grids cut values off, be it the source's or the target's, and the region deviates by far
+more than a step.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from analyzer.core.types import Aspect, Fault, Status
+from analyzer.isolation import Kind, cuts
+from analyzer.judge import is_quantized
+from analyzer.matching.tensors import Links
+from analyzer.off_grids import Part, error_off_grids, round_trips
+from analyzer.regions import reached, region
+from analyzer.samples import Probe
+from analyzer.sides import Side
+
+AS_WELL = 2.0
+"""Times the error that a cause leaves when it is undone, up to which regions are as right
+off their grids: both leave the rounding of the weights, in regions of other sizes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Excuses:
+    """What tells whether a region deviates by nothing but what its grids do to numbers.
+
+    Attributes:
+        source: The source.
+        target: The target.
+        links: Tensor pairs by target tensor.
+        probes: The samples that show the faults.
+        known: Kind of each target tensor.
+    """
+
+    source: Side
+    target: Side
+    links: Links
+    probes: tuple[Probe, ...]
+    known: Mapping[str, Kind]
+
+    def judged(self, faults: Sequence[Fault], *, settled: bool) -> tuple[Fault, ...]:
+        """Return the faults, those that are none without integer grids as drift.
+
+        A grid that its own cause test proves wrong excuses nothing; what another cause
+        explains is excused only where the regions are as right off their grids.
+
+        Args:
+            faults: Root faults with recorded samples.
+            settled: Whether the pairs are final. Until then no grid of the target excuses:
+                that it is wrong may show only between other pairs.
+        """
+        view = self.target.view
+        return tuple(
+            replace(fault, status=Status.DRIFT)
+            if (settled or not round_trips(fault.target, view)) and self._is_excused(fault)
+            else fault
+            for fault in faults
+        )
+
+    def _is_excused(self, fault: Fault) -> bool:
+        grids = (one for one in fault.differences if one.aspect is Aspect.GRID)
+        if fault.status is not Status.FAULT or any(map(fault.is_cured_by, grids)):
+            return False
+        both = (self.source.view, fault.source), (self.target.view, fault.target)
+        if not any(is_quantized(view, one.outputs, one.inputs) for view, one in both):
+            return False
+        cures = [one.cure or 0.0 for one in fault.differences if fault.is_cured_by(one)]
+        limit = AS_WELL * min(cures) if cures else fault.noise_floor
+        return any(
+            error_off_grids(part, self.source, self.target) <= limit
+            for part in self._parts(fault)
+        )
+
+    def _parts(self, fault: Fault) -> Iterator[Part]:
+        """Yield the regions of a fault, and those around each of its pairs.
+
+        On a grid, a sum before its bias resembles the sum behind it and may be paired with
+        it: the region before that pair is wrong by the bias then, and so is the one behind.
+        """
+        fed = tuple((one.source_inputs, one.inputs) for one in fault.recorded)
+        yield Part(fault.source, fault.target, fault.results, fed)
+        giver = self.target.view.giver
+        for name in fault.target.inputs:
+            if name in self.links and name in giver:
+                yield self._around(name, fault.target.outputs)
+        reads = reached(self.target.view, self.links.keys())
+        for name in fault.target.outputs:
+            behind = [one for one in self.links if name in reads.get(one, ())]
+            if behind and name not in self.target.view.outputs:
+                yield self._around(name, behind)
+
+    def _around(self, name: str, outputs: Sequence[str]) -> Part:
+        """Return the regions of some tensors without one of the pairs."""
+        links = {one: link for one, link in self.links.items() if one != name}
+        results = tuple(links[one].tensors for one in outputs if one in links)
+        ours = {link.tensors.source for link in links.values()}
+        left = region(self.source.view, [one.source for one in results], ours)
+        right = region(self.target.view, [one.target for one in results], links.keys())
+        read = {one: links[one] for one in right.inputs if one in links}
+        fed = tuple(
+            (
+                {one: probe.given[one] for one in left.inputs if one in probe.given},
+                {**probe.feeds, **cuts(read, probe.given, self.target.view, self.known)},
+            )
+            for probe in self.probes
+        )
+        return Part(left, right, results, fed)
