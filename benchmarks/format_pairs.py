@@ -2,7 +2,8 @@
 
 Writes the zoo's MobileNetV2 in every format that is read, opens each file once, compares
 each with each as ``diff`` does, and prints the verdicts: a row for each source, a column
-for each target. What is no *equivalent* without drift is told below.
+for each target. What is no *equivalent* without drift is told below. Each cell is written
+down as it is known; with ``--kept``, those of earlier runs are not run anew.
 """
 
 import argparse
@@ -44,6 +45,7 @@ FORMS = {
 }
 """Each format's file, by what the table calls it: ``lite8w`` has weights of eight bits."""
 
+RESULTS = HERE / "results" / "format_pairs.json"
 SHORT = {"equivalent": "=", "divergent": "X", "inconclusive": "?"}
 Row = dict[str, object]
 
@@ -99,24 +101,50 @@ def mark(row: Row) -> str:
     return "~" if short == "=" and drifts else short
 
 
-def main(asked: Sequence[str], sources: Sequence[str], folder: Path) -> list[Row]:
-    """Print the table of some formats, a row for each source; return its cells."""
-    rows: list[Row] = []
+Cells = dict[tuple[str, str], Row]
+"""What was said of each pair, by source and target."""
+
+
+def kept() -> Cells:
+    """Return the cells of earlier runs, those that were refused left out."""
+    rows = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
+    return {(r["source"], r["target"]): r for r in rows if r["verdict"] != "refused"}
+
+
+def keep(cells: Cells) -> None:
+    """Write down what is known so far."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    rows = json.dumps([*cells.values()], indent=1)
+    RESULTS.write_text(f"{rows}\n", encoding="utf-8")
+
+
+def main(asked: Sequence[str], sources: Sequence[str], folder: Path, known: Cells) -> Cells:
+    """Print the table of some formats, a row for each source; return its cells.
+
+    Args:
+        asked: The formats, by their short names.
+        sources: Those of them that get a row.
+        folder: It holds a file of each.
+        known: Cells that are not run anew.
+    """
+    cells = dict(known)
     with warm_children():
         pivots = dict(opened(folder, asked))
+        pairs = [(one, two) for one in pivots if one in sources for two in pivots]
         print(f"{'':8}" + "".join(f"{form:>8}" for form in pivots))
-        for source in (form for form in pivots if form in sources):
-            print(f"{source:8}", end="")
-            for target, right in pivots.items():
-                said = compared(pivots[source], right)
-                row = {"source": source, "target": target, **said}
-                rows.append(row)
-                print(f"{mark(row):>8}", end="", flush=True)
-            print()
-    for row in rows:
+        for source, target in pairs:
+            if (source, target) not in cells:
+                said = compared(pivots[source], pivots[target])
+                cells[source, target] = {"source": source, "target": target, **said}
+                keep(cells)
+            begin = f"\n{source:8}" if target == next(iter(pivots)) else ""
+            print(f"{begin}{mark(cells[source, target]):>8}", end="", flush=True)
+    print()
+    told = {pair: cells[pair] for pair in pairs}
+    for row in told.values():
         if mark(row) not in "=~":
             print(row["source"], row["target"], row["verdict"], *row["told"], sep="\n   ")
-    return rows
+    return told
 
 
 if __name__ == "__main__":
@@ -124,10 +152,8 @@ if __name__ == "__main__":
     parser.add_argument("--only", default=",".join(FORMS))
     parser.add_argument("--sources", help="rows of the table; without it, all")
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--kept", action="store_true", help="take what earlier runs said")
     given = parser.parse_args()
     only, rows = given.only.split(","), (given.sources or given.only).split(",")
-    cells = main(only, rows, given.folder or written())
-    path = HERE / "results" / "format_pairs.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(cells, indent=1) + "\n", encoding="utf-8")
-    sys.exit(not all(cell["verdict"] == "equivalent" for cell in cells))
+    cells = main(only, rows, given.folder or written(), kept() if given.kept else {})
+    sys.exit(not all(cell["verdict"] == "equivalent" for cell in cells.values()))
