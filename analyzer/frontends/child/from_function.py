@@ -1,8 +1,7 @@
 """Functions of JAX, in the child: JAX runs them compiled, jax2onnx converts them."""
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,10 @@ import numpy as np
 import onnx
 
 from analyzer.core.errors import LoadError, RunError
-from analyzer.core.types import Array, Feeds
-from analyzer.frontends.child.callsites import layers_of
+from analyzer.core.types import Array, Feeds, Mistranslation, NativeLayer
+from analyzer.frontends.child.callsites import Layers, layers_of
+from analyzer.frontends.child.equations import Equations, noted, of_sizes
+from analyzer.frontends.child.functions import Function, function_of
 from analyzer.frontends.child.loaded import Loaded
 from analyzer.frontends.child.naming import io_names, renamed
 from analyzer.frontends.child.parameters import (
@@ -21,6 +22,7 @@ from analyzer.frontends.child.parameters import (
     named_parameters,
     twin_parameters,
 )
+from analyzer.frontends.child.translated import mistranslated
 from analyzer.frontends.child.unpatched import jax_restored
 from analyzer.frontends.child.words import converted, one_line
 from analyzer.runtime.metrics import relative_error
@@ -35,57 +37,10 @@ TRUE_ENOUGH = 1e-2
 """Relative error up to which the form with an open batch is kept: one that is not what the
 function computes is off by far more, and rounding in a deep network by less."""
 
-WITH_PARAMS = 3
+MOST_SAMPLES = 4
+"""Samples on which equations are looked at; each is run with every tensor kept."""
 
 Native = Callable[..., Sequence[Any]]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Function:
-    """What a factory gave.
-
-    Attributes:
-        call: Takes the parameters, where there are any apart, and the inputs.
-        params: The parameters, a pytree; None where the function closes over them.
-        positional: Example inputs by position, each a pytree.
-        named: Example inputs by name.
-    """
-
-    call: Callable[..., Any]
-    params: Any
-    positional: tuple[Any, ...]
-    named: Mapping[str, Any]
-
-    def flat(self, params: Any) -> Callable[..., tuple[Any, ...]]:
-        """Return a function of the inputs' arrays alone, which gives a tuple of arrays.
-
-        Args:
-            params: What takes the place of the parameters.
-        """
-        structure = jax.tree.structure((self.positional, dict(self.named)))
-        first = () if params is None else (params,)
-
-        def call(*leaves: Any) -> tuple[Any, ...]:
-            positional, named = jax.tree.unflatten(structure, leaves)
-            return tuple(jax.tree.leaves(self.call(*first, *positional, **named)))
-
-        return call
-
-    @property
-    def examples(self) -> list[Any]:
-        """The example inputs' arrays."""
-        return [jax.numpy.asarray(leaf) for leaf in jax.tree.leaves(self._inputs)]
-
-    @property
-    def names(self) -> list[str]:
-        """A name for each of them: the argument's, and where in it the array is."""
-        paths, _ = jax.tree_util.tree_flatten_with_path(self._inputs)
-        own = _arguments(self.call)[0 if self.params is None else 1 :]
-        return [_name(path, own) for path, _ in paths]
-
-    @property
-    def _inputs(self) -> tuple[Any, Any]:
-        return self.positional, dict(self.named)
 
 
 def imported(path: str, product: Any) -> Loaded:
@@ -98,7 +53,7 @@ def imported(path: str, product: Any) -> Loaded:
     Raises:
         LoadError: It is something else, or does not run.
     """
-    given = _function(path, product)
+    given = function_of(path, product)
     native = jax.jit(given.flat(given.params))
     try:
         native(*given.examples)
@@ -106,7 +61,7 @@ def imported(path: str, product: Any) -> Loaded:
         raise LoadError(
             f"{path} gives a function that fails on its own example inputs "
             f"({one_line(surprise)})",
-            hint=f"call it by itself first; it is called as {_called(given)}",
+            hint=f"call it by itself first; it is called as {given.called}",
         ) from surprise
     model, notes = converted(path, "jax2onnx", lambda: _pivot(given, native))
     model, roots = named_parameters(
@@ -121,47 +76,48 @@ def imported(path: str, product: Any) -> Loaded:
 
     by = {"framework": "jax", "tool": "jax2onnx"}
     example = dict(zip(inputs, map(np.asarray, given.examples), strict=True))
-    return Loaded(model, run, layers, notes, importer=by, example=example)
+    anew = partial(_looked_into, given, run)
+    return Loaded(model, run, layers, notes, anew, importer=by, example=example)
 
 
-def _function(path: str, product: Sequence[Any]) -> Function:
-    call, *between, inputs = product
-    if len(product) > WITH_PARAMS:
-        raise LoadError(
-            f"{path} returns {len(product)} things, not a function, parameters and inputs",
-            hint="return (function, params, example_inputs); put the inputs into a tuple",
-        )
-    params = between[0] if between else None
-    if isinstance(inputs, Mapping):
-        return Function(call, params, (), dict(inputs))
-    if isinstance(inputs, (tuple, list)):
-        return Function(call, params, tuple(inputs), {})
-    return Function(call, params, (inputs,), {})
+def _looked_into(
+    given: Function, run: Callable[[Feeds], Feeds], samples: Sequence[Feeds]
+) -> Loaded | None:
+    """Return the form for some samples with the equations that it translates wrongly.
+
+    None where it does not tell: no equation by itself is wrong, or jax2onnx traces another
+    function than it was given.
+    """
+    few = of_sizes(samples[:MOST_SAMPLES])
+    with noted() as equations:
+        model = _exported(given, given.params, [few[0][n].shape for n in given.names])
+    model, roots = named_parameters(
+        model, given.call, given.params, lambda: _twin(given, model)
+    )
+    inputs, outputs = io_names(model)
+
+    def values(feeds: Feeds, names: Sequence[str]) -> Feeds:
+        return equations.values([feeds[name] for name in inputs], names)
+
+    traced, right = values(few[0], outputs), run(few[0])
+    if any(_distance(traced[n], right[n]) > TRUE_ENOUGH for n in traced if n in right):
+        return None
+    layers = layers_of(model, roots)
+    wrong = tuple(_told_wrong(mistranslated(model, few, values), equations, layers))
+    return Loaded(model, run, layers, wrong=wrong) if wrong else None
 
 
-def _called(given: Function) -> str:
-    first = [] if given.params is None else ["params"]
-    return f"function({', '.join([*first, *given.names])})"
-
-
-def _arguments(call: Callable[..., Any]) -> list[str]:
-    """Return the names of a function's positional arguments, as far as it tells them."""
-    try:
-        parameters = inspect.signature(call).parameters.values()
-    except (TypeError, ValueError):  # built in
-        return []
-    by_place = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-    return [one.name for one in parameters if one.kind in by_place]
-
-
-def _name(path: Sequence[Any], own: Sequence[str]) -> str:
-    """Return the name of an input by the path to it: by position or name, then inside."""
-    _, argument, *inside = path
-    key = getattr(argument, "key", None)
-    place = getattr(argument, "idx", 0)
-    first = str(key) if key else own[place] if place < len(own) else f"input_{place}"
-    rest = jax.tree_util.keystr(tuple(inside), simple=True, separator="/")
-    return f"{first}/{rest}" if rest else first
+def _told_wrong(
+    wrong: Mapping[str, float], equations: Equations, layers: Layers
+) -> Iterator[Mistranslation]:
+    """Yield, for each kind of equation, the worst that is translated wrongly."""
+    kinds = equations.operators()
+    for kind in dict.fromkeys(kinds[name] for name in wrong if name in kinds):
+        names = [name for name in wrong if kinds.get(name) == kind]
+        worst = max(names, key=wrong.__getitem__)
+        found = layers.get(worst)
+        layer = NativeLayer(*found) if found else None
+        yield Mistranslation(kind, layer, worst, wrong[worst], mended=False)
 
 
 def _pivot(given: Function, native: Native) -> tuple[onnx.ModelProto, tuple[str, ...]]:

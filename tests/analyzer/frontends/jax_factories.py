@@ -84,6 +84,19 @@ def halves() -> tuple[Callable[..., Any], tuple[jax.Array]]:
     return (lambda value: jax.lax.round(value, away)), (jnp.array([[0.5, 2.5]]),)
 
 
+def half_steps() -> tuple[Callable[..., Any], tuple[jax.Array]]:
+    """Return a function that meets halves on any input, and rounds them away from zero."""
+
+    def rounded(value: jax.Array) -> jax.Array:
+        steps = jnp.floor(4 * jnp.tanh(value)) / 2
+        return jax.lax.round(steps, jax.lax.RoundingMethod.AWAY_FROM_ZERO)
+
+    def network(value: jax.Array) -> jax.Array:
+        return rounded(jnp.sin(value)) * 3 + jnp.cos(value)
+
+    return network, (jnp.linspace(-2.0, 2.0, 12).reshape(3, 4),)
+
+
 def failing() -> tuple[Callable[..., Any], tuple[jax.Array]]:
     """Return a function that does not take its own inputs."""
     return (lambda value: value @ value), (jnp.ones((2, 3)),)

@@ -152,6 +152,32 @@ def test_form_that_is_wrong_on_the_examples_is_told(build: Callable[[str], Pivot
 
 
 @with_jax
+def test_equation_that_is_translated_wrongly_is_named(
+    build: Callable[[str], Pivot],
+) -> None:
+    """It deviates on what JAX gives before it; the function and the line are the user's."""
+    model = build("half_steps")
+    assert model.remake is not None
+    anew = model.remake([{"value": np.linspace(-1, 2, 12, dtype=np.float32).reshape(3, 4)}])
+
+    assert anew is not None
+    (wrong,) = anew.wrong
+    assert (wrong.operator, wrong.layer.name if wrong.layer else "") == ("round", "rounded")
+    assert not wrong.mended
+
+
+@with_jax
+def test_function_that_is_translated_right_is_not_blamed(
+    build: Callable[[str], Pivot], draw: Draw
+) -> None:
+    """No equation of it deviates by more than rounding."""
+    model = build("with_params")
+    assert model.remake is not None
+
+    assert model.remake([draw(model, batch=2)]) is None
+
+
+@with_jax
 @pytest.mark.parametrize(
     ("name", "words", "hint"),
     [
