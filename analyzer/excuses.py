@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from analyzer.core.types import Aspect, Fault, Status
 from analyzer.isolation import Kind, cuts
-from analyzer.judge import is_quantized
+from analyzer.judge import QUANTIZATION, is_quantized
 from analyzer.matching.tensors import Links
 from analyzer.off_grids import Part, error_off_grids, round_trips
 from analyzer.regions import reached, region
@@ -59,15 +59,31 @@ class Excuses:
             for fault in faults
         )
 
+    def clears(self, fault: Fault) -> bool:
+        """Return whether a fault of the target is so surely none that no cause is tested.
+
+        Its own grids then have no part in it, and off the source's what is left is within
+        one rounding to a grid.
+
+        Args:
+            fault: A root fault with recorded samples.
+        """
+        if fault.status is not Status.FAULT or round_trips(fault.target, self.target.view):
+            return False
+        return self._is_right(fault, fault.noise_floor / QUANTIZATION)
+
     def _is_excused(self, fault: Fault) -> bool:
         grids = (one for one in fault.differences if one.aspect is Aspect.GRID)
         if fault.status is not Status.FAULT or any(map(fault.is_cured_by, grids)):
             return False
+        cures = [one.cure or 0.0 for one in fault.differences if fault.is_cured_by(one)]
+        return self._is_right(fault, AS_WELL * min(cures) if cures else fault.noise_floor)
+
+    def _is_right(self, fault: Fault, limit: float) -> bool:
+        """Return whether the regions, or those around a pair, agree off their grids."""
         both = (self.source.view, fault.source), (self.target.view, fault.target)
         if not any(is_quantized(view, one.outputs, one.inputs) for view, one in both):
             return False
-        cures = [one.cure or 0.0 for one in fault.differences if fault.is_cured_by(one)]
-        limit = AS_WELL * min(cures) if cures else fault.noise_floor
         return any(
             error_off_grids(part, self.source, self.target) <= limit
             for part in self._parts(fault)

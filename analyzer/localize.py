@@ -1,6 +1,6 @@
 """Root faults: regions that deviate although they are fed the source's own values."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
@@ -18,6 +18,7 @@ from analyzer.core.types import (
     Feeds,
     Region,
     Sample,
+    Status,
     TensorPair,
 )
 from analyzer.guilty import guilty
@@ -60,6 +61,7 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
     running: Side | None = None,
     *,
     calibrated: frozenset[str] | None = frozenset(),
+    clears: Callable[[Fault], bool] = lambda _: False,
 ) -> tuple[Fault, ...]:
     """Return one fault for each region that deviates, worst first, with all its evidence.
 
@@ -74,21 +76,24 @@ def faults(  # noqa: PLR0913 - both sides, what was judged, and what was seen
         running: As much of the target as runs, where that is not all of it.
         calibrated: The target's integers whose grids were made for such samples: drawn ones
             may lie beyond any range that it was calibrated on. None: all were.
+        clears: Says of a fault that it is drift, and that no cause need be tested.
     """
     side = running or target
     record = partial(_seen, side, links, known)
     recorded = list(map(record, islice(probes, RECORDED)))  # one in memory at a time
 
     def build(group: _Group) -> Fault:
-        fault = _fault(source, target, links, group, errors, recorded, calibrated)
+        bare = _bare(source, target, links, group, errors, recorded)
+        if bare.status is Status.DRIFT or clears(bare):  # it needs no cause
+            return replace(bare, status=Status.DRIFT, guilty=guilty(bare))
+        fault = _tested(bare, source, target, links, recorded, calibrated)
         hidden = relaid(fault, source, target, links)
         if not hidden:
             return fault
         seen = {name: link for name, link in links.items() if name not in hidden}
         wider = group[0], _joint(target, group[0], seen.keys())
-        other = _fault(
-            source, target, seen, wider, errors, recorded, calibrated, spelt=True
-        )
+        wide = _bare(source, target, seen, wider, errors, recorded)
+        other = _tested(wide, source, target, seen, recorded, calibrated, spelt=True)
         return other if other.is_explained else fault
 
     groups = _together(target, links, found)
@@ -150,17 +155,15 @@ def _together(target: Side, links: Links, found: Sequence[Judged]) -> list[_Grou
     ]
 
 
-def _fault(  # noqa: PLR0913 - both sides, a group, and what was seen of it
+def _bare(
     source: Side,
     target: Side,
     links: Links,
-    group: tuple[tuple[Judged, ...], Region],
+    group: _Group,
     errors: Sequence[Mapping[str, float]],
     recorded: Sequence[_Seen],
-    calibrated: frozenset[str] | None,
-    *,
-    spelt: bool = False,
 ) -> Fault:
+    """Return the fault of a group with what was seen of it, no cause tested yet."""
     judged, right = group
     results = tuple(links[name].tensors for name in right.outputs)
     ours = {link.tensors.source for link in links.values()}
@@ -191,7 +194,20 @@ def _fault(  # noqa: PLR0913 - both sides, a group, and what was seen of it
         worst.status,
         entries=tuple(n for n in right.inputs if _is_entry(n, source, target, links)),
     )
-    fault = with_spared(fault, target)
+    return with_spared(fault, target)
+
+
+def _tested(  # noqa: PLR0913 - both sides, a fault, and what was seen of it
+    fault: Fault,
+    source: Side,
+    target: Side,
+    links: Links,
+    recorded: Sequence[_Seen],
+    calibrated: frozenset[str] | None,
+    *,
+    spelt: bool = False,
+) -> Fault:
+    """Return a fault with its causes, each tested."""
     fault = tested(
         fault,
         target.model,

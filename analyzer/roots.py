@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from analyzer.bench import Bench
 from analyzer.core.errors import RunError
 from analyzer.core.options import Options, Progress
-from analyzer.core.types import Fault, Feeds
+from analyzer.core.types import Fault, Feeds, Status
 from analyzer.excuses import Excuses
 from analyzer.isolation import TRUSTED, Kind, cuts, settle
 from analyzer.judge import judged
@@ -116,9 +117,11 @@ def roots_of(
     places = telling(ranked, errors, deviating) if found else ()
     probes = tuple(Probe(bench.held(n), bench.feeds(n)) for n in places)
     progress(f"testing the causes of {len(found)} deviations", 0.0)
-    roots = faults(*both, links, found, errors, probes, known, calibrated=met)
     excuses = Excuses(*both, links, probes, known)
-    roots = roots if options.strict else excuses.judged(roots, settled=False)
+    seen = partial(faults, *both, links, found, errors, probes, known, calibrated=met)
+    if options.strict:
+        return Roots(links, seen(), deviating, places, probes)
+    roots = excuses.judged(seen(clears=excuses.clears), settled=False)
     return Roots(links, roots, deviating, places, probes)
 
 
@@ -152,7 +155,7 @@ def joined_roots(
         options: Seed of the noise.
         progress: Told what is being done.
     """
-    unexplained = [fault for fault in apart.faults if not fault.is_explained]
+    unexplained = [fault for fault in _told(apart) if not fault.is_explained]
     doubtful = {
         name
         for fault in unexplained
@@ -166,9 +169,14 @@ def joined_roots(
         joined = roots_of(bench, kept, ranked, known, options, progress)
     except RunError:  # a node does not take what its counterpart reads
         return apart
-    left = [fault for fault in joined.faults if not _is_blamed(fault)]
-    fewer = len(left) < len(unexplained) and len(joined.faults) <= len(apart.faults)
+    left = [fault for fault in _told(joined) if not _is_blamed(fault)]
+    fewer = len(left) < len(unexplained) and len(_told(joined)) <= len(_told(apart))
     return joined if fewer else apart
+
+
+def _told(roots: Roots) -> tuple[Fault, ...]:
+    """Return the faults without drift, which needs no cause."""
+    return tuple(one for one in roots.faults if one.status is not Status.DRIFT)
 
 
 def _is_blamed(fault: Fault) -> bool:
