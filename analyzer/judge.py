@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.core.parts import all_parts, takes_more_values
-from analyzer.core.types import Array, Feeds, Node, Pivot, Status
+from analyzer.core.types import Feeds, Node, Pivot, Status
 from analyzer.floors import Step, region_floors
+from analyzer.halves import is_half, kept_halves
+from analyzer.matching.weights import bits_hash
 from analyzer.regions import region
 from analyzer.runtime.noise import noise_floor
 from analyzer.samples import largest
@@ -45,17 +46,6 @@ UNIT_ROUNDOFF = 2.0**-24
 HALF_UNIT = 2.0**-11
 """Largest relative error of rounding to float16."""
 
-MANY = 64
-"""Numbers in a weight from which all of them being a float16 is no accident: one in 8,192
-float32 is."""
-
-FEW = 3
-"""Different numbers in a smaller weight from which it is none either, those not counted
-that somebody may have chosen: one in five hundred billion."""
-
-CHOSEN_BITS = 6
-"""Bits of the mantissa that a chosen number takes at most; a float16 has eleven."""
-
 WHOLE = 1.0
 """Noise of a model's output, relative to its largest value, that none is said to exceed."""
 
@@ -79,6 +69,9 @@ QUANTIZING = (
 
 CALIBRATING = ("QLinear", "QGemm", "QAttention", "QEmbed", "QuantizeLinear")
 """The same of those that put values on a grid of the file's own, which may saturate."""
+
+NONE_KEPT: frozenset[int] = frozenset()
+"""Every weight of half precision was rounded to it."""
 
 NARROW_TYPES = frozenset({10, 16})
 """TensorProto.FLOAT16 and BFLOAT16."""
@@ -133,9 +126,10 @@ def judged(  # noqa: PLR0913 - both sides, the cuts on each, and the errors
     names = [partners[name] for name in suspects]
     ours = region_floors(source, names, known, seed)
     excused = {} if strict else {name: partners[name] for name in suspects}
+    copied = NONE_KEPT if strict else kept_halves(source.view, target.view)
     few = (
-        _fewer_bits(source, excused, known),
-        _fewer_bits(target, {name: name for name in excused}, fed),
+        _fewer_bits(source, excused, known, copied),
+        _fewer_bits(target, {name: name for name in excused}, fed, copied),
     )
     quantized = few[0].quantized, few[1].quantized
     halved = few[0].halved, few[1].halved
@@ -172,13 +166,16 @@ class _FewerBits:
     halved: frozenset[str]
 
 
-def _fewer_bits(side: Side, named: Mapping[str, str], held: Feeds) -> _FewerBits:
+def _fewer_bits(
+    side: Side, named: Mapping[str, str], held: Feeds, kept: frozenset[int]
+) -> _FewerBits:
     """Return where one side has fewer bits.
 
     Args:
         side: The source, or the target.
         named: What the side calls a tensor, by target tensor.
         held: Values at the cuts and inputs of its regions.
+        kept: Weights of half precision that the conversion did not round.
     """
     cuts = held.keys()
     quantized = {n for n, own in named.items() if is_quantized(side.view, own, cuts)}
@@ -188,7 +185,8 @@ def _fewer_bits(side: Side, named: Mapping[str, str], held: Feeds) -> _FewerBits
         frozenset(  # a value that is rounded to half shows no smaller step
             name
             for name, own in named.items()
-            if is_narrow(side.view, own, held) or has_half_weights(side.view, own, cuts)
+            if is_narrow(side.view, own, held)
+            or has_half_weights(side.view, own, cuts, kept)
         ),
     )
 
@@ -322,33 +320,22 @@ def is_narrow(view: View, name: str, fed: Feeds) -> bool:
     )
 
 
-def has_half_weights(view: View, name: str, cuts: Iterable[str]) -> bool:
+def has_half_weights(
+    view: View, name: str, cuts: Iterable[str], kept: frozenset[int] = NONE_KEPT
+) -> bool:
     """Return whether the region of a tensor holds weights rounded to half precision.
 
-    An importer may hand them on as float32; that every one of many different numbers is a
-    float16 does not happen by chance.
+    An importer may hand them on as float32.
+
+    Args:
+        view: The macro graph.
+        name: The tensor.
+        cuts: Tensors at which regions begin.
+        kept: Those that were not rounded on the way, by their `bits_hash`.
     """
     part = region(view, (name,), frozenset(cuts))
-    return any(_is_half(value) for node in part.nodes for value in node.constants.values())
-
-
-def _is_half(value: Array) -> bool:
-    if value.dtype != np.float32 or not all_parts(_survives_half, value):
-        return False
-    if value.size >= MANY:
-        return takes_more_values(value, MANY // 2 - 1)
-    return len(np.unique(value[_is_fine(value)])) >= FEW
-
-
-def _is_fine(value: Array) -> Array:
-    """Return which numbers take more bits than one that was chosen, as 0.5 or 6, takes."""
-    mantissa = np.frexp(value)[0] * (1 << CHOSEN_BITS)
-    return np.asarray(np.isfinite(mantissa) & (mantissa != np.round(mantissa)))
-
-
-def _survives_half(part: Array) -> bool:
-    with np.errstate(over="ignore"):
-        return np.array_equal(part, part.astype(np.float16).astype(np.float32))
+    halves = (v for node in part.nodes for v in node.constants.values() if is_half(v))
+    return any(not kept or bits_hash(value) not in kept for value in halves)
 
 
 def has_fewer_bits(nodes: Iterable[Node]) -> bool:
@@ -356,7 +343,7 @@ def has_fewer_bits(nodes: Iterable[Node]) -> bool:
     return any(
         node.op.startswith(QUANTIZING)
         or narrows(node)
-        or any(map(_is_half, node.constants.values()))
+        or any(map(is_half, node.constants.values()))
         for node in nodes
     )
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from analyzer.core.types import Array, Pivot, Status
+from analyzer.halves import is_half
 from analyzer.judge import (
     NEGLIGIBLE,
     Judged,
-    _is_half,
     _typical,
     is_narrow,
     is_quantized,
@@ -96,6 +96,29 @@ def test_float_conversion_of_half_precision_is_drift(bench: Bench, weight: Array
 
     assert {one.status for one in found.values()} == {Status.DRIFT}
     assert wrong["a"].status is Status.FAULT
+
+
+def test_weight_changed_among_copies_of_halves_is_a_fault(
+    bench: Bench, rng: np.random.Generator
+) -> None:
+    """Nothing was rounded where the others are copied bit for bit: no precision excuses."""
+    deep = """(float[2,4] x) => (y) {
+        a = MatMul(x, u) b = Tanh(a) c = MatMul(b, v) d = Tanh(c) y = MatMul(d, w)
+    }"""
+    halves = {
+        name: rng.normal(size=(4, 4)).astype(np.float16).astype(np.float32)
+        for name in ("u", "v", "w")
+    }
+    changed = {"v": halves["v"] * np.float32(1.0002)}
+    rounded = {
+        name: value * (1 + rng.uniform(-4e-4, 4e-4, (4, 4))).astype(np.float32)
+        for name, value in halves.items()
+    }
+    found = verdicts(bench(deep, deep, ROW, halves, changed))
+    excused = verdicts(bench(deep, deep, ROW, halves, rounded))
+
+    assert {name: one.status for name, one in found.items()} == {"c": Status.FAULT}
+    assert {one.status for one in excused.values()} == {Status.DRIFT}
 
 
 def test_fault_in_half_precision_is_a_fault(bench: Bench, weight: Array) -> None:
@@ -196,6 +219,6 @@ def test_small_weight_of_halves_is_one_rounded_to_half() -> None:
     trained = np.random.default_rng(0).normal(size=(8, 1)).astype(np.float32)
     chosen = np.float32([[0.5], [1.0], [-6.0], [0.125]])
 
-    assert _is_half(trained.astype(np.float16).astype(np.float32))
-    assert not _is_half(trained)
-    assert not _is_half(chosen)
+    assert is_half(trained.astype(np.float16).astype(np.float32))
+    assert not is_half(trained)
+    assert not is_half(chosen)
