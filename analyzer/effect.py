@@ -1,6 +1,6 @@
 """Does a fault reach anybody? What no reader notices is latent, or a matter of spelling."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -255,7 +255,11 @@ def has_cause(fault: Fault) -> bool:
     )
 
 
-def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...]:
+def lenient(
+    faults: Sequence[Fault],
+    model: onnx.ModelProto,
+    stays: Callable[[Fault], bool] = lambda _: False,
+) -> tuple[Fault, ...]:
     """Return the faults, those of a quantized target without a proven cause as drift.
 
     A converter that quantizes moves and merges operators (a ReLU into the grid's lower end,
@@ -264,11 +268,13 @@ def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...
     eight-bit grid explains, is a fault there. A grid explains a weight beside a quantizer:
     floats that stand on one where nothing is quantized were rounded by something else.
     Where integers are but put between the model's own operators, none is merged with them
-    that does not read or give any: its region is judged as in any other model.
+    that does not read or give any: its region is judged as in any other model. What stays
+    as wrong without any grid is no quantizer's doing either.
 
     Args:
         faults: Root faults.
         model: The target's proto.
+        stays: Says of a fault that its region is as wrong off its grids.
     """
     quantizing = [n for n in model.graph.node if n.op_type.startswith(QUANTIZING)]
     if not quantizing:
@@ -280,6 +286,7 @@ def lenient(faults: Sequence[Fault], model: onnx.ModelProto) -> tuple[Fault, ...
         if _is_proven(fault, touched)
         or _is_exchanged(fault)
         or not (merged or _is_beside(fault, touched))
+        or stays(fault)
         else replace(fault, status=Status.DRIFT)
         for fault in faults
     )

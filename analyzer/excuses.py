@@ -8,9 +8,11 @@ more than a step.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from analyzer.core.types import Aspect, Fault, Status
 from analyzer.isolation import Kind, cuts
-from analyzer.judge import QUANTIZATION, is_quantized
+from analyzer.judge import INT8_LEVELS, QUANTIZATION, is_quantized
 from analyzer.matching.tensors import Links
 from analyzer.off_grids import Part, error_off_grids, round_trips
 from analyzer.regions import reached, region
@@ -20,6 +22,15 @@ from analyzer.sides import Side
 AS_WELL = 2.0
 """Times the error that a cause leaves when it is undone, up to which regions are as right
 off their grids: both leave the rounding of the weights, in regions of other sizes."""
+
+
+WRONG = 10.0
+"""Times its floor, or a step of eight bits, that a quantized region is off, with its grids
+and without, to be wrong whatever the cause: the zoo's healthy pairs reach 2.7 without."""
+
+STAYS = 0.5
+"""Share of a region's error that stays, at least, where its grids are not what is wrong;
+healthy pairs keep up to 0.3 of it, where operators were merged into grids."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +82,21 @@ class Excuses:
         if fault.status is not Status.FAULT or round_trips(fault.target, self.target.view):
             return False
         return self._is_right(fault, fault.noise_floor / QUANTIZATION)
+
+    def stays_wrong(self, fault: Fault) -> bool:
+        """Return whether a region is as wrong without its grids as it is with them.
+
+        Args:
+            fault: A root fault with recorded samples.
+        """
+        least = WRONG * max(fault.noise_floor, 1 / INT8_LEVELS)
+        if fault.status is not Status.FAULT or fault.local_error <= least:
+            return False
+        off = (
+            error_off_grids(part, self.source, self.target) for part in self._parts(fault)
+        )
+        known = [error for error in off if np.isfinite(error)]
+        return bool(known) and min(known) > max(least, STAYS * fault.local_error)
 
     def _is_excused(self, fault: Fault) -> bool:
         grids = (one for one in fault.differences if one.aspect is Aspect.GRID)

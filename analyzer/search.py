@@ -226,7 +226,8 @@ def _localized(
     roots = beyond_spelling(roots, result.target, largest(ordinary))
     if not options.strict:
         excuses = Excuses(bench.source, bench.target, links, probes, known)
-        roots = excuses.judged(lenient(roots, bench.pivot.model), settled=True)
+        roots = lenient(roots, bench.pivot.model, excuses.stays_wrong)
+        roots = excuses.judged(roots, settled=True)
     roots = damages(bench.target, links, roots, probes, known, flowing)
     wrong = {name for name, error in largest(ordinary).items() if error > NEGLIGIBLE}
     inherited = wrong - located.deviating

@@ -111,3 +111,31 @@ def test_pair_before_a_bias_that_a_grid_hides_is_seen_through(
     wrong = SimpleNamespace(**{**vars(one), "links": {**one.links, **links}})
 
     assert left <= {*statuses(wrong, located(wrong, 0.02))} <= {*left, Status.DRIFT}
+
+
+ROUNDED = """(float[2,4] x) => (y) {{
+    q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z)
+    p = Pad(d, {}) u = Conv(p, k) r = QuantizeLinear(u, s, z) y = DequantizeLinear(r, s, z)
+}}"""
+PADDED = "(float[1,1,8] x) => (y) {{ p = Pad(x, {}) y = Conv(p, k) }}"
+
+
+@pytest.mark.parametrize(
+    ("pads", "stays"), [([0, 0, 2, 0, 0, 0], False), ([0, 0, 1, 0, 0, 1], True)]
+)
+def test_padding_that_eight_bits_cannot_explain_stays_a_fault(
+    bench: Bench,
+    located: Located,
+    pads: list[int],
+    stays: bool,  # noqa: FBT001
+) -> None:
+    """Off its grids the region is as wrong as on them, by ten steps and more."""
+    fed = np.random.default_rng(1).uniform(-0.9, 0.9, (1, 1, 8)).astype(np.float32)
+    kernel = np.float32([[[0.5, -0.3, 0.2]]])
+    constants = {"k": kernel, "left": np.int64([0, 0, 2, 0, 0, 0]), **GRID}
+    theirs = ROUNDED.replace("[2,4]", "[1,1,8]").format("own")
+    one = bench(PADDED.format("left"), theirs, fed, {**constants, "own": np.int64(pads)})
+    probes = (Probe(one.given, one.feeds),)
+    excuses = Excuses(one.source, one.target, one.links, probes, one.known)
+
+    assert any(map(excuses.stays_wrong, located(one, 0.01))) == stays

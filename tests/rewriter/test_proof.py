@@ -14,8 +14,12 @@ from rewriter import proof
 from rewriter.repair import repair
 from rewriter.written import written
 
-NETWORK = """<ir_version: 8, opset_import: ["": 17]>
-net (float[1,4] x) => (float[1,4] y) {{ a = LeakyRelu<alpha = {slope}>(x)  y = Elu(a) }}"""
+
+def network(slope: str) -> str:
+    """Return two activations, the first with a slope."""
+    nodes = f"a = LeakyRelu<alpha = {slope}>(x)  y = Elu(a)"
+    ends = "(float[1,4] x) => (float[1,4] y)"
+    return f'<ir_version: 8, opset_import: ["": 17]> net {ends} {{ {nodes} }}'
 
 
 def test_file_that_was_not_told_all_of_a_repair_is_none(
@@ -24,7 +28,7 @@ def test_file_that_was_not_told_all_of_a_repair_is_none(
     """What an exporter left as it was is not written: the pivot is, and the reason told."""
     paths = [tmp_path / f"{slope}.onnx" for slope in (0.1, 0.4)]
     for path in paths:
-        onnx.save(parser.parse_model(NETWORK.format(slope=path.stem)), path)
+        onnx.save(parser.parse_model(network(path.stem)), path)
     left = [True]
 
     @contextmanager
