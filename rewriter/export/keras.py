@@ -25,7 +25,7 @@ from rewriter.export.keras_options import (
     set_constant_option,
     set_options,
 )
-from rewriter.export.keras_regions import Graph, graph_of, regions, with_names
+from rewriter.export.keras_regions import Graph, Region, graph_of, regions, with_names
 from rewriter.export.keras_structure import Made, inserted, ordered, readers, reads
 from rewriter.export.keras_weights import BIAS, new_bias, new_values, recurrent_layer
 from rewriter.export.keras_wiring import New, Wiring
@@ -151,6 +151,8 @@ class _Repair:
         """Tell new attributes; yield the layers that pad where an option cannot."""
         for name in dict.fromkeys(change.node.name for change in self.found.attributes):
             changed = [one for one in self.found.attributes if one.node.name == name]
+            if changed[0].node.op == "Transpose":
+                continue  # an order of axes, which `layers` tells
             turn = self._turn(changed[0].node)
             if turn is None:
                 raise refusal(
@@ -163,9 +165,21 @@ class _Repair:
     def layers(self) -> New:
         """Tell nodes that came and went; return the layers that are new."""
         wiring = Wiring(self.owners, self.was, self.shapes, [])
-        for region in regions(self.owners, self.was, self.now, self.found):
+        for region in (
+            *self._turned(),
+            *regions(self.owners, self.was, self.now, self.found),
+        ):
             wiring.tell(region)
         return wiring.new
+
+    def _turned(self) -> Iterator[Region]:
+        """Yield the transpositions that stay, and order the axes in another way."""
+        known = {node.name: node for node in self.now.nodes}
+        for change in self.found.attributes:
+            if (was := change.node).op == "Transpose":
+                now = known[was.name]
+                ends = was.outputs[0], now.outputs[0]
+                yield Region((was,), (now,), *ends, tuple(self.was.readers(ends[0])))
 
     def _turn(self, node: Node) -> Turn | None:
         layer = self.owners.layer(node) or recurrent_layer(self.owners, node)

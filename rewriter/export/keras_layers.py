@@ -55,10 +55,26 @@ def layers_of(config: Config) -> dict[str, Layer]:
 
 def _layers(model: Config, outer: str) -> Iterator[Layer]:
     for entry in model.get("layers", ()):
-        name = entry.get("name") or entry["config"].get("name", "")
+        name = _name(entry)
         path = f"{outer}/{name}" if outer else name
         yield Layer(path, entry, model)
         yield from _layers(entry["config"], path)
+
+
+def neighbour(layer: Layer, name: str) -> Layer:
+    """Return the layer of a name in the model that lists another one, as it is now.
+
+    Args:
+        layer: The other one.
+        name: One that the model lists.
+    """
+    listed = layer.model["layers"]
+    entry = next(one for one in listed if _name(one) == name)
+    return Layer("/".join([*layer.path.split("/")[:-1], name]), entry, layer.model)
+
+
+def _name(entry: Config) -> str:
+    return str(entry.get("name") or entry["config"].get("name", ""))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

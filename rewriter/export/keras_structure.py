@@ -86,6 +86,17 @@ def readers(model: Config, name: str) -> list[str]:
     return [*dict.fromkeys(found), *out]
 
 
+def givers(model: Config) -> list[str]:
+    """Return the names of the layers that give a model's outputs, in order.
+
+    Args:
+        model: The configuration of the model.
+    """
+    if is_sequential(model):
+        return [_name(model["layers"][-1])]
+    return [str(one[0]) for one in _outputs(model)]
+
+
 def _outputs(model: Config) -> Iterator[list[Any]]:
     return map(history, references(model.get("output_layers", [])))
 

@@ -15,9 +15,11 @@ from rewriter.export.keras_activations import (
     say,
     stated,
 )
+from rewriter.export.keras_axes import reordering
 from rewriter.export.keras_file import refusal
 from rewriter.export.keras_layers import Layer, Owners, layers_of
 from rewriter.export.keras_made import PASSING, Shapes, computed, made_of
+from rewriter.export.keras_orders import Reordering
 from rewriter.export.keras_regions import OUTPUT, Graph, Region
 from rewriter.export.keras_structure import (
     Made,
@@ -59,6 +61,8 @@ class Wiring:
         Raises:
             ExportError: Keras has no layer for it, or only a part of one would go.
         """
+        if self._is_order(region.without_start().without_end()):
+            return
         if self._is_activation(region):
             return
         region = region.without_start()
@@ -69,6 +73,14 @@ class Wiring:
             self._rewire(region)
         elif not self._replaced(region):
             self._exchange(region)
+
+    def _is_order(self, region: Region) -> bool:
+        """Tell a region that is an order of axes alone; return whether it is."""
+        axes = reordering(region)
+        if axes is None:
+            return False
+        self.new.extend(Reordering(self.owners, self.was, region, axes).tell())
+        return True
 
     def _is_activation(self, region: Region) -> bool:
         """Tell a region that is an activation before and after; return whether it is."""

@@ -30,6 +30,8 @@ FAULTS = {
     "missing_convolution": {"without": "mixed"},
     "extra_layer": {"surplus": layers.ReLU},
     "extra_norm": {"surplus": layers.BatchNormalization},
+    "turned": {"turn": (2, 1, 3)},
+    "turned_further": {"turn": (3, 1, 2)},
 }
 """What each network has otherwise than the right one."""
 
@@ -45,6 +47,7 @@ def network(  # noqa: PLR0913 - one for each fault
     dilation: int = 2,
     extra: str | None = None,
     without: str = "",
+    turn: tuple[int, ...] = (),
     **_: str,
 ) -> keras.Model:
     """Return a small classifier of images."""
@@ -52,6 +55,7 @@ def network(  # noqa: PLR0913 - one for each fault
         layers.Conv2D(8, 3, stride, "same", use_bias=False, name="stem"),
         layers.BatchNormalization(epsilon=epsilon, name="norm"),
         layers.ReLU(ceiling, name="relu"),
+        *([layers.Permute(turn, name="turn")] if turn else []),
         layers.DepthwiseConv2D(3, padding=padding, name="depthwise"),
         *([surplus(name="surplus")] if surplus else []),
         layers.Conv2D(8, 1, activation=activation, name="pointwise"),

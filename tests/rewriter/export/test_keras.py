@@ -39,6 +39,7 @@ BY_OPTION = {
     "extra_activation": ("wide", "activation"),
     "wrong_activation": ("pointwise", "activation"),
 }
+BY_ORDER = (("right", "turned"), ("turned", "right"), ("turned", "turned_further"))
 BY_LAYER = ("missing_layer", "missing_convolution", "extra_layer", "extra_norm")
 
 Listed = list[tuple[str, str, dict[str, object]]]
@@ -84,16 +85,19 @@ def natively(path: Path) -> np.ndarray:
     return next(iter(loaded.run_native({loaded.inputs[0].name: image}).values()))
 
 
-def mended(built: Path, fault: str, suffix: str, folder: Path) -> tuple[Path, Path]:
+def mended(
+    built: Path, fault: str, suffix: str, folder: Path, right_one: str = "right"
+) -> tuple[Path, Path]:
     """Return a faulty file and its repaired copy, which computes what the right one does.
 
     An archive's source is the right archive, an ``.h5`` file's the right ONNX model.
     """
     target, out = built / f"{fault}{suffix}", folder / f"out{suffix}"
-    source = built / ("right.keras" if suffix == ".keras" else "right.onnx")
+    as_onnx = suffix != ".keras" and right_one == "right"
+    source = built / f"{right_one}{'.onnx' if as_onnx else '.keras'}"
     told = repair(str(source), str(target), out, options=FEW, rules=ours())
     assert told.verdict is Verdict.REPAIRED
-    right = natively(built / "right.keras")
+    right = natively(built / f"{right_one}.keras")
     assert not np.allclose(natively(target), right, atol=CLOSE)
     np.testing.assert_allclose(natively(out), right, atol=CLOSE)
     return target, out
@@ -144,6 +148,21 @@ def test_layer_comes_or_goes(built: Path, fault: str, suffix: str, tmp_path: Pat
     assert all(before[name] == after[name] for name in both)
     assert abs(len(before) - len(after)) <= 1
     assert len(both) == min(len(before), len(after))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize(("right_one", "fault"), BY_ORDER)
+def test_order_of_axes_is_a_permute_layer(
+    built: Path, right_one: str, fault: str, suffix: str, tmp_path: Path
+) -> None:
+    """The layer that was too much goes, the missing one comes, the wrong one is told."""
+    _, out = mended(built, fault, suffix, tmp_path, right_one)
+
+    orders = [
+        [options["dims"] for kind, _, options in listed(path) if kind == "Permute"]
+        for path in (out, built / f"{right_one}.keras")
+    ]
+    assert orders[0] == orders[1]
 
 
 @pytest.fixture(scope="module")

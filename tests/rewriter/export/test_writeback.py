@@ -31,12 +31,6 @@ SAMPLE |= {("int8.tflite", "extra")}  # grids behind the operator were calibrate
 LIMITS = {("int8.tflite", "layout"), ("weights.pt", "layout")}
 """Cells that a format cannot say, so that the repair is written as ONNX, exit 1."""
 
-OPEN = {
-    ("model.keras", "layout"): "the fix that mends a part does not help the whole",
-    ("model.h5", "layout"): "the fix that mends a part does not help the whole",
-}
-"""Cells that are not right yet, and why."""
-
 Cell = tuple[str, str]
 Rows = Callable[[str], dict[str, dict[str, object]]]
 
@@ -81,8 +75,6 @@ def test_fault_is_mended(form: str, fault: str, rows: Rows) -> None:
     """What is written runs natively and is right, or the exit code says that it is not."""
     if fault not in asked(form):
         pytest.skip("PIVOTFIX_EVERY_CELL=1 runs every cell")
-    if (form, fault) in OPEN:
-        pytest.xfail(OPEN[form, fault])
     row = rows(form)[fault]
 
     if (form, fault) in LIMITS:
