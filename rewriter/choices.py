@@ -18,7 +18,7 @@ from analyzer.core.types import (
 from analyzer.verdict import is_root
 from rewriter.kept import STOPPED, Choice, Kept, Measured, Trial, bound, edited
 from rewriter.limits import TimeUpError
-from rewriter.parts import clash, spoken
+from rewriter.parts import clash, spoken_nodes, spoken_tensors
 
 CLEARLY = 0.5
 """Share of a region's error that a fix may leave where none removes it all: of two causes
@@ -212,10 +212,14 @@ class Search:
 
     def _is_inside(self, choice: Choice) -> bool:
         """Return whether a fix speaks of the region's own nodes and tensors alone."""
-        region = self.fault.target
-        known = {*region.inputs, *region.outputs, *(one.name for one in region.nodes)}
-        known |= {name for one in region.nodes for name in one.outputs}
-        return all(name in known for edit in choice[1].edits for name in spoken(edit))
+        region, edits = self.fault.target, choice[1].edits
+        nodes = {one.name for one in region.nodes}
+        tensors = {*region.inputs, *region.outputs}
+        tensors |= {name for one in region.nodes for name in one.outputs}
+        return all(
+            nodes.issuperset(spoken_nodes(one)) and tensors.issuperset(spoken_tensors(one))
+            for one in edits
+        )
 
     def _relocalised(self, choice: Choice) -> float:
         """Return the error of the region in a new analysis; zero if it is no fault now."""

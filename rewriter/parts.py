@@ -1,6 +1,6 @@
 """What edits reach into: parts of fused operators and calls, and each other's places."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import onnx
 
@@ -45,22 +45,34 @@ def opened_for(model: onnx.ModelProto, edits: Sequence[Edit]) -> onnx.ModelProto
     return opened(model, reached, also=EVERYTHING).model if reached else model
 
 
-def spoken(edit: Edit) -> Iterator[str]:
-    """Yield the nodes and tensors that an edit names, declarations none."""
+def spoken(edit: Edit) -> tuple[str, ...]:
+    """Return the nodes and tensors that an edit names, declarations none."""
+    return (*spoken_nodes(edit), *spoken_tensors(edit))
+
+
+def spoken_nodes(edit: Edit) -> tuple[str, ...]:
+    """Return the nodes that an edit names; a tensor may bear the name of one."""
     match edit:
-        case SetAttribute() | SetConstant() | RemoveNode():
-            yield edit.node
-        case Rewire():
-            yield from (edit.node, edit.tensor)
+        case SetAttribute() | SetConstant() | RemoveNode() | Rewire():
+            return (edit.node,)
         case InsertNode():
-            yield edit.tensor
-            yield from (name for name, _ in edit.readers)
+            return tuple(name for name, _ in edit.readers)
         case ReplaceRegion():
-            yield from edit.nodes
-            graph = edit.replacement
-            yield from (value.name for value in (*graph.input, *graph.output))
+            return edit.nodes
         case SetOpset() | SetType() | Restate() | AddOutput():
-            pass  # they speak of no part, or of the model's ends
+            return ()  # they speak of no part, or of the model's ends
+
+
+def spoken_tensors(edit: Edit) -> tuple[str, ...]:
+    """Return the tensors that an edit names, declarations none."""
+    match edit:
+        case Rewire() | InsertNode():
+            return (edit.tensor,)
+        case ReplaceRegion():
+            graph = edit.replacement
+            return tuple(value.name for value in (*graph.input, *graph.output))
+        case _:
+            return ()
 
 
 def may_freeze(edit: Edit) -> bool:

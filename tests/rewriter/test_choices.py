@@ -1,11 +1,20 @@
 """The fixes of one region: the first that mends, or those that mend only together."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import onnx
 import pytest
 
-from analyzer.core.types import Edit, Fix, Pivot, ReplaceRegion, SetAttribute
+from analyzer.core.types import (
+    Edit,
+    Fix,
+    Node,
+    Pivot,
+    Region,
+    ReplaceRegion,
+    SetAttribute,
+)
 from rewriter import choices
 from rewriter.choices import Search
 from rewriter.kept import Choice, Kept
@@ -32,7 +41,9 @@ class Anything(Told):
 def search(told: Told) -> Search:
     """Return a search among the fixes of a region that is off by 1."""
     kept: tuple[Kept, ...] = ()
-    return Search(told, kept, fault("r"), 1.0)  # type: ignore[arg-type]
+    node = Node("r", "Relu", "", 18, ("x",), ("y",), {}, {})
+    region = replace(fault("y"), target=Region((node,), ("x",), ("y",)))
+    return Search(told, kept, region, 1.0)  # type: ignore[arg-type]
 
 
 def choice(name: str, *words: str) -> Choice:
@@ -100,6 +111,15 @@ def test_rejected_fix_inside_its_region_costs_no_analysis() -> None:
     assert [one.reason(1.0) for one in found.tried] == [
         "the error of its region stays at 1"
     ]
+
+
+def test_node_that_bears_the_name_of_what_the_region_reads_is_outside_of_it() -> None:
+    """A fix of the node before the region is judged anew, whatever that node is called."""
+    told = Anything(lambda _: 1.0, localised=lambda _: ())
+    found = search(told).found([("f", Fix("before", (SetAttribute("x", "perm", (0,)),)))])
+
+    assert found.chosen is not None
+    assert found.chosen.reason(1.0) == "a new analysis finds its region mended"
 
 
 def test_each_try_is_told_with_before_and_after() -> None:
