@@ -12,6 +12,7 @@ from torch.fx import Node as Call
 
 from rewriter.export.child.fx_mending import Mended, Stated
 from rewriter.export.child.fx_settings import agree
+from rewriter.export.child.patch_orders import Ordered
 
 LOCATED = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
@@ -83,7 +84,13 @@ class Spoken:
     unsaid: tuple[str, ...]
 
 
-def spoken(module: Any, program: Any, mended: Mended, known: Mapping[str, Place]) -> Spoken:
+def spoken(
+    module: Any,
+    program: Any,
+    mended: Mended,
+    known: Mapping[str, Place],
+    orders: Ordered,
+) -> Spoken:
     """Return what changes a module as its program was changed, its weights apart.
 
     Args:
@@ -91,16 +98,20 @@ def spoken(module: Any, program: Any, mended: Mended, known: Mapping[str, Place]
         program: Its program after the repair.
         mended: What was done to that.
         known: Where its calls stood before.
+        orders: What of the repair orders axes, which is said already.
     """
-    lines: list[str] = []
+    lines: list[str] = list(orders.lines)
     unsaid: list[str] = []
     for one in mended.stated:
+        if one.node in orders.calls:
+            continue
         _add(_setting(module, known[one.node], one), _told(one.node, known), lines, unsaid)
     for name in mended.gone:
-        if name in known:
+        if name in known and name not in orders.calls:
             _add(_removal(known[name], name), _told(name, known), lines, unsaid)
     calls = {node.name: node for node in program.graph.nodes}
-    made = [calls[name] for name in mended.made if name in calls]
+    new = [name for name in mended.made if name not in orders.calls]
+    made = [calls[name] for name in new if name in calls]
     for last in made:
         if any(user not in made for user in last.users):
             _add(_insertion(last, made, known), str(last.target), lines, unsaid)
