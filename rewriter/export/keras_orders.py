@@ -106,9 +106,11 @@ class Reordering:
         layer = None if node is None else self.owners.layer(node)
         if (layer is None and name != OUTPUT) or layer is outer:
             raise self._refused(f"it stands inside layer {outer.path}")
+        if layer is not None and layer.model is not outer.model:
+            raise self._refused(f"{layer.path} is not in the same model as {outer.path}")
         given = givers(outer.model)[place : place + 1] if layer is None else reads(layer)
         found = {one for one in given if _comes_from(outer, one)}
-        if len(found) != 1 or (layer is not None and layer.model is not outer.model):
+        if len(found) != 1:
             raise self._refused(f"what reads {outer.path} is not known")
         return found.pop(), OUTPUT if layer is None else layer.name
 
@@ -117,7 +119,7 @@ def _comes_from(outer: Layer, name: str) -> bool:
     """Return whether a layer's output is another's, but for the order of its axes."""
     while name and name != outer.name:
         layer = neighbour(outer, name)
-        name = reads(layer)[0] if layer.kind == PERMUTE else ""
+        name = next(iter(reads(layer)), "") if layer.kind == PERMUTE else ""
     return name == outer.name
 
 
@@ -132,7 +134,7 @@ def _permuted(layer: Layer, names: Collection[str], axes: Permutation) -> New:
     old = (0, *front.options["dims"])
     new = tuple(old[axis] for axis in axes)
     if new == tuple(sorted(new)):
-        removed(front, reads(front)[0])
+        removed(front, next(iter(reads(front)), ""))
     else:
         front.options["dims"] = list(new[1:])
     return []

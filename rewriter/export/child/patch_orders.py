@@ -104,6 +104,8 @@ def ordered(
     for name in dict.fromkeys(one for one in changed if one in known):
         turn = known[name]
         ways = [_way(calls.get(one), calls.get(turn.given), turn) for one in turn.readers]
+        if modules.get(name) and name in mended.gone and not any(way for _, way in ways):
+            continue  # the module that is nothing else is taken out
         orders = {axes for axes, _ in ways}
         if len(orders) != 1 or not (axes := orders.pop()):
             continue

@@ -112,3 +112,16 @@ def test_order_inside_a_layer_is_refused(forked: Owners) -> None:
 
     with pytest.raises(ExportError, match="inside layer conv"):
         Reordering(inside, was, region(turn(0, 3, 2, 1)), SWAPPED).tell()
+
+
+def test_reader_in_a_model_inside_the_model_is_refused() -> None:
+    """A layer of one model cannot stand in front of a layer of another."""
+    inner = [entry("conv", "Conv2D", "within")]
+    outer = owners(
+        entry("x", "InputLayer"),
+        entry("end", "Functional", "x", layers=inner, output_layers=[["conv", 0, 0]]),
+        z="end/conv",
+    )
+
+    with pytest.raises(ExportError, match="end/conv is not in the same model as x"):
+        Reordering(outer, graph(turn(0, 3, 2, 1)), region(turn(0, 3, 2, 1)), SWAPPED).tell()

@@ -28,6 +28,14 @@ class Turning(torch.nn.Module):  # type: ignore[misc]  # untyped package
         return self.second(self.turn[0](self.first(image)))
 
 
+class Flipped(torch.nn.Module):  # type: ignore[misc]  # untyped package
+    """Exchanges height and width."""
+
+    def forward(self, image: object) -> object:
+        """Return the image on its side."""
+        return torch.transpose(image, 2, 3)
+
+
 def patched(model: Turning, name: str, axes: tuple[int, ...]) -> tuple[str, ...]:
     """Return the lines for a program in which one call orders the axes in another way.
 
@@ -84,3 +92,17 @@ def test_nothing_is_said_where_no_module_stands_around_it() -> None:
     model = Turning(lambda x: x.transpose(2, 3) + x, torch.flatten)
 
     assert not patched(model, "transpose", (0, 1, 2, 3))
+
+
+def test_module_that_only_turns_is_left_to_be_taken_out() -> None:
+    """Where nothing is turned any more, no hook undoes what a module does."""
+    model = Turning(lambda x: x)
+    model.first = torch.nn.Sequential(model.first, Flipped())
+    program = torch.export.export(model, (torch.zeros(1, 2, 6, 6),))
+    were, places = patch_orders.turns(program), patch_script.places(program)
+    gone = next(node for node in program.graph.nodes if node.name == "transpose")
+    gone.replace_all_uses_with(gone.args[0])
+    mended = fx_mending.Mended({}, (), (), ("transpose",), (), ())
+    modules = {call: one.module for call, one in places.items() if one.alone}
+
+    assert not patch_orders.ordered(program, mended, were, modules).lines
