@@ -90,12 +90,11 @@ def test_file_that_is_there_is_not_replaced(
 
 
 FOLDER = Path(__file__).parent
-GATHERED = {"op_name": "gather_2"}
-ALONG_CHANNELS = {"param_target": "attributes", "param_name": "axis", "values": 1}
-LAID_BACK = {
-    "param_target": "outputs",
-    "param_name": "y",
-    "post_process_transpose_perm": [0, 2, 3, 1],
+EXCHANGED = {
+    "op_name": "transpose_1",
+    "param_target": "attributes",
+    "param_name": "perm",
+    "values": [0, 2, 1, 3],
 }
 TURNED = {
     "op_name": "add_3",
@@ -108,7 +107,7 @@ TURNED = {
 @pytest.mark.parametrize(
     ("name", "operations"),
     [
-        ("gather", [GATHERED | ALONG_CHANNELS, GATHERED | LAID_BACK]),
+        ("gather", [EXCHANGED]),
         ("add", [TURNED]),
     ],
 )
