@@ -15,7 +15,9 @@ from analyzer.core.types import Array, Feeds
 from analyzer.first import First
 from analyzer.judge import NEGLIGIBLE, judged, least_noise
 from analyzer.matching.tensors import Link, Links
+from analyzer.regions import reached
 from analyzer.samples import Probe, gaps_on, local_errors, ordinary_errors, outputs_of
+from analyzer.view import View
 
 PLAIN = 100.0 * NEGLIGIBLE
 """Local error above which nobody asks whether it is rounding before all has been looked at:
@@ -75,7 +77,9 @@ def agreement(
         options: Seed of the noise that deviations are compared with.
         progress: Told which sample is being compared.
     """
-    view, links = bench.target.view, first.sized
+    view = bench.target.view
+    first = replace(first, sized=_noticed(view, first))
+    links = first.sized
     if any(name in view.dynamic and name not in links for name in view.outputs):
         return None
     outputs, gaps, local = [], [], []
@@ -97,6 +101,23 @@ def agreement(
     source_gaps, target_gaps = zip(*gaps, strict=True)
     known = links if flows else _exact(links)
     return Agreement(known, (ours, theirs), (source_gaps, target_gaps))
+
+
+def _noticed(view: View, first: First) -> Links:
+    """Return the pairs but those whose deviation nobody notices on the first sample.
+
+    A pad of zeros and one of the least number there is are the same before a maximum of
+    what a ReLU gave: the region that is then looked at ends behind both.
+    """
+    links, outputs = dict(first.sized), first.ends.keys()
+    while plain := {name for name in links if first.errors.get(name, 0.0) > PLAIN}:
+        reads = reached(view, links.keys())
+        wrong = {edge for name in plain for edge in reads.get(name, ())}
+        masked = plain - wrong - outputs
+        if not masked or not plain.isdisjoint(outputs):
+            return first.sized
+        links = {name: link for name, link in links.items() if name not in masked}
+    return links
 
 
 def _exact(links: Links) -> dict[str, Link]:

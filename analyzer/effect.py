@@ -137,6 +137,7 @@ def noticed(
     view: View,
     links: Links,
     ordinary: Sequence[Mapping[str, float]],
+    right: Sequence[Mapping[str, float]] = (),
 ) -> tuple[Fault, ...]:
     """Return the faults that somebody notices, and as latent those whose cause nobody does.
 
@@ -151,6 +152,8 @@ def noticed(
         view: The target's macro graph.
         links: Tensor pairs by target tensor.
         ordinary: Errors of those pairs in ordinary runs, one mapping a sample.
+        right: The same of what is next computed, where no other fault reaches it; none:
+            in ordinary runs none does.
     """
     reads = reached(view, links.keys())
     limit = NARROW if any(narrows(node) for node in view.nodes) else NEGLIGIBLE
@@ -162,7 +165,7 @@ def noticed(
             fault,
             view,
             reads,
-            ordinary,
+            right or ordinary,
             limit if np.isinf(fault.local_error) else NEGLIGIBLE,
         )
     }

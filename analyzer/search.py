@@ -19,6 +19,7 @@ from analyzer.excuses import Excuses
 from analyzer.first import First
 from analyzer.judge import NEGLIGIBLE, Judged
 from analyzer.localize import faults
+from analyzer.masks import fed_right
 from analyzer.matching.layouts import layout_of
 from analyzer.matching.tensors import Link, Links
 from analyzer.roots import isolated_values, joined_roots, roots_of, settled, split_roots
@@ -222,7 +223,9 @@ def _localized(
         _flowing(bench, asked, result.links, ordinary[place], place, probe.given)
         for place, probe in zip(located.places, probes, strict=True)
     ]
-    roots = noticed(roots, result.target, links, flowing)
+    entering = [ordinary[place] for place in located.places]
+    right = fed_right(roots, bench.target, links, probes, known, flowing, entering)
+    roots = noticed(roots, result.target, links, flowing, right)
     roots = beyond_spelling(roots, result.target, largest(ordinary))
     if not options.strict:
         excuses = Excuses(bench.source, bench.target, links, probes, known)

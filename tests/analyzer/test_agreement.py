@@ -10,6 +10,7 @@ import pytest
 from analyzer import comparison
 from analyzer.core.options import Options
 from analyzer.core.report import Verdict
+from analyzer.core.types import Status
 from analyzer.diff import diff
 
 Net = Callable[..., onnx.ModelProto]
@@ -96,3 +97,43 @@ def test_bound_on_memory_changes_no_verdict(
     assert [finding.target_tensors for finding in bounded.findings] == [
         finding.target_tensors for finding in plain.findings
     ]
+
+
+PADDED = (
+    "(float[1,2,6,6] x) => (y) {{ {start} b = Conv(a, w) c = Relu(b) d = Pad(c, p, v) "
+    "e = MaxPool<kernel_shape=[3,3], strides=[2,2]>(d) y = ReduceSum<keepdims=0>(e) }}"
+)
+ENDS = np.array([0, 0, 1, 1, 0, 0, 1, 1])
+LEAST = np.finfo(np.float32).min
+
+
+@pytest.fixture
+def kernel() -> dict[str, np.ndarray]:
+    """A kernel, and where its result is padded."""
+    kernel = np.random.default_rng(0).standard_normal((3, 2, 3, 3)).astype(np.float32)
+    return {"w": kernel, "p": ENDS, "k": np.float32(0.1)}
+
+
+def test_deviation_that_nobody_notices_needs_no_search(
+    net: Net, kernel: dict[str, np.ndarray], tmp_path: Path, searched: list[bool]
+) -> None:
+    """Zeros and the least number there is are the same before a maximum behind a ReLU."""
+    text = PADDED.format(start="a = Mul(x, k)")
+    one = saved(tmp_path, "a.onnx", net(text, **kernel, v=np.float32(0.0)))
+    other = saved(tmp_path, "b.onnx", net(text, **kernel, v=LEAST))
+
+    assert diff(one, other, rules=()).verdict is Verdict.EQUIVALENT
+    assert searched == [False]
+
+
+def test_deviation_that_nobody_notices_is_no_fault_behind_a_fault(
+    net: Net, kernel: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """What is wrong before it makes everything deviate that is computed from it."""
+    scaled, bare = (PADDED.format(start=f"a = {one}") for one in ("Mul(x, k)", "Neg(x)"))
+    one = saved(tmp_path, "a.onnx", net(scaled, **kernel, v=np.float32(0.0)))
+    other = saved(tmp_path, "b.onnx", net(bare, **kernel, v=LEAST))
+    report = diff(one, other, rules=())
+    faults = [each for each in report.findings if each.status is Status.FAULT]
+
+    assert [each.target_tensors for each in faults] == [("a",)]
