@@ -77,7 +77,8 @@ def _ran(pivot: Pivot, probes: Sequence[Feeds], *, light: bool) -> tuple[Feeds, 
     """Return what a model gives natively: of a heavy ONNX file, what no dump shows."""
     first = dict(pivot.run_native(probes[0]))
     unseen = any(array.dtype.kind in UNSEEN for array in first.values())
-    whole = light or unseen or pivot.framework != "onnx"
+    is_own_pivot = pivot.framework == "onnx" or pivot.edited
+    whole = light or unseen or not is_own_pivot
     rest = probes[1:] if whole else ()
     return (first, *(dict(pivot.run_native(feeds)) for feeds in rest))
 

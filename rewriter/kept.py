@@ -152,11 +152,17 @@ class Trial:
         """Return the error left in a fault's region; infinite where an edit cannot be."""
         everything = [*(edit for one in kept for edit in one.edits), *edits]
         try:
-            applied = trace(self.start.model, self.start.folder, everything)
+            applied = _applied(self.start, everything)
         except RepairError as surprise:
             return Measured(np.inf, surprise.problem)
         declares = any(isinstance(one, SetType) for one in everything)
         return Measured(left(self.judge, self.start, applied, fault, declares=declares))
+
+
+def _applied(start: Pivot, edits: Sequence[Edit]) -> Applied:
+    if not edits:
+        return Applied(start.model, {}, {})
+    return trace(start.model, start.folder, edits)
 
 
 def left(

@@ -6,6 +6,7 @@ slim copy of the graph, names and wires only, and `merge` carries its changes ba
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -37,6 +38,7 @@ from rewriter.inferred import refreshed
 from rewriter.merge import Constants, Wired, merge
 from rewriter.names import pinned_names, used_names
 from rewriter.parts import opened_for
+from rewriter.remembered import REMEMBERED, Same
 from rewriter.slim import slim
 from rewriter.wires import GsGraph, GsNode, GsTensor, Theatre, Value
 
@@ -89,7 +91,7 @@ def trace(model: onnx.ModelProto, folder: Path, edits: Sequence[Edit]) -> Applie
     """
     del folder  # no edit needs an old value: nothing is loaded
     try:
-        return _traced(model, edits)
+        return _traced(Same(model), tuple(edits))
     except MALFORMED as surprise:
         why = f"{type(surprise).__name__}: {surprise}"
         raise RepairError(
@@ -98,7 +100,9 @@ def trace(model: onnx.ModelProto, folder: Path, edits: Sequence[Edit]) -> Applie
         ) from surprise
 
 
-def _traced(model: onnx.ModelProto, edits: Sequence[Edit]) -> Applied:
+@lru_cache(maxsize=REMEMBERED)
+def _traced(same: Same, edits: tuple[Edit, ...]) -> Applied:
+    model = same.model
     stated = restated(model, edits)
     before = opened_for(stated, edits)
     copy = onnx.ModelProto()

@@ -19,6 +19,7 @@ from analyzer.runtime.region import region_error
 from analyzer.runtime.session import Session, open_session
 from analyzer.view.inline import opened
 from rewriter.parts import EVERYTHING
+from rewriter.remembered import answering
 from rewriter.surgeon import Applied
 
 WORSE = 1.001
@@ -107,7 +108,9 @@ def edited_pivot(pivot: Pivot, applied: Applied) -> Pivot:
         model=model,
         inputs=specs(fed),
         outputs=specs(model.graph.output),
-        run_native=run,
+        run_native=answering(model, run),
+        remake=None,
+        edited=True,
     )
 
 

@@ -16,6 +16,7 @@ from analyzer.pivot import asks, load
 from analyzer.runtime.metrics import relative_error
 from rewriter.export import ONNX, copy, export, own_format
 from rewriter.export.beside import replacing
+from rewriter.remembered import remembering
 
 FACTORY = "factory"
 """The function of a patch script that builds the mended module."""
@@ -56,7 +57,7 @@ def written(
                 f"the file with the repair in it cannot be read again ({surprise.problem})",
                 hint="write the repaired model with -o to an .onnx file",
             ) from surprise
-        yield as_floats(replace(loaded, notes=notes), target.ends)
+        yield remembering(as_floats(replace(loaded, notes=notes), target.ends))
 
 
 def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:

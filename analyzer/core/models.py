@@ -114,6 +114,8 @@ class Pivot:
             computed of the framework's own integers, and in a run of the whole; empty where
             nobody looked.
         example: The inputs that came with the model, by name; empty where none did.
+        edited: Whether it was edited since it was loaded: its native runtime is then ONNX
+            Runtime, optimised, whatever its framework.
     """
 
     model: onnx.ModelProto
@@ -136,6 +138,7 @@ class Pivot:
     code: str = ""
     steps: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     example: Feeds = field(default_factory=dict)
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""A model's native answers, each computed once."""
+"""Edited models and native answers, each computed once."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from onnx import parser
 
 from analyzer.core.types import Feeds
 from analyzer.pivot import load
-from rewriter.remembered import remembering
+from rewriter.remembered import answering, remembering
 
 
 def test_a_sample_runs_once_and_another_one_again(tmp_path: Path) -> None:
@@ -29,4 +29,20 @@ def test_a_sample_runs_once_and_another_one_again(tmp_path: Path) -> None:
     given = [watched.run_native({"x": sample})["y"] for sample in samples]
 
     assert [value.ravel()[0] for value in given] == [-1, -2, -1]
+    assert len(asked) == 2
+
+
+def test_an_edited_model_knows_what_was_asked_of_it_before() -> None:
+    """Each time its edits are asked for, it is another pivot of the same proto."""
+    one, other = onnx.ModelProto(), onnx.ModelProto()
+    asked: list[Feeds] = []
+
+    def run(feeds: Feeds) -> Feeds:
+        asked.append(feeds)
+        return feeds
+
+    sample = {"x": np.ones((1, 4), np.float32)}
+    for model in (one, one, other):
+        answering(model, run)(sample)
+
     assert len(asked) == 2

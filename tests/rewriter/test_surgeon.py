@@ -57,6 +57,17 @@ def run(model: Model, **feeds: np.ndarray) -> np.ndarray:
     return next(iter(open_session(model, HERE).run(feeds).values()))
 
 
+def test_same_edits_on_the_same_model_are_made_once(network: Model) -> None:
+    """A repair asks for what it keeps again and again; a copy is another model."""
+    edit, copy = SetOpset("", 18), onnx.ModelProto()
+    copy.CopyFrom(network)
+    first = surgeon.trace(network, HERE, [edit])
+
+    assert surgeon.trace(network, HERE, (edit,)) is first
+    assert surgeon.trace(copy, HERE, [edit]) is not first
+    assert surgeon.trace(network, HERE, [SetOpset("", 18)]) is not first
+
+
 def test_no_edits_leave_the_very_same_bytes(network: Model) -> None:
     """Nothing to do means nothing is changed, byte for byte."""
     assert spelt(edited(network)) == spelt(network)
