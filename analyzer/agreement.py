@@ -104,20 +104,21 @@ def agreement(
 
 
 def _noticed(view: View, first: First) -> Links:
-    """Return the pairs but those whose deviation nobody notices on the first sample.
+    """Return the pairs but those of pads whose filling nobody notices on the first sample.
 
-    A pad of zeros and one of the least number there is are the same before a maximum of
-    what a ReLU gave: the region that is then looked at ends behind both.
+    Zeros and the least number there is are the same before a maximum of what a ReLU gave:
+    the region that is then looked at ends behind both. What computes is left in: a weight
+    that no sample excites is to be told as one.
     """
-    links, outputs = dict(first.sized), first.ends.keys()
-    while plain := {name for name in links if first.errors.get(name, 0.0) > PLAIN}:
-        reads = reached(view, links.keys())
-        wrong = {edge for name in plain for edge in reads.get(name, ())}
-        masked = plain - wrong - outputs
-        if not masked or not plain.isdisjoint(outputs):
-            return first.sized
-        links = {name: link for name, link in links.items() if name not in masked}
-    return links
+    links, ends = first.sized, first.ends.keys()
+    plain = {name for name in links if first.errors.get(name, 0.0) > PLAIN}
+    if not plain or not plain.isdisjoint(ends):
+        return links
+    reads = reached(view, links.keys())
+    wrong = {edge for name in plain for edge in reads.get(name, ())}
+    givers = {name: view.giver.get(name) for name in plain - wrong}
+    pads = {name for name, node in givers.items() if node is not None and node.op == "Pad"}
+    return {name: link for name, link in links.items() if name not in pads}
 
 
 def _exact(links: Links) -> dict[str, Link]:
