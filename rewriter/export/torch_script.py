@@ -14,6 +14,7 @@ from analyzer.frontends.exporting import Exporter
 from analyzer.frontends.pickled import Kind, content_of
 from rewriter.export.anew import anew
 from rewriter.export.changes import Changes, changes
+from rewriter.export.evaluated import evaluated
 from rewriter.export.facts import torch_facts
 from rewriter.export.native_format import NativeFormat
 from rewriter.export.torch_program import exported
@@ -66,7 +67,8 @@ def check_weights_alone(found: Changes) -> None:
 
 
 def _check(target: Pivot, repaired: onnx.ModelProto) -> None:
-    before, after = (nodes(model, target.folder) for model in (target.model, repaired))
+    both = (nodes(model, target.folder) for model in (target.model, repaired))
+    before, after = (tuple(evaluated(one)) for one in both)
     ends = [[one.name for one in model.graph.output] for model in (target.model, repaired)]
     check_weights_alone(changes(before, after, (ends[0], ends[1])))
 

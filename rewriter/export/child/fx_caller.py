@@ -7,7 +7,8 @@ import torch
 
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Node
-from rewriter.export.child.fx_constants import HINT, Constants
+from rewriter.export.child.fx_constants import Constants
+from rewriter.export.child.tied import HINT
 
 ATEN = torch.ops.aten
 

@@ -10,11 +10,11 @@ from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
 from analyzer.core.errors import ExportError
 from analyzer.core.types import Array
 from analyzer.frontends.child.export import as_array
+from rewriter.export.changes import same
+from rewriter.export.child.tied import HINT, write_all
 from rewriter.export.layouts import relaid
 
 HELD = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
-
-HINT = "write the repaired model with -o to an .onnx file"
 
 
 class Constants:
@@ -91,7 +91,7 @@ class Constants:
         """
         if place.name not in self._specs:
             return None
-        own = self.array(place)
+        own = self.changed.get(self.name(place), self.array(place))
         return float(own.reshape(())) if own.size == 1 else None
 
     def place(self, node: Any, old: Array, new: Array, called: str) -> Any:
@@ -122,23 +122,42 @@ class Constants:
         return (named or fitting)[0]
 
     def give(self, place: Any, old: Array, new: Array) -> None:
-        """Give a placeholder another value, in its own layout.
+        """Let a placeholder have another value, in its own layout, once all are known.
 
         Args:
             place: The placeholder.
             old: Its value as the pivot has it.
             new: The pivot's value after the repair.
+
+        Raises:
+            ExportError: It was given yet another.
         """
         name = self.name(place)
-        own = as_array(self._held(name))
-        laid = relaid(own.astype(old.dtype), old, new)
+        laid = relaid(self.array(place).astype(old.dtype), old, new)
         value = np.asarray(new if laid is None else laid)
-        if name in self.changed:
-            return
-        self._write(name, value)
-        self.changed[name] = value
-        if value.shape != own.shape:
-            place.meta["val"] = _fake(self._program, self._held(name))
+        if not same(self.changed.setdefault(name, value), value):
+            raise ExportError(
+                f"the weight {name} is to have two values, one for each call that reads it",
+                hint=HINT,
+            )
+
+    def write(self) -> None:
+        """Write every value that was given, tensors of several names for all of them.
+
+        Raises:
+            ExportError: One name of a tensor is to have another value than the others.
+        """
+        held = {spec.target: self._held(spec.target) for spec in self._specs.values()}
+        alike = [
+            name for name, new in self.changed.items() if new.shape == held[name].shape
+        ]
+        read = [self.name(one) for one in self._places.values() if self._is_read(one)]
+        write_all(held, {name: self.changed[name] for name in alike}, read)
+        for name in self.changed.keys() - set(alike):
+            self._replace(name, self.changed[name])
+
+    def _is_read(self, place: Any) -> bool:
+        return place.name in self._specs and bool(place.users)
 
     def find(self, value: Array, called: str) -> Any:
         """Return a placeholder that holds a value exactly; None: none does.
@@ -185,18 +204,18 @@ class Constants:
         state = self._program.state_dict
         return state[name] if name in state else self._program.constants[name]
 
-    def _write(self, name: str, value: Array) -> None:
+    def _replace(self, name: str, value: Array) -> None:
+        """Put a tensor of another shape in the place of one."""
         own = self._held(name)
         tensor = torch.from_numpy(np.array(value)).to(own.dtype)
-        if tensor.shape == own.shape:
-            with torch.no_grad():
-                own.copy_(tensor)
-            return
         state = self._program.state_dict
         held = state if name in state else self._program.constants
         is_parameter = isinstance(own, torch.nn.Parameter)
         wanted = own.requires_grad
         held[name] = torch.nn.Parameter(tensor, wanted) if is_parameter else tensor
+        for place in self._places.values():
+            if place.name in self._specs and self.name(place) == name:
+                place.meta["val"] = _fake(self._program, tensor)
 
 
 def _is(own: Array, value: Array) -> bool:

@@ -11,9 +11,10 @@ from analyzer.core.types import Array, Node
 from rewriter.export.changes import same
 from rewriter.export.child.fx_caller import ATEN, Caller
 from rewriter.export.child.fx_calls import called
-from rewriter.export.child.fx_constants import HINT, Constants
+from rewriter.export.child.fx_constants import Constants
 from rewriter.export.child.fx_curves import curve, fits
-from rewriter.export.child.fx_graph import read, rename, sort, swept
+from rewriter.export.child.fx_graph import read, sort, swept
+from rewriter.export.child.fx_outputs import bear_names, exchanged, return_at
 from rewriter.export.child.fx_settings import (
     SETTINGS,
     SPELLINGS,
@@ -25,6 +26,7 @@ from rewriter.export.child.fx_settings import (
     stated,
 )
 from rewriter.export.child.sides import Sides
+from rewriter.export.child.tied import HINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Mended:
         gone: Names of the calls that were taken out.
         moved: Names of the calls that read something else.
         fresh: Names of the constants that were put in.
+        renamed: What calls have become the names of, by their own names till then.
     """
 
     weights: Mapping[str, Array]
@@ -63,6 +66,7 @@ class Mended:
     gone: tuple[str, ...]
     moved: tuple[str, ...]
     fresh: tuple[str, ...]
+    renamed: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -105,18 +109,22 @@ def mend(program: Any, sides: Sides) -> Mended:
     for owner in kept:
         _settle(work, owner, sides.groups[owner])
     _respell(work)
-    _end(work)
+    work.constants.write()
+    ends = tuple(_ends(work))
+    return_at(program, ends)
     gone = tuple(swept(program, {*alive, *work.made}))
-    sort(program.graph)
+    renamed = bear_names(program, ends)
+    sort(program.graph, exchanged(ends))
     program.graph.lint()
     program.graph_module.recompile()
     return Mended(
         work.constants.changed,
         tuple(work.stated),
-        tuple(name for name in work.made if name not in gone),
+        tuple(renamed.get(name, name) for name in work.made if name not in gone),
         tuple(name for name in gone if name not in work.made),
         tuple(dict.fromkeys(work.moved)),
         tuple(work.constants.fresh),
+        renamed,
     )
 
 
@@ -358,19 +366,10 @@ def _respell(work: _Work) -> None:
             work.values[name] = node
 
 
-def _end(work: _Work) -> None:
-    """Let the program give what the repaired pivot gives, under the names it had."""
-    signature = work.program.graph_signature
-    last = next(node for node in work.program.graph.nodes if node.op == "output")
+def _ends(work: _Work) -> Iterator[tuple[Any, Any]]:
+    """Yield what gave each output of the pivot, and what gives it now."""
     for before, after in zip(*work.sides.outputs, strict=True):
         old, new = work.old.get(before), work.values.get(after)
         if old is None or new is None:
             raise ExportError(f"no call gives the repaired output {after}", hint=HINT)
-        if old is new:
-            continue
-        last.replace_input_with(old, new)
-        kept, borne = old.name, new.name
-        rename(old, f"{kept}_before")
-        rename(new, kept)
-        signature.replace_all_uses(kept, new.name)
-        work.made[:] = [new.name if one == borne else one for one in work.made]
+        yield old, new

@@ -112,9 +112,10 @@ def spoken(
     calls = {node.name: node for node in program.graph.nodes}
     new = [name for name in mended.made if name not in orders.calls]
     made = [calls[name] for name in new if name in calls]
+    now = {mended.renamed.get(name, name): place for name, place in known.items()}
     for last in made:
         if any(user not in made for user in last.users):
-            _add(_insertion(last, made, known), str(last.target), lines, unsaid)
+            _add(_insertion(last, made, now), str(last.target), lines, unsaid)
     if mended.moved and not (mended.made or mended.gone):
         unsaid += [f"what {_told(name, known)} reads" for name in mended.moved]
     return Spoken(tuple(lines), tuple(dict.fromkeys(unsaid)))

@@ -22,6 +22,7 @@ class Pivots:
         layers: The user's layer of each tensor that has one.
         inputs: Names of the pivot's inputs.
         outputs: Names of its outputs, before and after.
+        imported: The proto that was imported.
     """
 
     before: tuple[Node, ...]
@@ -29,6 +30,7 @@ class Pivots:
     layers: Mapping[str, str]
     inputs: tuple[str, ...]
     outputs: tuple[tuple[str, ...], tuple[str, ...]]
+    imported: onnx.ModelProto
 
     @cached_property
     def changes(self) -> Changes:
@@ -50,4 +52,4 @@ def read(before: str, after: str, weights: str, layers: Mapping[str, str]) -> Pi
     ends = [tuple(value.name for value in model.graph.output) for model in models]
     held = {tensor.name for tensor in models[0].graph.initializer}
     given = [value.name for value in models[0].graph.input if value.name not in held]
-    return Pivots(both[0], both[1], layers, tuple(given), (ends[0], ends[1]))
+    return Pivots(both[0], both[1], layers, tuple(given), (ends[0], ends[1]), models[0])

@@ -1,40 +1,13 @@
 """A pivot before and after its repair, with the program's nodes behind its operators."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import onnx
-from onnx import helper, numpy_helper
-
-from analyzer.core.graph import nodes
-from analyzer.core.types import Array, Node
+from analyzer.core.types import Node
 from analyzer.frontends.child.origins import owners
-
-CONVERTING = frozenset({"Cast", "CastLike", "Identity"})
-"""Operators that give their first input as it is, whatever its dtype is called."""
-
-FOLDED = frozenset(
-    {
-        "Add",
-        "Concat",
-        "Div",
-        "Expand",
-        "Gather",
-        "Mul",
-        "Reshape",
-        "Shape",
-        "Slice",
-        "Squeeze",
-        "Sub",
-        "Transpose",
-        "Unsqueeze",
-    }
-)
-"""Operators that exporters compute constants with, among them the axes of others."""
+from rewriter.export.child.pivots import read
+from rewriter.export.evaluated import evaluated
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,53 +39,17 @@ class Sides:
         return found
 
 
-def sides(before: Path, after: Path, folder: Path) -> Sides:
+def sides(before: str, after: str, weights: str) -> Sides:
     """Return both sides of a repair.
 
     Args:
-        before: The imported pivot.
+        before: The imported pivot, a proto.
         after: The same after the repair.
-        folder: What the external locations of both are relative to.
+        weights: The folder that their weights lie in.
     """
-    both = [onnx.load(str(one), load_external_data=False) for one in (before, after)]
-    old, new = (tuple(_evaluated(nodes(model, folder))) for model in both)
-    ends = [tuple(one.name for one in model.graph.output) for model in both]
-    return Sides(old, _recognised(old, new), *owners(both[0]), (ends[0], ends[1]))
-
-
-def _evaluated(given: Sequence[Node]) -> Iterator[Node]:
-    """Yield the operators that compute something, with what is constant in them."""
-    known: dict[str, Array] = {}
-    for node in given:
-        own = {slot: known[name] for slot, name in enumerate(node.inputs) if name in known}
-        whole = replace(node, constants={**node.constants, **own}) if own else node
-        value = _value(whole)
-        if value is None:
-            yield whole
-        else:
-            known[node.outputs[0]] = value
-
-
-def _value(node: Node) -> Array | None:
-    """Return what an operator gives that reads constants alone; None: it does not."""
-    if node.op in CONVERTING and 0 in node.constants:
-        return node.constants[0]
-    read = [slot for slot, name in enumerate(node.inputs) if name]
-    if node.op not in FOLDED or not all(slot in node.constants for slot in read):
-        return None
-    from onnx.reference import ReferenceEvaluator  # a tenth of a second, seldom paid
-
-    proto = helper.make_node(node.op, list(node.inputs), [node.outputs[0]])
-    for name, value in node.attributes.items():
-        proto.attribute.append(helper.make_attribute(name, value))
-    tensors = [
-        numpy_helper.from_array(node.constants[slot], node.inputs[slot]) for slot in read
-    ]
-    unknown = helper.make_empty_tensor_value_info(node.outputs[0])
-    graph = helper.make_graph([proto], "constant", [], [unknown], tensors)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", node.opset)])
-    given: Any = ReferenceEvaluator(model).run(None, {})
-    return np.asarray(given[0])
+    pivots = read(before, after, weights, {})
+    old, new = (tuple(evaluated(one)) for one in (pivots.before, pivots.after))
+    return Sides(old, _recognised(old, new), *owners(pivots.imported), pivots.outputs)
 
 
 def _recognised(before: Sequence[Node], after: Sequence[Node]) -> tuple[Node, ...]:

@@ -10,11 +10,11 @@ from torch.utils import _pytree as pytree
 from analyzer.core.errors import ExportError, LoadError
 from analyzer.frontends.child.from_factory import product_of
 from analyzer.frontends.child.from_module import Built, built, exported_module, module_of
-from rewriter.export.child.fx_constants import HINT
 from rewriter.export.child.fx_mending import Mended, mend
 from rewriter.export.child.patch_orders import ordered, turns
 from rewriter.export.child.patch_script import Spoken, places, spoken, written
 from rewriter.export.child.sides import sides
+from rewriter.export.child.tied import HINT
 from rewriter.export.child.torch_program import work_out_sizes
 
 CLOSE = 1e-4
@@ -68,7 +68,7 @@ def repaired(made: Built, pivots: Sequence[str]) -> tuple[Any, Mended, Spoken]:
     with torch.no_grad():
         program, _ = exported_module(made.module, made.positional, dict(made.named))
     known, were = places(program), turns(program)
-    mended = mend(program, sides(*map(Path, pivots)))
+    mended = mend(program, sides(*pivots))
     work_out_sizes(program)
     modules = {name: place.module for name, place in known.items() if place.alone}
     orders = ordered(program, mended, were, modules)

@@ -1,7 +1,6 @@
 """A repaired torch program, in the child: the user's own, changed where it was repaired."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
@@ -11,9 +10,10 @@ from torch.fx.node import map_arg
 from analyzer.core.errors import ExportError
 from analyzer.frontends.child.from_program import refuse_code
 from analyzer.frontends.child.words import one_line
-from rewriter.export.child.fx_constants import HINT, fake_mode
+from rewriter.export.child.fx_constants import fake_mode
 from rewriter.export.child.fx_mending import mend
 from rewriter.export.child.sides import sides
+from rewriter.export.child.tied import HINT
 
 EXTRA = "extra/"
 """The folder of an archive for what a user saved beside the program."""
@@ -35,7 +35,7 @@ def export(path: str, out: str, *, pivots: Sequence[str]) -> tuple[str, ...]:
     refuse_code(path)
     extra = dict.fromkeys(_extra(path), "")
     program = torch.export.load(path, extra_files=extra)
-    mend(program, sides(*map(Path, pivots)))
+    mend(program, sides(*pivots))
     work_out_sizes(program)
     torch.export.save(program, out, extra_files=extra)
     return ()

@@ -7,16 +7,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import ZipFile
 
-import numpy as np
 import torch
 
 from analyzer.core.errors import ExportError
-from analyzer.core.types import Array
+from analyzer.core.types import Array, Node
 from analyzer.frontends.child.export import as_array
 from analyzer.frontends.child.from_script import refuse_code
-from rewriter.export.changes import ConstantChange, changes
-from rewriter.export.child.fx_constants import HINT
-from rewriter.export.child.sides import sides
+from rewriter.export.changes import ConstantChange, changes, same
+from rewriter.export.child.pivots import read
+from rewriter.export.child.tied import HINT, sharing, write_all
+from rewriter.export.evaluated import evaluated
 from rewriter.export.layouts import holders, relaid
 from rewriter.export.torch_script import check_weights_alone
 from rewriter.export.zip_members import overwrite
@@ -48,11 +48,13 @@ def export(path: str, out: str, *, pivots: Sequence[str]) -> tuple[str, ...]:
         LoadError: The archive holds code.
     """
     refuse_code(path)
-    both = sides(*map(Path, pivots))
-    found = changes(both.before, both.after, both.outputs)
+    imported, repaired, weights = pivots
+    both = read(imported, repaired, weights, {})
+    before, after = (tuple(evaluated(one)) for one in (both.before, both.after))
+    found = changes(before, after, both.outputs)
     check_weights_alone(found)
     module, extra = opened(path)
-    _write(module, found.constants)
+    _write(module, before, found.constants)
     torch.jit.save(module, out, _extra_files=extra)
     if not _overwritten(path, out, module):
         keep_inputs(path, out)
@@ -130,26 +132,66 @@ def _extra(path: str) -> Iterator[str]:
                 yield name.partition(EXTRA)[2]
 
 
-def _write(module: Any, wanted: tuple[ConstantChange, ...]) -> None:
-    state = module.state_dict()
-    arrays = {name: as_array(value) for name, value in state.items()}
+def _write(module: Any, before: Sequence[Node], wanted: Sequence[ConstantChange]) -> None:
+    """Write weights into a module, as all want them that read them."""
+    held = _Held(module.state_dict())
+    moved = {(one.node.name, one.slot) for one in wanted}
     given: dict[str, Array] = {}
     for one in wanted:
-        name = _name(arrays, one)
-        new = relaid(arrays[name].astype(one.old.dtype), one.old, one.new)
-        if new is None or not np.array_equal(given.setdefault(name, new), new):
-            raise _unfound(one, "is read by others, which keep it")
-        with torch.no_grad():
-            state[name].copy_(torch.from_numpy(np.array(new)).to(state[name].dtype))
+        name = held.name(one)
+        new = relaid(held.arrays[name].astype(one.old.dtype), one.old, one.new)
+        if new is None or not same(given.setdefault(name, new), new):
+            raise _unfound(one, "is read by others, which are to have another,")
+        readers = held.readers(before, one)
+        keeper = next((node for node, slot in readers if (node, slot) not in moved), None)
+        if keeper is not None:
+            raise _unfound(one, f"is also read by {keeper}, which keeps it,")
+    write_all(held.tensors, given, ())
 
 
-def _name(arrays: Mapping[str, Array], one: ConstantChange) -> str:
-    """Return the weight that holds a constant's old value; its name breaks a tie only."""
-    found = holders(arrays, one.old)
-    named = [name for name in found if name == one.tensor]
-    if len(found) == 1 or named:
-        return (named or list(found))[0]
-    raise _unfound(one, "is no weight of its own" if not found else "could be several")
+class _Held:
+    """The weights of a module.
+
+    Attributes:
+        tensors: Each by name.
+        arrays: Their values.
+    """
+
+    def __init__(self, tensors: Mapping[str, Any]) -> None:
+        self.tensors = tensors
+        self.arrays = {name: as_array(value) for name, value in tensors.items()}
+
+    def name(self, one: ConstantChange) -> str:
+        """Return the weight that holds a constant's old value; its name breaks a tie only.
+
+        Raises:
+            ExportError: None does, or it cannot be told which of several.
+        """
+        found = holders(self.arrays, one.old)
+        if one.tensor in found:
+            return one.tensor
+        if found and self._are_one(found):
+            return found[0]
+        raise _unfound(one, "could be several" if found else "is no weight of its own")
+
+    def readers(
+        self, nodes: Sequence[Node], one: ConstantChange
+    ) -> Iterator[tuple[str, int]]:
+        """Yield who reads the weight that holds a constant, as name and slot.
+
+        A matrix that is read on its side has lost its name, and is known by its value.
+        """
+        own = self.name(one)
+        for node in nodes:
+            for slot, value in node.constants.items():
+                fits = value.ndim > 1 and value.size == one.old.size
+                found = holders(self.arrays, value) if fits else ()
+                is_own = own in found and self._are_one(found)
+                if is_own or node.inputs[slot] == one.tensor:
+                    yield node.name, slot
+
+    def _are_one(self, names: Sequence[str]) -> bool:
+        return set(names) <= set(sharing(self.tensors, names[:1]))
 
 
 def _unfound(one: ConstantChange, why: str) -> ExportError:

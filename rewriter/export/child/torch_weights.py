@@ -10,8 +10,8 @@ from analyzer.core.errors import ExportError
 from analyzer.core.types import Array
 from analyzer.frontends.child.from_module import built
 from analyzer.frontends.child.from_weights import fitting, read
-from rewriter.export.child.fx_constants import HINT
 from rewriter.export.child.patch_script import written
+from rewriter.export.child.tied import HINT, sharing, write_all
 from rewriter.export.child.torch_module import computes, repaired
 
 
@@ -46,7 +46,8 @@ def export(
     program, mended, said = repaired(made, pivots)
     if said.unsaid or mended.fresh:
         raise _unsaid(model, ", ".join(said.unsaid) or "a new constant")
-    _write(saved, own, mended.weights, out)
+    write_all(own, _of_all_names(mended.weights, made.module.state_dict()), own)
+    torch.save(saved, out)
     if not said.lines:
         return ()
     Path(script).write_text(written(model, said.lines, ()), encoding="utf-8")
@@ -66,10 +67,20 @@ def _unsaid(model: str, what: str) -> ExportError:
     )
 
 
-def _write(
-    saved: Any, own: Mapping[str, Any], weights: Mapping[str, Array], out: str
-) -> None:
-    """Write what the user's file holds, with other values in the weights that changed."""
-    for name, value in weights.items():
-        own[name].copy_(torch.from_numpy(value).to(own[name].dtype))
-    torch.save(saved, out)
+def _of_all_names(weights: Mapping[str, Array], own: Mapping[str, Any]) -> dict[str, Array]:
+    """Return new values under every name that a module has for the same tensor.
+
+    A file may hold such a tensor once for each name, and the last one counts.
+    """
+    return {
+        name: value
+        for known, value in weights.items()
+        for name in sharing(own, [known])
+        if name == known or (name not in weights and _is_one(own[name], own[known]))
+    }
+
+
+def _is_one(tensor: Any, other: Any) -> bool:
+    """Return whether tensors that share memory are the same part of it."""
+    places = [(one.storage_offset(), one.shape, one.stride()) for one in (tensor, other)]
+    return places[0] == places[1]

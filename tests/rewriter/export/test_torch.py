@@ -76,6 +76,8 @@ def mend(models: Path, warm: WarmChildren, tmp_path: Path) -> Mend:
             rules=all_rules(),
         )
         assert report.verdict is Verdict.REPAIRED
+        assert report.written is not None
+        assert report.written.way == "in place"
         return tmp_path / out
 
     return mended
@@ -144,6 +146,48 @@ def test_weights_of_torchscript_are_mended(
     out = mend(models / "weight.pt", "out.pt")
 
     np.testing.assert_allclose(run(out), right, atol=CLOSE)
+
+
+@pytest.mark.parametrize("form", ["pt2", "pt", "pth"])
+def test_weight_of_two_layers_is_mended_in_both(
+    form: str, models: Path, mend: Mend, run: Run
+) -> None:
+    """A tensor that two layers share is written once for both of its names."""
+    model = f"{NETWORKS}:tied" if form == "pth" else ""
+
+    out = mend(
+        models / f"tied_scaled.{form}", f"out.{form}", source="tied.pt2", model=model
+    )
+
+    np.testing.assert_allclose(run(out, model=model), run(models / "tied.pt2"), atol=CLOSE)
+
+
+def test_outputs_that_are_exchanged_are_given_in_order(
+    models: Path, mend: Mend, run: Run
+) -> None:
+    """A program that gives its two heads in the other order gives them rightly."""
+    out = mend(models / "heads_turned.pt2", "out.pt2", source="heads.pt2")
+
+    np.testing.assert_allclose(run(out), run(models / "heads.pt2"), atol=CLOSE)
+    assert ends(out) == ends(models / "heads.pt2")
+
+
+def test_weight_of_two_layers_is_not_written_for_one(
+    models: Path, warm: WarmChildren, tmp_path: Path, run: Run
+) -> None:
+    """Where one layer is to keep the shared tensor, the file is exported anew."""
+    assert warm is not None
+    both = str(models / "apart.pt2"), str(models / "tied.pt2")
+
+    report = repair(*both, tmp_path / "out.pt2", rules=all_rules())
+
+    assert report.verdict is Verdict.REPAIRED
+    assert report.written is not None
+    assert report.written.way == "exported anew"
+    assert "are one tensor" in report.written.changed[0]
+    np.testing.assert_allclose(
+        run(tmp_path / "out.pt2"), run(models / "apart.pt2"), atol=CLOSE
+    )
 
 
 def test_torchscript_is_scripted_anew(

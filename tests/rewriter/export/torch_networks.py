@@ -46,6 +46,41 @@ class Network(nn.Module):
         return self.head(self.curve(self.scale(middle)))
 
 
+class Tied(nn.Module):
+    """Two layers whose weight is one tensor, unless it is told apart."""
+
+    def __init__(
+        self, scale: float = 1.0, other: float = 1.0, *, apart: bool = False
+    ) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.first.weight.data *= scale
+        self.second.weight = self.first.weight
+        if apart:
+            self.second.weight = nn.Parameter(self.first.weight.data * other)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return three numbers."""
+        return self.second(torch.tanh(self.first(image.mean((2, 3)))))
+
+
+class Heads(nn.Module):
+    """Two heads, of which the one that is computed first is given first."""
+
+    def __init__(self, *, turned: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.turned = turned
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return three numbers of each head."""
+        heads = (self.second, self.first) if self.turned else (self.first, self.second)
+        mean = image.mean((2, 3))
+        return torch.tanh(heads[0](mean)), torch.tanh(heads[1](mean))
+
+
 def _weight(net: Network) -> None:
     net.depthwise.weight[3] *= 1.5
 
@@ -137,3 +172,8 @@ def _factory(fault: str) -> Callable[[], tuple[Network, tuple[torch.Tensor]]]:
 right, weight, padding, missing, swapped = (
     _factory(fault) for fault in ("", "weight", "padding", "missing", "swapped")
 )
+
+
+def tied() -> tuple[Tied, tuple[torch.Tensor]]:
+    """Return the network whose two layers share a weight."""
+    return Tied().eval(), (torch.zeros(SAMPLE),)
