@@ -188,8 +188,10 @@ def body_of(found: Sequence[Body], edit: GraphEdit) -> Body:
     for body in found:
         if all(body.node(name) is not None for name in names):
             return body
+    known = all(any(body.node(name) is not None for body in found) for name in names)
+    told = f"{names[0]} is in no function of the SavedModel by that name"
     raise ExportError(
-        f"{names[0]} is in no function of the SavedModel by that name",
+        f"{' and '.join(names)} are in different functions of it" if known else told,
         hint="write the repaired model with -o to an .onnx file",
     )
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from analyzer.core.types import Array, Node
 from rewriter.export.child.graph_bodies import ADDED
-from rewriter.export.child.graph_edits import AddNode
+from rewriter.export.child.graph_edits import AddNode, GraphEdit, Rewire
 from rewriter.export.child.graph_place import refused
 from rewriter.export.child.graph_view import GraphView
 
@@ -49,18 +49,47 @@ def new_node(
     """
     beside = next((one for one in operands if isinstance(one, str)), "")
     name = _free(view, f"{beside.rpartition('/')[0]}/{ADDED}/{node.op}".removeprefix("/"))
-    values = [one for one in operands if not isinstance(one, str)]
-    if any(np.size(one) != 1 for one in values):
-        raise refused(node, "it has a constant whose layout there is not known")
-    scalars = tuple(one if isinstance(one, str) else _scalar(one) for one in operands)
+    known = tuple(
+        one if isinstance(one, str) else _laid(view, node, beside, one) for one in operands
+    )
     if node.op in SAME_NAME:
-        yield AddNode(name, node.op, scalars, beside, _options(node))
+        yield AddNode(name, node.op, known, beside, _options(node))
     elif node.op in OTHER_NAME and len(operands) == 2:  # noqa: PLR2004 - two operands
-        yield AddNode(name, OTHER_NAME[node.op], scalars, beside)
+        yield AddNode(name, OTHER_NAME[node.op], known, beside)
     elif node.op == "Clip":
         yield from _clip(view, node, name, beside)
     else:
         raise refused(node, "it cannot be put into a graph by itself")
+
+
+def shifted(view: GraphView, node: Node, owner: str, bias: Array) -> Iterator[GraphEdit]:
+    """Yield an addition behind an operator that had none, for all that read it.
+
+    Args:
+        view: The graph.
+        node: The operator's, in the repaired pivot.
+        owner: The operator.
+        bias: What is to be added, one number for each channel.
+
+    Raises:
+        ExportError: Which axis of the graph's has the channels is not known.
+    """
+    name = _free(view, f"{owner}/{ADDED}/Add")
+    yield AddNode(name, "AddV2", (owner, _laid(view, node, owner, bias)), owner)
+    yield Rewire(owner, name, None)
+
+
+def _laid(view: GraphView, node: Node, beside: str, value: Array) -> Array:
+    """Return a constant as it meets a tensor of the graph: along the axis of its size."""
+    if value.size == 1:
+        return _scalar(value)
+    tensor = view.shapes.get(beside)
+    shape = None if tensor is None else tensor.shape
+    sizes = [] if shape is None or shape.rank is None else shape.as_list()
+    found = [axis for axis, size in enumerate(sizes) if size == value.size]
+    if value.size != max(value.shape) or len(found) != 1:
+        raise refused(node, "it has a constant whose layout there is not known")
+    return value.reshape([value.size] + [1] * (len(sizes) - found[0] - 1))
 
 
 def _options(node: Node) -> Mapping[str, object]:

@@ -1,13 +1,14 @@
 """A repaired pivot as edits of the TensorFlow graph that it was imported from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
 
-from analyzer.core.types import Array
-from rewriter.export.changes import ConstantChange, WireChange
-from rewriter.export.child.graph_edits import GraphEdit, SetValue
+from analyzer.core.types import Array, Node
+from rewriter.export.changes import ConstantChange, WireChange, same
+from rewriter.export.child.graph_edits import AddNode, GraphEdit, SetValue
+from rewriter.export.child.graph_new import shifted
 from rewriter.export.child.graph_options import options
 from rewriter.export.child.graph_place import refused
 from rewriter.export.child.graph_view import GraphView
@@ -29,16 +30,19 @@ def plan(view: GraphView, pivots: Pivots) -> tuple[GraphEdit, ...]:
     Raises:
         ExportError: It cannot be said, or an old value is not found exactly.
     """
-    edits: list[GraphEdit] = [
-        SetValue(*_value(view, pivots, one)) for one in pivots.changes.constants
-    ]
+    edits: list[GraphEdit] = [*_values(view, pivots)]
     now = {node.name: node for node in pivots.after}
     for _, group in groupby(pivots.changes.attributes, key=lambda one: one.node.name):
         differ = list(group)
         was = differ[0].node
         edits += options(view, was, now[was.name], differ)
-    edits += [_shift(view, pivots, one) for one in pivots.changes.wires if _is_shift(one)]
-    edits += Wiring(view, pivots).edits()
+    given: dict[str, str] = {}
+    for wire in filter(_is_shift, pivots.changes.wires):
+        for one in _shift(view, pivots, wire):
+            edits.append(one)
+            if isinstance(one, AddNode):
+                given[wire.node.name] = one.name
+    edits += Wiring(view, pivots, given).edits()
     return tuple(edits)
 
 
@@ -46,10 +50,10 @@ def _is_shift(wire: WireChange) -> bool:
     return CONSTANT in {wire.old.partition(" ")[0], wire.new.partition(" ")[0]}
 
 
-def _shift(view: GraphView, pivots: Pivots, wire: WireChange) -> SetValue:
-    """Return the value of a bias that the pivot has on one side only: zeros on the other.
+def _shift(view: GraphView, pivots: Pivots, wire: WireChange) -> Iterator[GraphEdit]:
+    """Yield the value of a bias that the pivot has on one side only: zeros on the other.
 
-    An importer leaves a bias of zeros away; the graph has it.
+    An importer leaves a bias of zeros away; the graph has it, or is given an addition.
     """
     was = next(one for one in pivots.before if one.name == wire.node.name)
     values = [one.constants.get(wire.slot) for one in (was, wire.node)]
@@ -66,13 +70,36 @@ def _shift(view: GraphView, pivots: Pivots, wire: WireChange) -> SetValue:
         if value.size == size and np.array_equal(value.ravel(), wanted)
         if near & set(view.served(name))
     ]
-    if len(found) != 1:
+    if len(found) == 1:
+        own = view.constants[found[0]]
+        new = np.zeros(size) if values[1] is None else values[1]
+        yield SetValue(found[0], new.reshape(own.shape).astype(own.dtype))
+    elif values[0] is None and values[1] is not None and owner:
+        yield from shifted(view, wire.node, owner, values[1])
+    else:
         raise refused(
             was, f"{len(found)} constants of the graph can be its input {wire.slot}"
         )
-    own = view.constants[found[0]]
-    new = np.zeros(size) if values[1] is None else values[1]
-    return SetValue(found[0], new.reshape(own.shape).astype(own.dtype))
+
+
+def _values(view: GraphView, pivots: Pivots) -> Iterator[SetValue]:
+    """Yield the new values of constants, each for all operators that read it."""
+    given: dict[str, tuple[Array, list[Node]]] = {}
+    for change in pivots.changes.constants:
+        name, new = _value(view, pivots, change)
+        value, nodes = given.setdefault(name, (new, []))
+        if not same(value, new):
+            raise refused(change.node, f"{name} is to be another for {nodes[0].name}")
+        nodes.append(change.node)
+    for name, (value, nodes) in given.items():
+        others = set(view.served(name))
+        if len(others) > 1:
+            others -= {
+                one for node in nodes for one in (view.owner(node), view.giver(node))
+            }
+            if others:
+                raise refused(nodes[0], f"{min(others)} reads {name} too, and keeps it")
+        yield SetValue(name, value)
 
 
 def _value(view: GraphView, pivots: Pivots, change: ConstantChange) -> tuple[str, Array]:

@@ -22,7 +22,7 @@ class Wiring:
     Attributes:
         view: The graph.
         pivots: Its pivot before and after.
-        given: The graph's new node behind each new one of the pivot's; it grows.
+        given: The graph's new node that gives what a pivot's node does; it grows.
     """
 
     view: GraphView

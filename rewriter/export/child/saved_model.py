@@ -11,7 +11,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from analyzer.core.errors import ExportError
 from analyzer.frontends.child.from_saved_model import opened_model
 from rewriter.export.child.checkpoint import NewValue, rewrite
-from rewriter.export.child.graph_bodies import bodies, body_of
+from rewriter.export.child.graph_bodies import bodies
+from rewriter.export.child.graph_calls import apply_all
 from rewriter.export.child.graph_edits import GraphEdit, SetValue
 from rewriter.export.child.graph_plan import plan
 from rewriter.export.child.graph_view import GraphView
@@ -80,8 +81,7 @@ def _edit_functions(file: Path, signature: str, edits: list[GraphEdit]) -> None:
         )
     graph = served[0].graph_def
     found = list(bodies(graph, _function(served[0], signature)))
-    for edit in edits:
-        body_of(found, edit).apply(edit)
+    apply_all(found, edits)
     for body in found:
         body.forget_shapes()
     file.write_bytes(stored.SerializeToString())

@@ -15,6 +15,8 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 Nodes = Any
+Tensor = Any
+Curve = Callable[[Tensor], Tensor]
 Break = Callable[[Nodes, str], None]
 """Changes nodes; tensors of a function are read with a suffix that a graph has not."""
 
@@ -136,6 +138,61 @@ def ended(folder: Path) -> None:
         (folder / f"{name}.pb").write_bytes(content)
 
 
+def saved(folder: Path, name: str, call: Curve, shape: list[Any]) -> None:
+    """Write what a function computes as frozen graph and as SavedModel."""
+    module = tf.Module()
+    module.call = tf.function(call, input_signature=[tf.TensorSpec(shape, name="x")])
+    traced = module.call.get_concrete_function()
+    tf.saved_model.save(module, str(folder / name), signatures=traced)
+    graph = convert_variables_to_constants_v2(traced).graph.as_graph_def()
+    (folder / f"{name}.pb").write_bytes(graph.SerializeToString())
+
+
+def shifted(folder: Path) -> None:
+    """Write a convolution with a bias, and one that has none."""
+    rng = np.random.default_rng(4)
+    kernel = rng.normal(size=(3, 3, 3, 4)).astype(np.float32)
+    bias = np.array([1, -2, 3, 0.5], np.float32)
+
+    def convolved(image: Tensor) -> Tensor:
+        return tf.nn.conv2d(image, kernel, 1, "VALID")
+
+    shape = [None, 8, 8, 3]
+    saved(folder, "plain", lambda x: tf.nn.relu(convolved(x)), shape)
+    saved(folder, "biased", lambda x: tf.nn.relu(convolved(x) + bias), shape)
+
+
+def called_twice(folder: Path) -> None:
+    """Write graphs that call one function twice, and one that does not."""
+    first, second, third = np.random.default_rng(5).normal(size=(3, 6, 6)).astype("f")
+
+    def curved(one: Curve, other: Curve) -> Curve:
+        return lambda x: other(one(x @ first) @ second) @ third
+
+    steep, flat = (
+        tf.function(lambda x, slope=slope: tf.nn.leaky_relu(x, slope))
+        for slope in (0.3, 0.1)
+    )
+    saved(folder, "steep_twice", curved(steep, steep), [None, 6])
+    saved(folder, "flat_twice", curved(flat, flat), [None, 6])
+    saved(folder, "steep_flat", curved(steep, flat), [None, 6])
+
+
+def shared(folder: Path) -> None:
+    """Write graphs whose one constant two operators read, and one with two constants."""
+    rng = np.random.default_rng(6)
+    first, second = rng.normal(size=(2, 6, 6)).astype(np.float32)
+    pairs = {"first": (first, first), "second": (second, second), "both": (first, second)}
+    for name, (one, other) in pairs.items():
+        with tf.Graph().as_default() as graph:
+            rows = tf.compat.v1.placeholder(tf.float32, [None, 6], "rows")
+            held = tf.constant(one)
+            last = held if one is other else tf.constant(other)
+            tf.matmul(tf.tanh(tf.matmul(rows, held)), last, name="result")
+        content = graph.as_graph_def().SerializeToString()
+        (folder / f"{name}_held.pb").write_bytes(content)
+
+
 def main(folder: Path) -> None:
     """Write the healthy network and every broken one."""
     model = network()
@@ -144,6 +201,9 @@ def main(folder: Path) -> None:
     for change in BREAKS:
         broken(folder, change)
     ended(folder)
+    shifted(folder)
+    called_twice(folder)
+    shared(folder)
     for name, place in (("weight", 0), ("bias", 8)):
         values = [one.copy() for one in model.get_weights()]
         values[place].flat[5] += 1.5
