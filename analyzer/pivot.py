@@ -1,6 +1,7 @@
 """Any model file as a `Pivot`, and how faithful that pivot is to the file's own runtime."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,8 +30,10 @@ def load(path: str, *, trust_code: bool, hints: Hints = Hints()) -> Pivot:  # no
     """
     frontend = find_frontend(path)
     if isinstance(frontend, HintedFrontend):
-        return frontend.load_hinted(path, hints, trust_code=trust_code)
-    return frontend.load(path, trust_code=trust_code)
+        pivot = frontend.load_hinted(path, hints, trust_code=trust_code)
+    else:
+        pivot = frontend.load(path, trust_code=trust_code)
+    return replace(pivot, trusted=trust_code)
 
 
 def asks(path: str) -> bool:

@@ -84,6 +84,7 @@ def _anew(
     better = pivot.remake(widest_first(samples, gaps)[:MOST_SENT])
     if better is None:
         return pivot, False
+    better = replace(better, signature=pivot.signature, trusted=pivot.trusted)
     if better.layerwise or (better.wrong and not any(one.mended for one in better.wrong)):
         return _annotated(pivot, better), False
     if better.wrong:

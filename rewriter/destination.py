@@ -37,12 +37,13 @@ def check_destination(source: str, target: str, out: Path, *, force: bool) -> No
             written, or ends in another format's suffix.
     """
     for role, path in (("SOURCE", source), ("TARGET", target)):
-        touched = _touched((path,), out)
-        if touched:
-            raise UsageError(
-                f"OUT {out} {touched} the {role}, which a repair never touches",
-                hint="give -o another name",
-            )
+        for one in _made(target, out):
+            touched = _touched((path,), one)
+            if touched:
+                raise UsageError(
+                    f"OUT {one} {touched} the {role}, which a repair never touches",
+                    hint="give -o another name",
+                )
     if out.is_dir() and not _may_replace(target, out):
         raise UsageError(f"OUT {out} is a folder", hint="name a file in it")
     taken = next((one for one in _made(target, out) if one.exists()), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from analyzer.clock import Clock
 from analyzer.core.errors import RunError, UsageError
 from analyzer.core.options import Judge, Options, Progress, silent
-from analyzer.core.report import ALREADY, OutputPair, Report, Verdict
+from analyzer.core.report import ALREADY, OutputPair, Report, Verdict, Written
 from analyzer.core.types import Pivot, Status
 from analyzer.diff import Analysis, analyse_pivots
 from analyzer.explained import installed_rules
@@ -32,7 +32,7 @@ from rewriter.replacement import check_replacement, is_onnx2tf, write_replacemen
 from rewriter.restored import as_drift, has_drift
 from rewriter.verify import judgement
 from rewriter.ways import chosen_way
-from rewriter.written import publish
+from rewriter.written import cleared, publish
 
 UNPROVEN = "the source does not run as a whole, so that no repair can be proven"
 
@@ -213,9 +213,12 @@ def _asked_further(case: Case) -> Case:
 
 def _copied(case: Case, out: Path | None) -> Report:
     """Write the target as it is; it is equivalent already."""
+    left: tuple[str, ...] = ()
     if out is not None:
         copy(case.target, out)
-    return untouched(case.first.report, Verdict.REPAIRED, ended=ALREADY)
+        left = tuple(cleared(case.target, case.target.path, out))
+    told = untouched(case.first.report, Verdict.REPAIRED, ended=ALREADY)
+    return replace(told, written=Written(str(out), "copied", left)) if left else told
 
 
 def _as_calibrated(case: Case) -> Case:
@@ -242,11 +245,12 @@ def _repaired(case: Case, files: _Files) -> Report:
             came = replace(came, done=replace(came.done, rounds=rounds))
         if came.proven is None or came.report is None:
             return report(came.done, None)
+        left: tuple[str, ...] = ()
         if way.out is not None:
             inputs = input_pairs(case.source, came.proven)
             feeds = target_feeds(case.unseen.judges[0].probes[0], inputs, came.proven)
-            publish(case.target, came.proven, feeds, way.out)
-        written = way.written
+            left = publish(case.target, came.proven, feeds, way.out)
+        written = replace(way.written, changed=(*way.written.changed, *left))
     if files.patch is not None:
         write_patch(case.target, tuple(_cures(came.done)), files.patch)
     if files.replacement is not None:

@@ -16,6 +16,7 @@ from analyzer.pivot import asks, load
 from analyzer.runtime.metrics import relative_error
 from rewriter.export import ONNX, copy, export, own_format
 from rewriter.export.beside import replacing
+from rewriter.export.marked import is_as_written
 from rewriter.remembered import remembering
 
 FACTORY = "factory"
@@ -60,7 +61,7 @@ def written(
         yield remembering(as_floats(replace(loaded, notes=notes), target.ends))
 
 
-def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:
+def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> tuple[str, ...]:
     """Write the mended model to OUT: the proven bytes, or the proven proto.
 
     Args:
@@ -69,18 +70,21 @@ def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:
         feeds: One sample for it, on which both must agree.
         out: Where it goes.
 
+    Returns:
+        What became of files beside it that are of an earlier repair, in sentences.
+
     Raises:
         PivotfixError: What was written is not what was proven; OUT is gone again.
     """
     if out.suffix.lower() != ONNX:
         copy(proven, out)
         _copy_beside(target, proven.path, out)
-        return
+        return tuple(cleared(target, proven.path, out))
     export(target, proven.model, out)
     try:
         ours = proven.run_native(feeds)
     except RunError:  # an improved model may stop where the target stopped before
-        return
+        return ()
     try:
         theirs = as_floats(load(str(out), trust_code=False), target.ends).run_native(feeds)
     except PivotfixError:  # what was written cannot be proven, so it must not stay
@@ -92,6 +96,32 @@ def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:
             f"{out} does not compute what was proven, so it was removed again",
             hint="check the disk, and that nothing else writes to that folder",
         )
+    return ()
+
+
+def cleared(target: Pivot, made: Path, out: Path) -> Iterator[str]:
+    """Yield what became of files beside OUT that this repair has not written.
+
+    What is as an earlier repair wrote it goes: it says what OUT said then. What anyone has
+    changed since stays.
+
+    Args:
+        target: The model as it was loaded.
+        made: What OUT is a copy of.
+        out: Where it was written.
+    """
+    own = own_format(str(target.path))
+    if own is None:
+        return
+    code = Path(target.code.rpartition(":")[0])
+    for new, place in zip(own.beside(made), own.beside(out), strict=True):
+        if new.exists() or not place.is_file() or place.resolve() == code.resolve():
+            continue
+        if is_as_written(place):
+            place.unlink()
+            yield f"{place.name} of an earlier repair is removed: this one writes none"
+        else:
+            yield f"{place.name} was there before, and does not belong to it"
 
 
 def _code(target: Pivot, path: Path) -> str:

@@ -116,6 +116,7 @@ class Pivot:
         example: The inputs that came with the model, by name; empty where none did.
         edited: Whether it was edited since it was loaded: its native runtime is then ONNX
             Runtime, optimised, whatever its framework.
+        trusted: Whether the user lets code that comes with the model run.
     """
 
     model: onnx.ModelProto
@@ -139,6 +140,7 @@ class Pivot:
     steps: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     example: Feeds = field(default_factory=dict)
     edited: bool = False
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -143,7 +143,8 @@ class Written:
     Attributes:
         path: As the user gave it, or what came in its place; empty: nothing was to be
             written.
-        way: ``in place``, ``exported anew`` or ``as ONNX``.
+        way: ``in place``, ``exported anew``, ``as ONNX``, or ``copied`` where there was
+            nothing to mend.
         changed: What it states otherwise than the target's own file, and what else is to be
             known of it, in sentences.
     """

@@ -22,6 +22,7 @@ WAYS = {
     "in place": ", the target's own file with the repair in it",
     "exported anew": ", exported anew",
     "as ONNX": "",
+    "copied": ", a copy of the target",
 }
 """How the ways of writing a model are said, as the end of a line."""
 

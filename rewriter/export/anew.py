@@ -59,7 +59,7 @@ def anew(exporter: Exporter, settings: Settings) -> Write:
 
 def like(target: Pivot) -> Mapping[str, Any]:
     """Return that an exported torch program is to be called as the target is."""
-    return {"like": str(target.path)}
+    return {"like": str(target.path), "trust_code": target.trusted}
 
 
 def signed(target: Pivot) -> Mapping[str, Any]:

@@ -45,7 +45,8 @@ def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> tuple[str, ...
     Raises:
         ExportError: The program cannot say an edit, or the disk refuses.
     """
-    return exported(str(target.path), EXPORTER, (target, repaired), out)
+    more = {"trust_code": target.trusted}
+    return exported(str(target.path), EXPORTER, (target, repaired), out, more=more)
 
 
 def exported(

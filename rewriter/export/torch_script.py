@@ -43,7 +43,8 @@ def write(target: Pivot, repaired: onnx.ModelProto, out: Path) -> tuple[str, ...
     Raises:
         ExportError: The repair is more than other weights, or the disk refuses.
     """
-    return exported(str(target.path), PATCHED, (target, repaired), out)
+    more = {"trust_code": target.trusted}
+    return exported(str(target.path), PATCHED, (target, repaired), out, more=more)
 
 
 def check_weights_alone(found: Changes) -> None:
@@ -75,7 +76,7 @@ def _check(target: Pivot, repaired: onnx.ModelProto) -> None:
 
 def _like(target: Pivot) -> Mapping[str, Any]:
     """Return what the archive is called like, and what was saved beside it."""
-    return {"script": str(target.path)}
+    return {"script": str(target.path), "trust_code": target.trusted}
 
 
 def _is_script(path: str, suffix: str) -> bool:

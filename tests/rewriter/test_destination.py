@@ -55,6 +55,14 @@ def test_script_that_is_there_wants_force(folder: Path) -> None:
     check(folder, "out.onnx", target="model.py:build")
 
 
+def test_script_is_never_written_over_the_code_of_a_model(folder: Path) -> None:
+    """An earlier script may build the target: the new one does not take its place."""
+    (folder / "out_patch.py").write_text("")
+
+    with pytest.raises(UsageError, match=r"out_patch\.py is the TARGET"):
+        check(folder, "out.pt2", target=f"{folder / 'out_patch.py'}:factory", force=True)
+
+
 def test_file_that_is_there_wants_force(folder: Path) -> None:
     """An existing OUT is replaced only when that is asked for."""
     (folder / "out.onnx").write_bytes(b"")

@@ -13,6 +13,7 @@ from torch.fx import Node as Call
 from rewriter.export.child.fx_mending import Mended, Stated
 from rewriter.export.child.fx_settings import agree
 from rewriter.export.child.patch_orders import Ordered
+from rewriter.export.marked import marked
 
 LOCATED = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
@@ -268,8 +269,8 @@ def written(factory: str, lines: Sequence[str], weights: Sequence[str]) -> str:
     held = list(_weights(weights)) + list(lines)
     body = "\n".join(f"    {line}" for line in held)
     program = PROGRAM if weights else ""
-    return TEMPLATE.substitute(
-        factory=whole, quoted=repr(whole), program=program, lines=body
+    return marked(
+        TEMPLATE.substitute(factory=whole, quoted=repr(whole), program=program, lines=body)
     )
 
 

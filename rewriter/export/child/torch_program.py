@@ -19,7 +19,9 @@ EXTRA = "extra/"
 """The folder of an archive for what a user saved beside the program."""
 
 
-def export(path: str, out: str, *, pivots: Sequence[str]) -> tuple[str, ...]:
+def export(
+    path: str, out: str, *, pivots: Sequence[str], trust_code: bool
+) -> tuple[str, ...]:
     """Write a saved torch program with a repair in it, and return what is to be noted.
 
     Args:
@@ -27,12 +29,14 @@ def export(path: str, out: str, *, pivots: Sequence[str]) -> tuple[str, ...]:
         out: Where the repaired one goes.
         pivots: Files of the pivot before and after the repair, and the folder that the
             external locations of both are relative to.
+        trust_code: Whether it is loaded even where it holds code.
 
     Raises:
         ExportError: The program cannot say the repair.
         LoadError: The file holds code.
     """
-    refuse_code(path)
+    if not trust_code:
+        refuse_code(path)
     extra = dict.fromkeys(_extra(path), "")
     program = torch.export.load(path, extra_files=extra)
     mend(program, sides(*pivots))

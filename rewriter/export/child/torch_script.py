@@ -31,7 +31,9 @@ EXTRA = "/extra/"
 """The folder of an archive for what a user saved beside the module."""
 
 
-def export(path: str, out: str, *, pivots: Sequence[str]) -> tuple[str, ...]:
+def export(
+    path: str, out: str, *, pivots: Sequence[str], trust_code: bool
+) -> tuple[str, ...]:
     """Write a TorchScript archive with a repair of its weights in it.
 
     Args:
@@ -39,6 +41,7 @@ def export(path: str, out: str, *, pivots: Sequence[str]) -> tuple[str, ...]:
         out: Where the repaired one goes.
         pivots: Files of the pivot before and after the repair, and the folder that the
             external locations of both are relative to.
+        trust_code: Whether it is loaded even where its code opens files.
 
     Returns:
         What is to be noted: nothing.
@@ -47,7 +50,8 @@ def export(path: str, out: str, *, pivots: Sequence[str]) -> tuple[str, ...]:
         ExportError: The repair is no new value of a weight, or the old one is not found.
         LoadError: The archive holds code.
     """
-    refuse_code(path)
+    if not trust_code:
+        refuse_code(path)
     imported, repaired, weights = pivots
     both = read(imported, repaired, weights, {})
     before, after = (tuple(evaluated(one)) for one in (both.before, both.after))

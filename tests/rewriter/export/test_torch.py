@@ -1,5 +1,6 @@
 """Torch models mended in the user's own form, and run by torch as the right one is."""
 
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from analyzer import pivot
+from analyzer.core.errors import LoadError
 from analyzer.core.options import Options
 from analyzer.core.report import Verdict
 from analyzer.core.types import Array
@@ -188,6 +190,26 @@ def test_weight_of_two_layers_is_not_written_for_one(
     np.testing.assert_allclose(
         run(tmp_path / "out.pt2"), run(models / "apart.pt2"), atol=CLOSE
     )
+
+
+def test_program_with_code_is_mended_where_it_is_trusted(
+    models: Path, mend: Mend, run: Run, right: Array, tmp_path: Path
+) -> None:
+    """What the user trusts as it is read is trusted as it is written."""
+    odd = tmp_path / "odd.pt2"
+    with ZipFile(models / "weight.pt2") as own, ZipFile(odd, "w") as made:
+        for name in own.namelist():
+            content = own.read(name)
+            if name.endswith("models/model.json"):
+                said = json.loads(content) | {
+                    "guards_code": ["__import__('os') is not None"]
+                }
+                content = json.dumps(said).encode()
+            made.writestr(name, content)
+
+    with pytest.raises(LoadError, match="holds code"):
+        pivot.load(str(odd), trust_code=False)
+    np.testing.assert_allclose(run(mend(odd, "out.pt2")), right, atol=CLOSE)
 
 
 def test_torchscript_is_scripted_anew(
