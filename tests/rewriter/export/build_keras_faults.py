@@ -94,10 +94,26 @@ def filled(
     return model
 
 
+def joined(names: tuple[str, str]) -> keras.Model:
+    """Return a classifier that joins two branches in some order."""
+    image = layers.Input((16, 16, 3), name="image")
+    ways = {
+        "left": layers.Conv2D(4, 3, activation="relu", name="left")(image),
+        "right": layers.Conv2D(4, 3, activation="tanh", name="right")(image),
+    }
+    x = layers.Concatenate(name="both")([ways[name] for name in names])
+    x = layers.Dense(5, name="last")(layers.GlobalAveragePooling2D(name="mean")(x))
+    return keras.Model(image, x, name="net")
+
+
 def main(folder: Path) -> None:
     """Save every network into a folder, the right one as ONNX too."""
     for name, fault in FAULTS.items():
         model = filled(network(**fault), **fault)
+        model.save(folder / f"{name}.keras")
+        model.save(folder / f"{name}.h5")
+    for name, order in (("joined", ("left", "right")), ("turned", ("right", "left"))):
+        model = filled(joined(order))
         model.save(folder / f"{name}.keras")
         model.save(folder / f"{name}.h5")
     right = filled(network())

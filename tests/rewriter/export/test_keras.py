@@ -247,3 +247,26 @@ def test_operator_that_keras_lacks_is_refused_by_name(
         written(target, tmp_path, InsertNode(tensor, "LRN", {"size": 3}, {}))
 
     assert ".onnx" in refusal.value.hint
+
+
+@pytest.mark.parametrize("form", ["keras", "h5"])
+def test_branches_are_joined_in_the_source_s_order(
+    built: Path, tmp_path: Path, form: str
+) -> None:
+    """Two branches that change places take their weights with them."""
+    source, target, out = built / f"joined.{form}", built / f"turned.{form}", tmp_path
+    report = repair(
+        str(source), str(target), out / f"out.{form}", options=FEW, rules=ours()
+    )
+
+    assert report.verdict is Verdict.REPAIRED, report.ended
+    assert report.written is not None
+    assert report.written.way == "in place"
+    loaded = [
+        pivot.load(str(one), trust_code=False) for one in (source, out / f"out.{form}")
+    ]
+    image = np.random.default_rng(7).normal(size=(2, 16, 16, 3)).astype(np.float32)
+    given = [
+        next(iter(one.run_native({one.inputs[0].name: image}).values())) for one in loaded
+    ]
+    np.testing.assert_allclose(*given, atol=CLOSE)
