@@ -1,7 +1,5 @@
 """Quantized `.tflite` files are diagnosed, mended and restored in their own format."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,11 +33,9 @@ NEAR = 0.1
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(build: Callable[..., Path]) -> Path:
     """The network in every precision that the converter offers."""
-    made = tmp_path_factory.mktemp("tflite")
-    subprocess.run([sys.executable, BUILDER, made], check=True, capture_output=True)
-    return made
+    return build(BUILDER)
 
 
 @pytest.fixture(scope="module")

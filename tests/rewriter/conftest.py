@@ -1,7 +1,5 @@
 """Small models with everything on them that an edit must not lose."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -122,14 +120,9 @@ def names() -> Callable[[Model], list[str]]:
 
 
 @pytest.fixture(scope="session")
-def keras_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def keras_folder(build: Callable[..., Path]) -> Path:
     """A folder with net and head, each .keras and as TensorFlow's converter makes it."""
-    folder = tmp_path_factory.mktemp("keras")
-    built = subprocess.run(
-        [sys.executable, HERE / "build_keras.py", folder], capture_output=True, check=False
-    )
-    assert built.returncode == 0, built.stderr.decode()[-800:]
-    return folder
+    return build(HERE / "build_keras.py")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """One network in three frameworks is one network: all paired, nothing found."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,9 @@ SUFFIXES = ("_bn", "_relu", "_pad")
 
 
 @pytest.fixture(scope="module", name="folder")
-def folder_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder_fixture(build: Callable[..., Path]) -> Path:
     """A folder with the network as .keras, .tflite and .pt2."""
-    folder = tmp_path_factory.mktemp("twins")
-    program = Path(__file__).with_name("build_twins.py")
-    subprocess.run([sys.executable, program, folder], check=True, capture_output=True)
-    return folder
+    return build(Path(__file__).with_name("build_twins.py"))
 
 
 def paired_share(analysis: Analysis) -> float:

@@ -1,6 +1,6 @@
 """What the arguments of a program's calls say, as its ONNX form says it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,7 @@ def _pads(value: Any, rank: int) -> list[int] | Uneven | None:
     """Return the padding of a convolution."""
     if value is None or _even(value, rank) is not None:
         return _even(value, rank)
-    return Uneven(tuple(_edges(value, rank)))
+    return Uneven(tuple(edges(value)))
 
 
 def _axis(value: Any, rank: int) -> int | None:
@@ -92,8 +92,12 @@ def _moved(place: int) -> Convert:
     return convert
 
 
-def _edges(value: Any, _rank: int) -> list[int]:
-    """Return ONNX's pads, begins before ends, from the last axis on as torch has them."""
+def edges(value: Sequence[int]) -> list[int]:
+    """Return ONNX's pads, begins before ends, from the last axis on as torch has them.
+
+    Args:
+        value: Begins of all axes, then ends; the first axes that have none are left out.
+    """
     half = len(value) // 2
     both = zip(reversed(value[:half]), reversed(value[half:]), strict=True)
     flat = [int(one) for pair in both for one in pair]
@@ -102,11 +106,16 @@ def _edges(value: Any, _rank: int) -> list[int]:
     return flat
 
 
-MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
+def _edges(value: Any, _rank: int) -> list[int]:
+    return edges(value)
+
+
+PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
+"""How torch calls the ways of padding, by ONNX's names."""
 
 
 def _mode(value: Any, _rank: int) -> str | None:
-    return MODES.get(value)
+    return PAD_MODES.get(value)
 
 
 def _aligned(value: Any, _rank: int) -> bool | None:

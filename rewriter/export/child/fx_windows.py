@@ -1,12 +1,12 @@
 """ONNX operators on windows, and on statistics, as calls of ATen."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from analyzer.core.types import Node
 from rewriter.export.child.fx_caller import ATEN, Caller, refusal
+from rewriter.export.child.fx_settings import PAD_MODES, edges
 
 FIRST_SPATIAL = 2
 """Axes before the spatial ones: samples and channels."""
@@ -24,12 +24,6 @@ def whole(numbers: Any) -> list[int]:
     return [int(one) for one in np.atleast_1d(numbers)]
 
 
-def _edges(pads: Sequence[int]) -> list[int]:
-    half = len(pads) // 2
-    both = zip(reversed(pads[:half]), reversed(pads[half:]), strict=True)
-    return [int(one) for pair in both for one in pair]
-
-
 def _padded(caller: Caller, node: Node, axes: int, fill: float) -> tuple[Any, list[int]]:
     """Return an image and its padding; an uneven one is put in before it."""
     if node.attributes.get("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}:
@@ -38,7 +32,7 @@ def _padded(caller: Caller, node: Node, axes: int, fill: float) -> tuple[Any, li
     image = caller.tensor(node, 0)
     if pads[:axes] == pads[axes:]:
         return image, pads[:axes]
-    wider = caller.call(ATEN.pad.default, image, _edges(pads), "constant", fill)
+    wider = caller.call(ATEN.pad.default, image, edges(pads), "constant", fill)
     return wider, [0] * axes
 
 
@@ -111,16 +105,12 @@ def layer_normalised(caller: Caller, node: Node) -> Any:
 FILL = 2
 """The input of a Pad that tells what to fill with."""
 
-MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
-
 
 def pad(caller: Caller, node: Node) -> Any:
     """Return the call of a Pad."""
-    pads, mode = node.constants.get(1), MODES.get(str(node.attributes["mode"]))
+    pads, mode = node.constants.get(1), PAD_MODES.get(str(node.attributes["mode"]))
     if pads is None or mode is None or any(node.inputs[FILL + 1 :]):
         raise refusal(node, "how it pads has no call of its own")
-    image, edges = caller.tensor(node, 0), _edges(whole(pads))
-    while mode != "constant" and edges[-2:] == [0, 0]:
-        edges = edges[:-2]
+    image, sides = caller.tensor(node, 0), edges(whole(pads))
     fill = caller.operand(node, 2) if mode == "constant" else None
-    return caller.call(ATEN.pad.default, image, edges, mode, fill)
+    return caller.call(ATEN.pad.default, image, sides, mode, fill)

@@ -1,7 +1,6 @@
 """Convolutions of TensorFlow become pivots that compute the same."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +13,9 @@ HERE = Path(__file__).resolve().parent
 
 
 @pytest.fixture(scope="module")
-def convolutions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def convolutions(build: Callable[..., Path]) -> Path:
     """A folder of convolutions that Keras itself has saved."""
-    folder = tmp_path_factory.mktemp("convolutions")
-    script = HERE / "build_convolutions.py"
-    done = subprocess.run(
-        [sys.executable, script, folder], capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()[-800:]
-    return folder
+    return build(HERE / "build_convolutions.py")
 
 
 def gap_and_floor(model: Pivot) -> tuple[float, float]:

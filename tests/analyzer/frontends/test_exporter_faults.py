@@ -1,7 +1,6 @@
 """A fault of the exporter that the source is imported by is found in what it exported."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,12 +28,9 @@ OPTIONS = Options(samples=3, trust_code=True)
 
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exports(build: Callable[..., Path]) -> Path:
     """A folder with what today's exporter makes of each module."""
-    folder = tmp_path_factory.mktemp("exports")
-    done = subprocess.run([sys.executable, FILE, folder], capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()[-800:]
-    return folder
+    return build(FILE)
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -1,7 +1,6 @@
 """A fault of tf2onnx, by which TensorFlow's models are imported, is found."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,15 +31,9 @@ OPTIONS = Options(samples=3)
 
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exports(build: Callable[..., Path]) -> Path:
     """A folder with each model and what today's tf2onnx makes of it."""
-    folder = tmp_path_factory.mktemp("exports")
-    script = HERE / "tf2onnx_faults.py"
-    done = subprocess.run(
-        [sys.executable, script, folder], capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()[-800:]
-    return folder
+    return build(HERE / "tf2onnx_faults.py")
 
 
 def told_of_importers(report: Report) -> list[str]:

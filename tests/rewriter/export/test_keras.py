@@ -1,8 +1,7 @@
 """A repaired Keras model is the user's own file: the fault is gone, and all else stays."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
@@ -46,16 +45,9 @@ Listed = list[tuple[str, str, dict[str, object]]]
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(build: Callable[..., Path]) -> Path:
     """A folder with the right network and the faulty ones."""
-    folder = tmp_path_factory.mktemp("faults")
-    built = subprocess.run(
-        [sys.executable, HERE / "build_keras_faults.py", folder],
-        capture_output=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr.decode()[-800:]
-    return folder
+    return build(HERE / "build_keras_faults.py")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,7 +1,6 @@
 """A frozen graph and a SavedModel are mended in their own file, and run in TensorFlow."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,13 +17,9 @@ BUILD = Path(__file__).resolve().parent / "build_broken_graphs.py"
 
 
 @pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def broken(build: Callable[..., Path]) -> Path:
     """The folder with the healthy network and the broken ones."""
-    folder = tmp_path_factory.mktemp("graphs")
-    subprocess.run(
-        [sys.executable, str(BUILD), str(folder)], check=True, capture_output=True
-    )
-    return folder
+    return build(BUILD)
 
 
 def stated(changed: tuple[str, ...]) -> list[str]:

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
@@ -32,14 +30,9 @@ Mend = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(build: Callable[..., Path]) -> Path:
     """A folder of the network with each fault, in every form."""
-    folder = tmp_path_factory.mktemp("torch")
-    built = subprocess.run(
-        [sys.executable, HERE / "build_torch.py", folder], capture_output=True, check=False
-    )
-    assert built.returncode == 0, built.stderr.decode()[-800:]
-    return folder
+    return build(HERE / "build_torch.py")
 
 
 @pytest.fixture(scope="session")

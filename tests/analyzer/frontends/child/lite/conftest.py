@@ -1,7 +1,5 @@
 """Conversions of the official converter, and both importers of them."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,15 +17,9 @@ Outputs = tuple[Feeds, Feeds]
 
 
 @pytest.fixture(scope="session")
-def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def converted(build: Callable[..., Path]) -> Path:
     """A folder of TensorFlow's own conversions."""
-    folder = tmp_path_factory.mktemp("converted")
-    for script in ("build_operators.py", "build_networks.py"):
-        done = subprocess.run(
-            [sys.executable, HERE / script, folder], capture_output=True, check=False
-        )
-        assert done.returncode == 0, done.stderr.decode()[-800:]
-    return folder
+    return build(HERE / "build_operators.py", HERE / "build_networks.py")
 
 
 @pytest.fixture
