@@ -8,6 +8,17 @@ import torch
 
 from analyzer.core.types import Node
 from rewriter.export.child.fx_caller import ATEN, Caller, refusal
+from rewriter.export.child.fx_shapes import (
+    axes_of,
+    concatenated,
+    flattened,
+    gathered,
+    permuted,
+    reshaped,
+    sliced,
+    squeezed,
+    unsqueezed,
+)
 from rewriter.export.child.fx_windows import (
     FIRST_SPATIAL,
     convolution,
@@ -16,7 +27,6 @@ from rewriter.export.child.fx_windows import (
     mean,
     normalised,
     pad,
-    whole,
 )
 
 
@@ -89,37 +99,9 @@ def _along(target: Any) -> Make:
     )
 
 
-def _permute(caller: Caller, node: Node) -> Any:
-    image = caller.tensor(node, 0)
-    axes = node.attributes.get("perm") or tuple(reversed(range(caller.rank(node))))
-    return caller.call(ATEN.permute.default, image, list(whole(axes)))
-
-
-def _concat(caller: Caller, node: Node) -> Any:
-    parts = [caller.tensor(node, slot) for slot in range(len(node.inputs))]
-    return caller.call(ATEN.cat.default, parts, node.attributes["axis"])
-
-
-def _reshape(caller: Caller, node: Node) -> Any:
-    image, sizes = caller.tensor(node, 0), node.constants.get(1)
-    if sizes is None or (0 in sizes and node.attributes.get("allowzero")):
-        raise refusal(node, "its sizes are computed")
-    kept = [
-        caller.call(ATEN.sym_size.int, image, axis) if size == 0 else int(size)
-        for axis, size in enumerate(sizes)
-    ]
-    return caller.call(ATEN.reshape.default, image, kept)
-
-
-def _axes(node: Node) -> list[int] | None:
-    """Return the axes that an operator is told, as an input or as an attribute."""
-    found = node.constants.get(1, node.attributes.get("axes"))
-    return None if found is None else whole(found)
-
-
 def _reduced(target: Any) -> Make:
     def make(caller: Caller, node: Node) -> Any:
-        axes = _axes(node)
+        axes = axes_of(node)
         if axes is None:
             axes = list(range(caller.rank(node)))
         keep = bool(node.attributes.get("keepdims", 1))
@@ -131,27 +113,6 @@ def _reduced(target: Any) -> Make:
 def _global_mean(caller: Caller, node: Node) -> Any:
     axes = list(range(FIRST_SPATIAL, caller.rank(node)))
     return caller.call(ATEN.mean.dim, caller.tensor(node, 0), axes, True)  # noqa: FBT003  # ATen's own order
-
-
-def _squeeze(caller: Caller, node: Node) -> Any:
-    axes = _axes(node)
-    if axes is None:
-        return caller.call(ATEN.squeeze.default, caller.tensor(node, 0))
-    return caller.call(ATEN.squeeze.dims, caller.tensor(node, 0), axes)
-
-
-def _unsqueeze(caller: Caller, node: Node) -> Any:
-    result = caller.tensor(node, 0)
-    for axis in sorted(_axes(node) or []):
-        result = caller.call(ATEN.unsqueeze.default, result, axis)
-    return result
-
-
-def _flatten(caller: Caller, node: Node) -> Any:
-    axis = node.attributes["axis"]
-    if axis != 1:
-        raise refusal(node, f"it flattens from axis {axis!r} on")
-    return caller.call(ATEN.flatten.using_ints, caller.tensor(node, 0), 1)
 
 
 def _matmul(caller: Caller, node: Node) -> Any:
@@ -169,40 +130,6 @@ def _gemm(caller: Caller, node: Node) -> Any:
         return caller.call(ATEN.linear.default, left, right, bias)
     product = caller.call(ATEN.matmul.default, left, right)
     return product if bias is None else caller.call(ATEN.add.Tensor, product, bias)
-
-
-def _gather(caller: Caller, node: Node) -> Any:
-    index = node.constants.get(1)
-    if index is None:
-        raise refusal(node, "its indices are computed")
-    axis = node.attributes["axis"]
-    if index.ndim == 0:
-        return caller.call(ATEN.select.int, caller.tensor(node, 0), axis, int(index))
-    if index.ndim > 1:
-        raise refusal(node, "its indices have several axes")
-    return caller.call(
-        ATEN.index_select.default, caller.tensor(node, 0), axis, caller.tensor(node, 1)
-    )
-
-
-FARTHEST = 2**63 - 1
-
-
-def _slice(caller: Caller, node: Node) -> Any:
-    if not all(slot in node.constants for slot in range(1, len(node.inputs))):
-        raise refusal(node, "its bounds are computed")
-    starts, ends = (whole(node.constants[slot]) for slot in (1, 2))
-    axes = whole(node.constants.get(3, np.arange(len(starts))))
-    steps = whole(node.constants.get(4, np.ones(len(starts), np.int64)))
-    result = caller.tensor(node, 0)
-    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        if step < 0:
-            if abs(start) <= 1 and end < -FARTHEST // 2:
-                result = caller.call(ATEN.flip.default, result, [axis])
-                continue
-            raise refusal(node, "it goes backwards")
-        result = caller.call(ATEN.slice.Tensor, result, axis, start, end, step)
-    return result
 
 
 def _identity(caller: Caller, node: Node) -> Any:
@@ -250,15 +177,15 @@ MAKERS: Mapping[str, Make] = {
     "BatchNormalization": normalised,
     "Cast": _cast,
     "Clip": _clip,
-    "Concat": _concat,
+    "Concat": concatenated,
     "Conv": convolution,
     "Div": _binary(ATEN.div.Tensor),
     "Dropout": _identity,
     "Elu": _elu,
     "Erf": _plain(ATEN.erf.default),
     "Exp": _plain(ATEN.exp.default),
-    "Flatten": _flatten,
-    "Gather": _gather,
+    "Flatten": flattened,
+    "Gather": gathered,
     "Gelu": _gelu,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_mean,
@@ -280,17 +207,17 @@ MAKERS: Mapping[str, Make] = {
     "ReduceMin": _reduced(ATEN.amin.default),
     "ReduceSum": _reduced(ATEN.sum.dim_IntList),
     "Relu": _plain(ATEN.relu.default),
-    "Reshape": _reshape,
+    "Reshape": reshaped,
     "Selu": _plain(ATEN.selu.default),
     "Sigmoid": _plain(ATEN.sigmoid.default),
-    "Slice": _slice,
+    "Slice": sliced,
     "Softmax": _along(ATEN.softmax.int),
     "Softplus": _softplus,
     "Sqrt": _plain(ATEN.sqrt.default),
-    "Squeeze": _squeeze,
+    "Squeeze": squeezed,
     "Sub": _binary(ATEN.sub.Tensor),
     "Tanh": _plain(ATEN.tanh.default),
-    "Transpose": _permute,
-    "Unsqueeze": _unsqueeze,
+    "Transpose": permuted,
+    "Unsqueeze": unsqueezed,
 }
 """What computes each ONNX operator in a program."""

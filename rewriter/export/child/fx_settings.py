@@ -73,12 +73,14 @@ def _pads(value: Any, rank: int) -> list[int] | Uneven | None:
     return Uneven(tuple(edges(value)))
 
 
-def _axis(value: Any, rank: int) -> int | None:
+def axis_of(value: Any, rank: int) -> int | None:
+    """Return a single axis, counted from the first; None where there are several."""
     single = _number(value, rank)
     return None if single is None else int(single) % max(rank, 1)
 
 
-def _axes(value: Any, rank: int) -> list[int]:
+def axes_of(value: Any, rank: int) -> list[int]:
+    """Return axes, counted from the first."""
     return [int(one) % max(rank, 1) for one in np.atleast_1d(value)]
 
 
@@ -152,8 +154,8 @@ _MEAN = (
     Setting("count_include_pad", "count_include_pad", _flag),
 )
 _EPSILON = (Setting("eps", "epsilon", _number),)
-_DIM = (Setting("dim", "axis", _axis),)
-_REDUCED = (Setting("dim", 1, _axes), Setting("keepdim", "keepdims", _flag))
+_DIM = (Setting("dim", "axis", axis_of),)
+_REDUCED = (Setting("dim", 1, axes_of), Setting("keepdim", "keepdims", _flag))
 _SCALED = (
     Setting("align_corners", "coordinate_transformation_mode", _aligned),
     Setting("scale_factors", 2, _scales),
@@ -190,7 +192,7 @@ SETTINGS: Mapping[str, tuple[str, tuple[Setting, ...]]] = {
     "aten::_softmax": ("Softmax", _DIM),
     "aten::log_softmax": ("LogSoftmax", _DIM),
     "aten::cat": ("Concat", _DIM),
-    "aten::permute": ("Transpose", (Setting("dims", "perm", _axes),)),
+    "aten::permute": ("Transpose", (Setting("dims", "perm", axes_of),)),
     "aten::transpose": (
         "Transpose",
         (Setting("dim0", "perm", _moved(0)), Setting("dim1", "perm", _moved(1))),
@@ -211,7 +213,7 @@ SETTINGS: Mapping[str, tuple[str, tuple[Setting, ...]]] = {
     ),
     "aten::select": (
         "Gather",
-        (Setting("dim", "axis", _axis), Setting("index", 1, _number)),
+        (Setting("dim", "axis", axis_of), Setting("index", 1, _number)),
     ),
     "aten::upsample_bilinear2d": ("Resize", _SCALED),
     "aten::upsample_bicubic2d": ("Resize", _SCALED),
@@ -231,80 +233,6 @@ SPELLINGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "aten::gelu": ("approximate", ("none", "tanh")),
 }
 """Calls that become several operators: the argument that says which, and its values."""
-
-AXES = frozenset({"dim", "dims", "dim0", "dim1"})
-"""Arguments that count axes, from the end too where they are negative."""
-
-
-def schema(target: Any) -> str:
-    """Return the name of an operator, the same where it works in place; none: nothing.
-
-    Args:
-        target: What a `torch.fx.Node` calls.
-    """
-    own = getattr(target, "_schema", None)
-    return str(own.name).removesuffix("_") if own is not None else ""
-
-
-def stated(node: Any) -> dict[str, Any]:
-    """Return the arguments of a call by their names in its schema, defaults filled in.
-
-    Args:
-        node: A `torch.fx.Node` that calls a registered operator.
-    """
-    known = node.target._schema.arguments  # noqa: SLF001  # torch has no other place for it
-    given = dict(zip((one.name for one in known), node.args, strict=False))
-    own = {one.name: one.default_value for one in known} | given | dict(node.kwargs)
-    if "kernel_size" in own and not own.get("stride"):
-        own["stride"] = own["kernel_size"]  # the default, which the schema does not tell
-    return own
-
-
-def state(node: Any, argument: str, value: Any) -> None:
-    """Give an argument of a call another value.
-
-    Args:
-        node: A `torch.fx.Node` that calls a registered operator; it is changed.
-        argument: Its name in the schema.
-        value: What it is to be.
-    """
-    known = node.target._schema.arguments  # noqa: SLF001  # torch has no other place for it
-    names = [one.name for one in known]
-    place = names.index(argument)
-    if known[place].kwarg_only or argument in node.kwargs:
-        node.kwargs = {**node.kwargs, argument: value}
-        return
-    own = stated(node)
-    count = max(len(node.args), place + 1)
-    full = [own[name] for name in names[:count]]
-    full[place] = value
-    node.args = tuple(full)
-
-
-def agree(own: Any, value: Any, argument: str, rank: int) -> bool:
-    """Return whether an argument says what the ONNX operator was imported with.
-
-    Args:
-        own: What the call says.
-        value: What the operator said, as `Setting.convert` gives it.
-        argument: The argument's name.
-        rank: The number of axes that axes are counted of.
-    """
-    if argument in AXES:
-        own = _axes(own, rank) if isinstance(value, list) else _axis(own, rank)
-    if isinstance(value, list):
-        many = list(own) if isinstance(own, list | tuple) else [own]
-        many = many * len(value) if len(many) == 1 else many
-        same = len(many) == len(value)
-        return same and all(map(_same, many, value))
-    return _same(own, value)
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, float) or isinstance(other, float):
-        numbers = all(isinstance(each, int | float) for each in (one, other))
-        return numbers and bool(np.float32(one) == np.float32(other))
-    return bool(one == other)
 
 
 def described(node: Node, place: str | int) -> Any:

@@ -10,9 +10,11 @@ from torch.utils import _pytree as pytree
 from analyzer.core.errors import ExportError, LoadError
 from analyzer.frontends.child.from_factory import product_of
 from analyzer.frontends.child.from_module import Built, built, exported_module, module_of
-from rewriter.export.child.fx_mending import Mended, mend
+from rewriter.export.child.fx_mending import mend
+from rewriter.export.child.fx_work import Mended
 from rewriter.export.child.patch_orders import ordered, turns
-from rewriter.export.child.patch_script import Spoken, places, spoken, written
+from rewriter.export.child.patch_script import Spoken, places, spoken
+from rewriter.export.child.patch_text import written
 from rewriter.export.child.sides import sides
 from rewriter.export.child.tied import HINT
 from rewriter.export.child.torch_program import work_out_sizes

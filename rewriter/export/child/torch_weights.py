@@ -10,7 +10,7 @@ from analyzer.core.errors import ExportError
 from analyzer.core.types import Array
 from analyzer.frontends.child.from_module import built
 from analyzer.frontends.child.from_weights import fitting, read
-from rewriter.export.child.patch_script import written
+from rewriter.export.child.patch_text import written
 from rewriter.export.child.tied import HINT, sharing, write_all
 from rewriter.export.child.torch_module import computes, repaired
 
