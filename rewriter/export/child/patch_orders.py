@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewriter.export.child.fx_mending import Mended
-from rewriter.export.child.fx_settings import schema
+from rewriter.export.child.fx_arguments import schema
+from rewriter.export.child.fx_work import Mended
 
 Axes = tuple[int, ...]
 
