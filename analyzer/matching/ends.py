@@ -39,10 +39,22 @@ def input_pairs(source: Pivot, target: Pivot) -> tuple[InputPair, ...]:
     return tuple(sorted(found, key=lambda pair: place[pair.source]))
 
 
+PLACED = frozenset({"torch"})
+"""Frameworks whose outputs are known by their places, and bear no name of the user's."""
+
+
 def output_names(source: Pivot, target: Pivot) -> tuple[tuple[str, str], ...]:
-    """Return the outputs that belong together: by name, else by shape, else by place."""
+    """Return the outputs that belong together: by name, else by shape, else by place.
+
+    What torch gives is known by its place: the names are those of the operators, and go
+    with them where two outputs are exchanged.
+    """
     left, right = list(source.outputs), list(target.outputs)
-    shared = {spec.name for spec in left} & {spec.name for spec in right}
+    names = [[spec.name for spec in side] for side in (left, right)]
+    placed = PLACED & {source.framework, target.framework}
+    if placed and sorted(names[0]) == sorted(names[1]):
+        return tuple(zip(*names, strict=True))
+    shared = set(names[0]) & set(names[1])
     if len(shared) == min(len(left), len(right)):
         return tuple((spec.name, spec.name) for spec in left if spec.name in shared)
     found = []

@@ -1,6 +1,7 @@
 """Inputs and outputs of two models belong together by name, shape, layout or place."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,6 +84,17 @@ def test_outputs_are_paired_by_name_where_all_agree(
         made.append(pivot(f"(float[2] x) => ({outputs}) {{ {body} }}", name))
 
     assert output_names(*made) == pairs
+
+
+def test_outputs_of_torch_are_paired_by_place(pivot: Make) -> None:
+    """Their names are those of operators, and go with them where two are exchanged."""
+    one, other = (
+        pivot(f"(float[2] x) => ({outputs}) {{ tanh = Tanh(x) neg = Neg(x) }}", name)
+        for name, outputs in (("one", "tanh, neg"), ("two", "neg, tanh"))
+    )
+
+    pairs = output_names(replace(one, framework="torch"), other)
+    assert pairs == (("tanh", "neg"), ("neg", "tanh"))
 
 
 def test_target_is_fed_in_its_own_layout_and_type(pivot: Make) -> None:
