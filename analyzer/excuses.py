@@ -43,6 +43,7 @@ class Excuses:
         links: Tensor pairs by target tensor.
         probes: The samples that show the faults.
         known: Kind of each target tensor.
+        deviating: Target tensors that deviate where everything before them is fed right.
     """
 
     source: Side
@@ -50,6 +51,7 @@ class Excuses:
     links: Links
     probes: tuple[Probe, ...]
     known: Mapping[str, Kind]
+    deviating: frozenset[str]
 
     def judged(self, faults: Sequence[Fault], *, settled: bool) -> tuple[Fault, ...]:
         """Return the faults, those that are none without integer grids as drift.
@@ -120,17 +122,19 @@ class Excuses:
 
         On a grid, a sum before its bias resembles the sum behind it and may be paired with
         it: the region before that pair is wrong by the bias then, and so is the one behind.
+        Where only one of the two deviates, the pair is none of those.
         """
         fed = tuple((one.source_inputs, one.inputs) for one in fault.recorded)
         yield Part(fault.source, fault.target, fault.results, fed)
         giver = self.target.view.giver
         for name in fault.target.inputs:
-            if name in self.links and name in giver:
+            if name in self.deviating and name in giver:
                 yield self._around(name, fault.target.outputs)
         reads = reached(self.target.view, self.links.keys())
         for name in fault.target.outputs:
             behind = [one for one in self.links if name in reads.get(one, ())]
-            if behind and name not in self.target.view.outputs:
+            inner = name not in self.target.view.outputs
+            if inner and not self.deviating.isdisjoint(behind):
                 yield self._around(name, behind)
 
     def _around(self, name: str, outputs: Sequence[str]) -> Part:

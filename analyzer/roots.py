@@ -117,7 +117,7 @@ def roots_of(
     places = telling(ranked, errors, deviating) if found else ()
     probes = tuple(Probe(bench.held(n), bench.feeds(n)) for n in places)
     progress(f"testing the causes of {len(found)} deviations", 0.0)
-    excuses = Excuses(*both, links, probes, known)
+    excuses = Excuses(*both, links, probes, known, deviating)
     seen = partial(faults, *both, links, found, errors, probes, known, calibrated=met)
     if options.strict:
         return Roots(links, seen(), deviating, places, probes)

@@ -228,7 +228,9 @@ def _localized(
     roots = noticed(roots, result.target, links, flowing, right)
     roots = beyond_spelling(roots, result.target, largest(ordinary))
     if not options.strict:
-        excuses = Excuses(bench.source, bench.target, links, probes, known)
+        excuses = Excuses(
+            bench.source, bench.target, links, probes, known, located.deviating
+        )
         roots = lenient(roots, bench.pivot.model, excuses.stays_wrong)
         roots = excuses.judged(roots, settled=True)
     roots = damages(bench.target, links, roots, probes, known, flowing)

@@ -31,7 +31,8 @@ WEIGHT = np.random.default_rng(0).standard_normal((4, 4)).astype(np.float32)
 def statuses(one: SimpleNamespace, found: Sequence[Fault]) -> list[Status]:
     """Return what becomes of faults once the pairs are final."""
     probes = (Probe(one.given, one.feeds),)
-    excuses = Excuses(one.source, one.target, one.links, probes, one.known)
+    deviating = frozenset(pair.target for fault in found for pair in fault.results)
+    excuses = Excuses(one.source, one.target, one.links, probes, one.known, deviating)
     return [fault.status for fault in excuses.judged(found, settled=True)]
 
 
@@ -136,6 +137,6 @@ def test_padding_that_eight_bits_cannot_explain_stays_a_fault(
     theirs = ROUNDED.replace("[2,4]", "[1,1,8]").format("own")
     one = bench(PADDED.format("left"), theirs, fed, {**constants, "own": np.int64(pads)})
     probes = (Probe(one.given, one.feeds),)
-    excuses = Excuses(one.source, one.target, one.links, probes, one.known)
+    excuses = Excuses(one.source, one.target, one.links, probes, one.known, frozenset())
 
     assert any(map(excuses.stays_wrong, located(one, 0.01))) == stays
