@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from analyzer.comparison import Compared
 from analyzer.core.errors import RunError
 from analyzer.core.options import Options, silent
-from analyzer.core.report import InputPair
-from analyzer.core.types import FaultClass, Feeds, Finding, Pivot, Status, TensorPair
+from analyzer.core.report import InputPair, OutputPair
+from analyzer.core.types import Array, FaultClass, Feeds, Finding, Pivot, Status, TensorPair
 from analyzer.judge import QUANTIZING
 from analyzer.matching.ends import target_feeds
 from analyzer.naming import in_file
@@ -16,6 +18,7 @@ from analyzer.outputs import NativeRuns, judged_outputs, native_runs
 from analyzer.outside import bare_fault, bare_finding
 from analyzer.probes.second import second_sizes, told
 from analyzer.runtime.dump import dump, instrument
+from analyzer.runtime.metrics import relative_error
 from analyzer.runtime.session import open_session
 from analyzer.severed import Severed
 from analyzer.view.inline import Opened
@@ -27,6 +30,10 @@ OF_SIZES = frozenset(
     {FaultClass.TENSOR_SHAPE_STRUCTURE, FaultClass.INPUT_DIMS, FaultClass.RUNTIME}
 )
 """What a size can be wrong in, whatever values a sample has."""
+
+IN_ORDER = 0.5
+"""Relative error up to which two rows of numbers are one row: quantization, and faults
+before it, move numbers by far less than another order does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,11 +109,13 @@ def size_findings(
         except RunError:  # the source itself works at one size only
             continue
         fed = target_feeds(sample, inputs, target)
-        if runs.refusal is None and _agrees(asked, sample, fed, runs):
+        pairs = () if runs.refusal else _outputs(asked, sample, fed, runs)
+        if pairs and all(pair.within for pair in pairs):
             continue
         sizes = told(samples[0], sample)
         found = [one for one in compare(sample, runs, fed) if _counts(one, target)]
-        for one in found or _misshapen(asked, sample, fed):
+        sized = not pairs or any(np.isinf(pair.max_abs_error) for pair in pairs)
+        for one in found or (_misshapen(asked, sample, fed) if sized else ()):
             message = f"{one.message}; seen at {sizes} only"
             yield replace(one, message=message, affected=1, samples=len(samples) + 1)
 
@@ -121,53 +130,62 @@ def _counts(finding: Finding, target: Pivot) -> bool:
     return finding.status is Status.FAULT and sized
 
 
-def _agrees(asked: Asked, sample: Feeds, fed: Feeds, runs: NativeRuns) -> bool:
-    """Return whether the outputs for one more sample agree, in the layout known so far."""
+def _outputs(
+    asked: Asked, sample: Feeds, fed: Feeds, runs: NativeRuns
+) -> tuple[OutputPair, ...]:
+    """Return the outputs for one more sample, compared in the layout known so far."""
     source, target, inputs = asked.source, asked.target, asked.inputs
     before = asked.runs
     both = NativeRuns(
         (*before.source[:1], *runs.source), (*before.target[:1], *runs.target), None
     )
     feeds = (sample,), (fed,)
-    pairs = judged_outputs((source, target), feeds, inputs, both, asked.options, ())
-    return all(pair.within for pair in pairs)
+    return judged_outputs((source, target), feeds, inputs, both, asked.options, ())
 
 
 def _misshapen(asked: Asked, sample: Feeds, fed: Feeds) -> Iterator[Finding]:
-    """Yield a finding for the first tensor that holds its numbers in other sizes."""
+    """Yield a finding for the first tensor that holds its numbers in other sizes.
+
+    A pair of tensors may have been one at the first sizes only, as two orders of axes are
+    of which one has size 1: there the numbers lie in another order, too. Such a pair is
+    told where there is no other.
+    """
     compared = asked.compared
     given, seen = (
         dump(open_session(instrument(pivot.model), pivot.folder), feeds)
         for pivot, feeds in ((asked.source, sample), (asked.target, fed))
     )
-    order = compared.target.order
-    given_by = compared.target.giver
-    known = (one for one in compared.links.values() if one.tensors.target in given_by)
-    for link in sorted(known, key=lambda one: order[one.tensors.target]):
-        both = _shapes(link.tensors, given, seen)
-        if both is None or both[0] == both[1]:
-            continue
-        name = link.tensors.target
-        yield bare_finding(
-            FROZEN,
-            bare_fault(
-                FaultClass.TENSOR_SHAPE_STRUCTURE,
-                f"{name}: has the shape {both[1]}, the source's is {both[0]}",
-                nodes=(given_by[name],),
-                guilty=(name,),
-            ),
-        )
+    order, given_by = compared.target.order, compared.target.giver
+    known = (one.tensors for one in compared.links.values())
+    held = (
+        (pair.target, _both(pair, given, seen)) for pair in known if pair.target in given_by
+    )
+    odd = [(name, both) for name, both in held if both and both[0].shape != both[1].shape]
+    if not odd:
         return
+    name, (ours, theirs) = min(odd, key=lambda one: (_reordered(*one[1]), order[one[0]]))
+    yield bare_finding(
+        FROZEN,
+        bare_fault(
+            FaultClass.TENSOR_SHAPE_STRUCTURE,
+            f"{name}: has the shape {theirs.shape}, the source's is {ours.shape}",
+            nodes=(given_by[name],),
+            guilty=(name,),
+        ),
+    )
 
 
-def _shapes(
-    pair: TensorPair, given: Feeds, seen: Feeds
-) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """Return the source's shape in the target's layout, and the target's."""
+def _reordered(ours: Array, theirs: Array) -> bool:
+    """Return whether two arrays of as many numbers have them in different orders."""
+    if ours.size != theirs.size:
+        return False
+    return relative_error(theirs.reshape(-1), ours.reshape(-1)) > IN_ORDER
+
+
+def _both(pair: TensorPair, given: Feeds, seen: Feeds) -> tuple[Array, Array] | None:
+    """Return the source's array in the target's layout, and the target's."""
     if pair.shape is not None or pair.source not in given or pair.target not in seen:
         return None
-    ours, theirs = given[pair.source].shape, seen[pair.target].shape
-    order = pair.permutation or tuple(range(len(ours)))
-    return (
-        (tuple(ours[axis] for axis in order), theirs) if len(order) == len(ours) else None
-    )
+    ours, theirs = given[pair.source], seen[pair.target]
+    order = pair.permutation or tuple(range(ours.ndim))
+    return (ours.transpose(order), theirs) if len(order) == ours.ndim else None

@@ -131,3 +131,36 @@ def test_node_that_stops_at_another_batch_only_is_named(
     assert found.fault_class is FaultClass.RUNTIME
     assert found.target_tensors[0] == "c"
     assert found.message.endswith("seen at x of [2, 2, 3] only")
+
+
+def test_stage_in_other_sizes_with_right_outputs_is_harmless(
+    reported: Callable[..., Report], rng: np.random.Generator
+) -> None:
+    """One long row through a rounded weight: beyond the noise, and of a batch again."""
+    weight = rng.normal(size=(4, 4)).astype(np.float32)
+    half = weight.astype(np.float16).astype(np.float32)
+    plain = "(float[N,6,4] x) => (y) { a = Tanh(x) y = MatMul(a, w) }"
+    joined = (
+        "(float[N,6,4] x) => (y) { a = Tanh(x) b = Reshape(a, s) c = MatMul(b, w)"
+        " y = Reshape(c, r) }"
+    )
+    sizes = {"s": np.int64([1, -1, 4]), "r": np.int64([-1, 6, 4])}
+    report = reported((plain, {"w": weight}), (joined, {**sizes, "w": half}))
+
+    assert report.verdict is Verdict.EQUIVALENT
+    assert [one.rule for one in report.findings] == ["reduced-precision"]
+
+
+def test_inner_batch_frozen_with_right_sizes_behind_it_is_found(
+    reported: Callable[..., Report],
+) -> None:
+    """The values are wrong, whatever the outputs' shapes are."""
+    text = (
+        "(float[N,8,4] x) => (y) { a = Tanh(x) b = Reshape(a, s)"
+        " c = Softmax<axis=1>(b) y = Reshape(c, r) }"
+    )
+    back = {"r": np.int64([-1, 8, 4])}
+    right, wrong = ({"s": np.int64(sizes), **back} for sizes in ((-1, 8, 4), (1, -1, 4)))
+    found = only(reported((text, right), (text, wrong)))
+
+    assert found.message.endswith("seen at x of [2, 8, 4] only")
