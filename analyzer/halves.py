@@ -4,21 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from analyzer.core.parts import all_parts, takes_more_values
 from analyzer.core.types import Array
 from analyzer.matching.weights import bits_hashes
 from analyzer.view import View
-
-MANY = 64
-"""Numbers in a weight from which all of them being a float16 is no accident: one in 8,192
-float32 is."""
-
-FEW = 3
-"""Different numbers in a smaller weight from which it is none either, those not counted
-that somebody may have chosen: one in five hundred billion."""
-
-CHOSEN_BITS = 6
-"""Bits of the mantissa that a chosen number takes at most; a float16 has eleven."""
+from analyzer.view.halves import is_half
 
 COPIED = 0.5
 """Share of a source's weights of half precision that the target holds bit for bit, from
@@ -53,27 +42,3 @@ def kept_halves(source: View, target: View) -> frozenset[int]:
 def _floats(view: View) -> Iterator[Array]:
     values = (value for node in view.nodes for value in node.constants.values())
     yield from (value for value in values if value.dtype == np.float32)
-
-
-def is_half(value: Array) -> bool:
-    """Return whether every one of many different numbers, of float32, is a float16.
-
-    Args:
-        value: A weight of any shape and dtype.
-    """
-    if value.dtype != np.float32 or not all_parts(_survives_half, value):
-        return False
-    if value.size >= MANY:
-        return takes_more_values(value, MANY // 2 - 1)
-    return len(np.unique(value[_is_fine(value)])) >= FEW
-
-
-def _is_fine(value: Array) -> Array:
-    """Return which numbers take more bits than one that was chosen, as 0.5 or 6, takes."""
-    mantissa = np.frexp(value)[0] * (1 << CHOSEN_BITS)
-    return np.asarray(np.isfinite(mantissa) & (mantissa != np.round(mantissa)))
-
-
-def _survives_half(part: Array) -> bool:
-    with np.errstate(over="ignore"):
-        return np.array_equal(part, part.astype(np.float16).astype(np.float32))

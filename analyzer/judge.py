@@ -11,13 +11,14 @@ import numpy as np
 
 from analyzer.core.types import Feeds, Node, Pivot, Status
 from analyzer.floors import Step, region_floors
-from analyzer.halves import is_half, kept_halves
+from analyzer.halves import kept_halves
 from analyzer.matching.weights import bits_hash
 from analyzer.regions import region
 from analyzer.runtime.noise import noise_floor
 from analyzer.samples import largest
 from analyzer.sides import Side
 from analyzer.view import View
+from analyzer.view.halves import FEW, is_half
 
 ROUNDING = 16.0
 """Local errors up to this many noise floors are rounding. One perturbation samples the
@@ -325,7 +326,8 @@ def has_half_weights(
 ) -> bool:
     """Return whether the region of a tensor holds weights rounded to half precision.
 
-    An importer may hand them on as float32.
+    An importer may hand them on as float32. Where most weights of a model were rounded, a
+    number was that is one of half precision, though alone it would prove nothing.
 
     Args:
         view: The macro graph.
@@ -334,7 +336,9 @@ def has_half_weights(
         kept: Those that were not rounded on the way, by their `bits_hash`.
     """
     part = region(view, (name,), frozenset(cuts))
-    halves = (v for node in part.nodes for v in node.constants.values() if is_half(v))
+    few = 1 if view.is_halved and not kept else FEW
+    values = (value for node in part.nodes for value in node.constants.values())
+    halves = (value for value in values if is_half(value, few))
     return any(not kept or bits_hash(value) not in kept for value in halves)
 
 

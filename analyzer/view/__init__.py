@@ -25,6 +25,7 @@ from analyzer.view.classes import (
     without_type_casts,
 )
 from analyzer.view.groups import INPUT, Operator, grouped
+from analyzer.view.halves import are_mostly_half
 from analyzer.view.sizes import with_fixed_sizes
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class View:
     def giver(self) -> Mapping[str, Node]:
         """The node that gives each dynamic tensor."""
         return {name: node for node in self.nodes for name in node.outputs if name}
+
+    @cached_property
+    def is_halved(self) -> bool:
+        """Whether most weights are numbers of half precision, in float32."""
+        return are_mostly_half(self.nodes)
 
     @cached_property
     def owner(self) -> Mapping[str, Operator]:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from analyzer.core.types import Array, Pivot, Status
-from analyzer.halves import is_half
 from analyzer.judge import (
     NEGLIGIBLE,
     Judged,
@@ -18,6 +17,7 @@ from analyzer.judge import (
     whole_model_noise,
 )
 from analyzer.samples import Probe, local_errors
+from analyzer.view.halves import is_half
 
 Bench = Callable[..., SimpleNamespace]
 ROW = np.linspace(-1.0, 1.0, 8, dtype=np.float32).reshape(2, 4)
@@ -119,6 +119,23 @@ def test_weight_changed_among_copies_of_halves_is_a_fault(
 
     assert {name: one.status for name, one in found.items()} == {"c": Status.FAULT}
     assert {one.status for one in excused.values()} == {Status.DRIFT}
+
+
+@pytest.mark.parametrize(
+    ("halves", "factor", "status"),
+    [(True, 1.0, Status.DRIFT), (True, 1.1, Status.FAULT), (False, 1.0, Status.FAULT)],
+)
+def test_number_of_a_halved_model_is_drift(
+    bench: Bench, weight: Array, *, halves: bool, factor: float, status: Status
+) -> None:
+    """One number proves nothing alone; beside rounded weights it was rounded with them."""
+    text = "(float[2,4] x) => (y) { a = MatMul(x, w) t = Tanh(a) y = Add(t, e) }"
+    rounded = weight.astype(np.float16).astype(np.float32) if halves else weight
+    number = np.float32(0.3)
+    wrong = np.float32(np.float16(number * np.float32(factor)))
+    one = bench(text, text, ROW, {"w": weight, "e": number}, {"w": rounded, "e": wrong})
+
+    assert verdicts(one)["y"].status is status
 
 
 def test_fault_in_half_precision_is_a_fault(bench: Bench, weight: Array) -> None:
