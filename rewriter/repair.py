@@ -22,7 +22,7 @@ from rewriter.bundle import Bundle, check_bundle, write_bundle
 from rewriter.case import Case
 from rewriter.destination import check_destination, check_patch
 from rewriter.export import copy, out_suffix
-from rewriter.heldout import held_out_outputs
+from rewriter.heldout import half_floors, held_out_outputs
 from rewriter.kept import end
 from rewriter.limits import ROUNDS, Limits
 from rewriter.outcome import Repaired, report, untouched
@@ -175,6 +175,8 @@ def _told(
             seen = judgement(left, probes[0], options)
             spare = judgement(left, held_out(fitted, options, probes[0]), options)
             floors = {pair.target: pair.noise_floor for pair in first.report.outputs}
+            lost = _lost_by_half(first, options.seed)
+            floors |= {name: max(floors.get(name, 0.0), lost[name]) for name in lost}
             unseen = held_out_outputs(right, spare, floors)
     except RunError:  # a custom operator: the rest was compared, but proves no repair
         return _unproven(first.report), first
@@ -187,6 +189,13 @@ def _told(
     if case.first.report.verdict is Verdict.EQUIVALENT:
         return _copied(case, files.out), case.first
     return _repaired(case, files), case.first
+
+
+def _lost_by_half(first: Analysis, seed: int) -> dict[str, float]:
+    """Return what a declared half precision does to each output; empty where none does."""
+    if first.report.verdict is Verdict.EQUIVALENT or not has_drift(first.report):
+        return {}
+    return half_floors(first.source, first.target, first.probes, seed)
 
 
 def _unproven(base: Report) -> Report:
