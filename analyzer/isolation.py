@@ -192,7 +192,12 @@ def settle(  # noqa: PLR0913 - both sides, their dumps, and what is known of the
             back = _put_back(source.view, target, taken, dropped, given, seen)
             if back:
                 both = {**taken, **back}
-                taken, seen = _taken(target, both, given, feeds, known)
+                split, later = _taken(target, both, given, feeds, known)
+                odd = _of_other_sizes(target.view, split, back, seen, later)
+                if odd:
+                    both = {name: one for name, one in both.items() if name not in odd}
+                    split, later = _taken(target, both, given, feeds, known)
+                taken, seen = split, later
             return Isolated(taken, seen, count, {**kinds(seen), **known})
         links = healed
         del seen
@@ -316,6 +321,24 @@ def _put_back(
         and link.score >= TRUSTED
         and WEIGHTY & set(link.reasons)
     }
+
+
+def _of_other_sizes(
+    view: View, links: Links, back: Collection[str], before: Feeds, after: Feeds
+) -> frozenset[str]:
+    """Return the links put back at which the source's values change the sizes behind them.
+
+    No two faults in a row do that: on one side the layer computes in other sizes, as a
+    dilated convolution does on blocks of its image.
+    """
+    reads = reached(view, links.keys())
+    resized = (
+        name
+        for name in links
+        if name in before and name in after and before[name].shape != after[name].shape
+    )
+    edges = frozenset(edge for name in resized for edge in reads.get(name, ()))
+    return edges & frozenset(back)
 
 
 def _is_given_alike(link: Link, source: View, target: View) -> bool:

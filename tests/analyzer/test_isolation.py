@@ -130,6 +130,35 @@ def test_two_faults_in_a_row_keep_the_pair_their_weights_vouch_for(
     assert found.links["b"].tensors.source == "b"
 
 
+def test_layer_that_computes_in_other_sizes_is_not_put_back(
+    bench: Bench, rng: np.random.Generator
+) -> None:
+    """Its kernel says who it is, and what reads it would come out in other sizes."""
+    ours = (
+        "(float[1,2,4,4] x) => (y) { r = Reshape(x, s)"
+        " t = Transpose<perm=[3,5,0,1,2,4]>(r)"
+        " u = Reshape(t, blocks) a = Conv<pads=[1,1,1,1]>(u, w) v = Reshape(a, split)"
+        " z = Transpose<perm=[2,3,4,0,5,1]>(v) b = Reshape(z, whole) d = Slice(b, low, high)"
+        " c = Add(d, o) y = Tanh(c) }"
+    )
+    theirs = "(float[1,2,4,4] x) => (y) { a = Conv<pads=[1,1,1,1]>(x, w, o) y = Tanh(a) }"
+    sizes = {
+        "s": np.int64([1, 2, 2, 2, 2, 2]),
+        "blocks": np.int64([4, 2, 2, 2]),
+        "split": np.int64([2, 2, 1, 2, 2, 2]),
+        "whole": np.int64([1, 2, 4, 4]),
+        "low": np.int64([0, 0, 0, 0]),
+        "high": np.int64([1, 2, 4, 4]),
+    }
+    weight = rng.normal(size=(2, 2, 3, 3)).astype(np.float32)
+    image = rng.normal(size=(1, 2, 4, 4)).astype(np.float32)
+    offset = np.float32([0.5, -2.0])
+    known = {**sizes, "w": weight, "o": offset.reshape(1, 2, 1, 1)}
+    found = settled(bench(ours, theirs, image, known, {"o": offset})).links
+
+    assert "a" not in found or found["a"].tensors.source != "a"
+
+
 def test_layout_that_does_not_fit_is_no_cut(bench: Bench) -> None:
     """A pair whose shapes cannot be carried over feeds nothing."""
     one = bench(CHAIN, CHAIN, ROW)
