@@ -138,8 +138,8 @@ def test_layer_that_computes_in_other_sizes_is_not_put_back(
         "(float[1,2,4,4] x) => (y) { r = Reshape(x, s)"
         " t = Transpose<perm=[3,5,0,1,2,4]>(r)"
         " u = Reshape(t, blocks) a = Conv<pads=[1,1,1,1]>(u, w) v = Reshape(a, split)"
-        " z = Transpose<perm=[2,3,4,0,5,1]>(v) b = Reshape(z, whole) d = Slice(b, low, high)"
-        " c = Add(d, o) y = Tanh(c) }"
+        " z = Transpose<perm=[2,3,4,0,5,1]>(v) b = Reshape(z, whole)"
+        " d = Slice(b, low, high) c = Add(d, o) y = Tanh(c) }"
     )
     theirs = "(float[1,2,4,4] x) => (y) { a = Conv<pads=[1,1,1,1]>(x, w, o) y = Tanh(a) }"
     sizes = {
