@@ -51,6 +51,13 @@ SETTING_INPUTS: Mapping[str, Mapping[str, tuple[int, int]]] = {
 
 Source: https://onnx.ai/onnx/operators, the change log of each operator."""
 
+RENAMED: Mapping[tuple[str, str], tuple[int, Mapping[str, str]]] = {
+    ("GridSample", "mode"): (20, {"bilinear": "linear", "bicubic": "cubic"}),
+}
+"""From which opset on a setting's words are others, and the new word for each old one.
+
+Source: https://onnx.ai/onnx/operators/onnx__GridSample.html"""
+
 SCALARS = frozenset({"min", "max", "k", "ratio", "depth", "axis", "value"})
 """Settings that hold one number."""
 
@@ -86,6 +93,20 @@ def as_number(item: object) -> int | float:
     if isinstance(item, np.floating):
         return float(str(item))
     return int(item)  # type: ignore[call-overload,no-any-return]  # integers and booleans
+
+
+def worded(op: str, field: str, value: AttributeValue, opset: int) -> AttributeValue:
+    """Return a setting's value in the word that an opset has for it.
+
+    Args:
+        op: The operator, of ONNX's own domain.
+        field: Name of the setting.
+        value: Its value, in the words of any opset.
+        opset: The opset to say it in.
+    """
+    since, words = RENAMED.get((op, field), (0, {}))
+    said = words if opset >= since else {new: old for old, new in words.items()}
+    return said.get(value, value) if isinstance(value, str) else value
 
 
 def settings(node: Node) -> dict[str, AttributeValue]:

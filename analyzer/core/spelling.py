@@ -11,7 +11,7 @@ from onnx import defs, helper, numpy_helper
 from analyzer.core.graph import schema_defaults
 from analyzer.core.inlaid import keeps_meaning
 from analyzer.core.permutations import last_axis_swap
-from analyzer.core.settings import setting_dtype, setting_slot, setting_slots, settings
+from analyzer.core.settings import setting_dtype, setting_slot, setting_slots, settings, worded
 from analyzer.core.types import Array, AttributeValue, Node
 
 PER_AXIS_SOFTMAX = 13
@@ -116,7 +116,7 @@ def _plain(node: Node, opset: int, within: str) -> Spelling | None:
     for field, value in settings(node).items():
         slot = setting_slot(node.op, field, opset)
         if slot is None:
-            attributes[field] = value
+            attributes[field] = worded(node.op, field, value, opset)
             continue
         inputs += [""] * (slot + 1 - len(inputs))
         inputs[slot] = f"{within}{node.outputs[0]}{CARRIED}{field}"

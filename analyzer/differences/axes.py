@@ -1,11 +1,11 @@
-"""Axis settings, put into the target's layout."""
+"""Settings, put into the target's layout and its opset's words."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from analyzer.core.permutations import moved_axis
-from analyzer.core.settings import as_number, settings
+from analyzer.core.settings import as_number, settings, worded
 from analyzer.core.types import AttributeValue, Node, Permutation
 
 ON_AXES = frozenset(
@@ -51,7 +51,7 @@ PER_AXIS = {"Tile": ("repeats",), "Resize": ("scales", "sizes"), "Upsample": ("s
 def in_target_axes(
     source: Node, target: Node, permutation: Permutation | None, rank: int | None
 ) -> dict[str, AttributeValue]:
-    """Return the source node's settings as they read in the target's layout.
+    """Return the source node's settings as they read in the target's layout and opset.
 
     Args:
         source: The node to read.
@@ -62,7 +62,10 @@ def in_target_axes(
     Returns:
         Settings by name, axes not negative where the rank is known.
     """
-    values = settings(source)
+    values = {
+        field: worded(source.op, field, value, target.opset)
+        for field, value in settings(source).items()
+    }
     if source.op in ON_AXES:
         values |= _moved_axes(values, settings(target), permutation, rank)
     if permutation is None:

@@ -13,6 +13,7 @@ from analyzer.core.types import Array
 from analyzer.runtime.session import open_session
 
 IMAGE = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+GRID = np.random.default_rng(2).uniform(-1, 1, size=(2, 3, 3, 2)).astype(np.float32)
 ROWS = np.random.default_rng(1).integers(-3, 3, IMAGE.shape)
 
 
@@ -52,6 +53,9 @@ def run(whole: onnx.ModelProto) -> Array:
         ("Dropout", (), {}, 12, 9),
         ("ScatterElements", (ROWS, IMAGE), {"axis": 1, "reduction": "add"}, 16, 13),
         ("ScatterElements", (ROWS, IMAGE), {"axis": 1, "reduction": "add"}, 18, 11),
+        ("GridSample", (GRID,), {"mode": "bicubic"}, 17, 20),
+        ("GridSample", (GRID,), {"mode": "cubic"}, 20, 17),
+        ("GridSample", (GRID,), {"mode": "linear"}, 20, 16),
     ],
 )
 def test_another_opset_says_the_same(

@@ -89,6 +89,17 @@ def test_bounds_of_a_clip_may_be_inputs_or_attributes() -> None:
     assert found(new, one("Clip", opset=10, min=0.0, max=5.0)) == {"max": (6.0, 5.0)}
 
 
+def test_a_mode_is_told_in_the_word_of_the_targets_opset() -> None:
+    """GridSample interpolates ``bilinear`` up to opset 19, and ``linear`` from 20."""
+    grid = np.zeros((1, 2, 2, 2), dtype=np.float32)
+    old, new = one("GridSample", grid, mode="bilinear"), one("GridSample", grid, opset=20)
+    nearest = [one("GridSample", grid, opset=n, mode="nearest") for n in (17, 20)]
+
+    assert found(old, new) == found(new, old) == {}
+    assert found(old, nearest[1]) == {"mode": ("linear", "nearest")}
+    assert found(new, nearest[0]) == {"mode": ("bilinear", "nearest")}
+
+
 def test_a_relu_is_a_clip_from_zero() -> None:
     """A Relu differs from a Clip by its upper bound alone."""
     largest = float(np.finfo(np.float32).max)
