@@ -28,7 +28,7 @@ BIAS = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entrance:
-    """The one tensor two like regions read, as either side holds it.
+    """The tensor that two like regions read in two orders, as either side holds it.
 
     Attributes:
         tensor: Name of the target's tensor.
@@ -52,15 +52,51 @@ def entrance(fault: Fault) -> Entrance | None:
         fault: A fault.
 
     Returns:
-        The input, where both regions read one tensor and hold the same operators, with no
-        difference in any setting or weight: then only the order of the input can be at
-        fault.
+        The input, where both regions hold the same operators, with no difference in any
+        setting or weight, and read one tensor, or all others alike: then only the order of
+        that input can be at fault.
     """
-    if len(fault.source.inputs) != 1 or len(fault.target.inputs) != 1:
-        return None
     if not is_alike(fault):
         return None
-    ours, theirs = fault.source.inputs[0], fault.target.inputs[0]
+    moved = [
+        (ours, theirs)
+        for ours, theirs in _read_in_pairs(fault)
+        if len(fault.target.inputs) == 1 or not _lies_alike(ours, theirs, fault)
+    ]
+    return _entered(*moved[0], fault) if len(moved) == 1 else None
+
+
+def _read_in_pairs(fault: Fault) -> tuple[tuple[str, str], ...]:
+    """Return what the regions read, by the slots of paired nodes; empty if one is left."""
+    ours, theirs = fault.source.inputs, fault.target.inputs
+    if len(ours) == len(theirs) == 1:
+        return ((ours[0], theirs[0]),)
+    nodes = (
+        both
+        for pair in fault.pairs
+        if [node.op for node in pair.source] == [node.op for node in pair.target]
+        for both in zip(pair.source, pair.target, strict=True)
+    )
+    read = {
+        (one, other)
+        for source, target in nodes
+        for one, other in zip(source.inputs, target.inputs, strict=False)
+        if one in ours and other in theirs
+    }
+    whole = sorted(one for one, _ in read) == sorted(ours)
+    return tuple(read) if whole and len(read) == len(theirs) else ()
+
+
+def _lies_alike(ours: str, theirs: str, fault: Fault) -> bool:
+    """Return whether an input holds the same values in the same places on every sample."""
+    both = [(s.source_inputs.get(ours), s.inputs.get(theirs)) for s in fault.recorded]
+    return all(
+        one is not None and other is not None and np.array_equal(one, other)
+        for one, other in both
+    )
+
+
+def _entered(ours: str, theirs: str, fault: Fault) -> Entrance | None:
     seen = [s for s in fault.recorded if ours in s.source_inputs and theirs in s.inputs]
     readers = readers_of(theirs, fault)
     if not seen or not readers:

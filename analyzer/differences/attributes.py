@@ -216,6 +216,9 @@ def _idle(field: str, values: Values) -> bool:
     """Return whether a setting means nothing beside the node's other settings."""
     if field in {"ceil_mode", "count_include_pad"} and field == "count_include_pad":
         return not any(_pads(values))
+    if field == "allowzero":
+        shape = values.get("shape")
+        return isinstance(shape, tuple) and 0 not in shape
     if field not in DEPENDENT:
         return False
     other, needed = DEPENDENT[field]

@@ -100,6 +100,16 @@ def test_a_mode_is_told_in_the_word_of_the_targets_opset() -> None:
     assert found(new, nearest[0]) == {"mode": ("bilinear", "nearest")}
 
 
+def test_zeros_are_allowed_or_not_where_there_are_none() -> None:
+    """What a zero in a shape means tells no two shapes apart that hold none."""
+    flat, kept = np.asarray([2, -1]), np.asarray([0, -1])
+
+    assert found(one("Reshape", flat, allowzero=1), one("Reshape", flat)) == {}
+    assert found(one("Reshape", kept, allowzero=1), one("Reshape", kept)) == {
+        "allowzero": (1, 0)
+    }
+
+
 def test_a_relu_is_a_clip_from_zero() -> None:
     """A Relu differs from a Clip by its upper bound alone."""
     largest = float(np.finfo(np.float32).max)
