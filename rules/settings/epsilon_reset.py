@@ -25,11 +25,12 @@ import numpy as np
 import onnx
 
 from analyzer.core.listing import several
-from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fix
+from analyzer.core.types import Array, Aspect, Difference, Fault, FaultClass, Fix, Node
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.changes import Change, change, undoing
 from rules.evidence import blamed
-from rules.models import batch_norm, chain, conv
+from rules.models import batch_norm, chain, conv, layer
+from rules.regions import PASSING
 from rules.sabotage import Victim, spoiled
 from rules.wording import named
 
@@ -47,6 +48,21 @@ PARAMETERS = ("scale", "bias", "mean", "variance")
 
 LARGEST = 0.1
 """Largest number that is taken for an epsilon; none that is in use reaches it."""
+
+TINY = 1e-3
+"""A trained number up to this, added to all of a tensor, is an epsilon whoever reads it."""
+
+GUARDED = {
+    "Sqrt": "under the root",
+    "Pow": "under the root",
+    "Log": "under the logarithm",
+    "Div": "to the divisor",
+    "Reciprocal": "to the divisor",
+}
+"""What an epsilon keeps from zero, by the operator that reads the sum."""
+
+SQUARES = frozenset({"ReduceSumSquare", "ReduceL1", "ReduceL2", "Abs"})
+"""Operators that give nothing negative; so does a mean or sum of what a `Pow` gives."""
 
 ROUNDED = 1e-5
 """Relative deviation of factors that float32 arithmetic in another order leaves."""
@@ -82,7 +98,11 @@ def detect(fault: Fault) -> Epsilon | None:
     if stated is not None:
         return _epsilon(stated, "is stated")
     added = change(fault, lambda one: _is_guard(one, fault))
-    return None if added is None else _epsilon(added, "is added under the root")
+    if added is None:
+        return None
+    readers = _readers(added.node, fault)
+    where = next((GUARDED[one.op] for one in readers if one.op in GUARDED), "")
+    return _epsilon(added, f"is added {where or 'to what is never negative'}")
 
 
 def together(fault: Fault) -> Epsilon | None:
@@ -132,17 +152,56 @@ def _is_epsilon(difference: Difference) -> bool:
 
 
 def _is_guard(difference: Difference, fault: Fault) -> bool:
-    """Return whether a small number is added to what is never negative."""
+    """Return whether a small number is added to what is never negative.
+
+    The wrong one may be of any size where the trained one, or who reads the sum, tells.
+    """
     node, wrong, right = difference.target_node, difference.target, difference.source
     if node is None or node.op != "Add" or difference.aspect is not Aspect.WEIGHT:
         return False
     if np.asarray(wrong).size != 1 or np.asarray(right).size != 1:
         return False
-    if not all(0 < _number(one) <= LARGEST for one in (wrong, right)):
+    trained, found = _number(right), _number(wrong)
+    if not 0 < trained <= np.float32(LARGEST) or found < 0:
         return False
-    read = node.inputs[1 - difference.slot]
-    seen = [sample.inputs[read] for sample in fault.recorded if read in sample.inputs]
-    return bool(seen) and all(bool(np.all(array >= 0)) for array in seen)
+    readers = _readers(node, fault)
+    told = trained <= TINY or any(one.op in GUARDED for one in readers)
+    small = 0 < found <= np.float32(LARGEST) and not readers
+    return (told or small) and _never_negative(node.inputs[1 - difference.slot], fault)
+
+
+def _readers(node: Node, fault: Fault) -> tuple[Node, ...]:
+    """Return the nodes of the target's region that compute with what a node gives."""
+    given, found = set(node.outputs), []
+    for one in fault.target.nodes:  # in topological order
+        if given.isdisjoint(one.inputs):
+            continue
+        if one.op in PASSING:
+            given.update(one.outputs)
+        else:
+            found.append(one)
+    return tuple(found)
+
+
+def _never_negative(tensor: str, fault: Fault) -> bool:
+    """Return whether a tensor was recorded without a negative value, or has none ever."""
+    seen = [sample.inputs[tensor] for sample in fault.recorded if tensor in sample.inputs]
+    if seen:
+        return all(bool(np.all(array >= 0)) for array in seen)
+    given = {name: node for node in fault.target.nodes for name in node.outputs}
+    node = given.get(tensor)
+    while node is not None and node.op in {"ReduceMean", "ReduceSum"}:
+        tensor = node.inputs[0]
+        node = given.get(tensor)
+    if node is None:
+        return False
+    squared = node.op == "Mul" and node.inputs[0] == node.inputs[1]
+    return squared or node.op in SQUARES or (node.op == "Pow" and _is_even(node))
+
+
+def _is_even(power: Node) -> bool:
+    exponent = power.constants.get(1)
+    return exponent is not None and bool(np.all(exponent % 2 == 0))
 
 
 def _folded_with(difference: Difference, variance: Array, trained: float) -> float | None:
@@ -178,6 +237,19 @@ def _number(value: object) -> float:
     return float(np.asarray(value, np.float64).reshape(-1)[0])
 
 
+def root_mean_square(epsilon: float) -> onnx.ModelProto:
+    """Return a convolution, then one over the root of the mean of its squares."""
+    guard = np.asarray(epsilon, np.float32)
+    steps = (
+        layer("Pow", np.asarray(2, np.float32)),
+        layer("ReduceMean", axes=(1,), keepdims=1),
+        layer("Add", guard),
+        layer("Sqrt"),
+        layer("Reciprocal"),
+    )
+    return chain(conv(), *steps)
+
+
 RULE = Rule(
     slug="epsilon-reset",
     fault_class=FaultClass.LAYER_HYPERPARAMETERS,
@@ -191,6 +263,9 @@ RULE = Rule(
         Example(
             source=partial(chain, conv(), batch_norm(epsilon=1e-3)),
             target=partial(chain, conv(), batch_norm()),
+        ),
+        Example(
+            source=partial(root_mean_square, 1e-5), target=partial(root_mean_square, 0.5)
         ),
     ),
 )

@@ -7,25 +7,36 @@ Cause
 Evidence
     Some numbers of the result lie so far below the others that a Softmax makes nothing of
     them; the places where they do are not the source's, and elsewhere the result is right,
-    on every recorded sample.
+    on every recorded sample. Or a constant of truth values has some that the source's has
+    not, and the region is right with the source's.
 
 Repair
-    Let the source's own nodes mask.
+    Let the source's own nodes mask; restore the constant.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from analyzer.core.types import Array, Aspect, Fault, FaultClass, Fix, ReplaceRegion
+from analyzer.core.types import (
+    Array,
+    Aspect,
+    Difference,
+    Fault,
+    FaultClass,
+    Fix,
+    ReplaceRegion,
+)
 from rules.base import PROVEN, Example, Rule, Spot
 from rules.carrying import carried
+from rules.changes import Change, beside, change, undoing
 from rules.evidence import is_cure, results
 from rules.models import model
 from rules.sabotage import Victim, spoiled
-from rules.wording import listed
+from rules.wording import listed, named
 
 HIDDEN = -1e3
 """Scores below this are a mask's: ones that a model computes lie closer to zero."""
@@ -51,9 +62,43 @@ class OtherMask:
     spot: Spot
 
 
-def detect(fault: Fault) -> OtherMask | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class OtherFlags:
+    """A constant of truth values of which some are not the source's."""
+
+    change: Change
+    right: Array
+    wrong: Array
+
+    @property
+    def spot(self) -> Spot:
+        """Where it lies."""
+        return self.change.spot
+
+
+def detect(fault: Fault) -> OtherMask | OtherFlags | None:
     if _is_replaced(fault):
         return None
+    return _flags(fault) or _hidden(fault)
+
+
+def _flags(fault: Fault) -> OtherFlags | None:
+    found = change(fault, _is_of_flags)
+    if found is None:
+        return None
+    one = found.difference
+    return OtherFlags(found, np.asarray(one.source), np.asarray(one.target))
+
+
+def _is_of_flags(difference: Difference) -> bool:
+    """Return whether two constants hold other truth values, more than a single one."""
+    both = np.asarray(difference.source), np.asarray(difference.target)
+    if difference.aspect is not Aspect.WEIGHT or both[0].shape != both[1].shape:
+        return False
+    return both[0].size > 1 and all(one.dtype == np.bool_ for one in both)
+
+
+def _hidden(fault: Fault) -> OtherMask | None:
     name = fault.target.outputs[0] if len(fault.target.outputs) == 1 else ""
     seen = [(one, right) for tensor, one, right in results(fault) if tensor == name]
     if not seen or not all(_is_masked(one, right) for one, right in seen):
@@ -79,14 +124,23 @@ def _is_replaced(fault: Fault) -> bool:
     return any(is_cure(one, fault) for one in wrong)
 
 
-def explain(cause: OtherMask) -> str:
+def explain(cause: OtherMask | OtherFlags) -> str:
+    if isinstance(cause, OtherFlags):
+        apart = int((cause.right != cause.wrong).sum())
+        return (
+            f"{named(cause.change.node)}: {apart} of the {cause.wrong.size} entries of its "
+            f"mask are not the source's: {int(cause.wrong.sum())} are true, of the "
+            f"source's {int(cause.right.sum())}{beside(cause.change)}"
+        )
     return (
         f"{cause.tensor}: {cause.found} of {cause.size} places are hidden, the source's "
         f"{listed(cause.spot.source)} hides {cause.right}; {cause.apart} are other ones"
     )
 
 
-def repair(cause: OtherMask) -> tuple[Fix, ...]:
+def repair(cause: OtherMask | OtherFlags) -> tuple[Fix, ...]:
+    if isinstance(cause, OtherFlags):
+        return undoing(f"Restore the mask of {cause.change.node.name}", cause.change)
     title = f"Hide of {cause.tensor} what the source hides"
     return () if cause.edit is None else (Fix(title, (cause.edit,)),)
 
@@ -157,6 +211,18 @@ def causal(offset: int) -> onnx.ModelProto:
     return scores(np.triu(np.full((8, 8), -1e4, np.float32), offset))
 
 
+def seen_by_token(offset: int) -> onnx.ModelProto:
+    """Return values of which each place keeps those up to an offset behind its own."""
+    nodes = [
+        helper.make_node("Greater", ["x", "zero"], ["above"], name="above"),
+        helper.make_node("And", ["seen", "above"], ["kept"], name="kept"),
+        helper.make_node("Where", ["kept", "x", "zero"], ["y"], name="masked"),
+    ]
+    held = {"zero": np.zeros((), np.float32), "seen": np.tri(8, k=offset, dtype=np.bool_)}
+    constants = [numpy_helper.from_array(value, name) for name, value in held.items()]
+    return model(nodes, constants)
+
+
 RULE = Rule(
     slug="mask-differs",
     fault_class=FaultClass.LAYER_HYPERPARAMETERS,
@@ -165,5 +231,8 @@ RULE = Rule(
     explain=explain,
     repair=repair,
     sabotage=sabotage,
-    examples=(Example(source=lambda: causal(1), target=lambda: causal(2)),),
+    examples=(
+        Example(source=lambda: causal(1), target=lambda: causal(2)),
+        Example(source=partial(seen_by_token, 0), target=partial(seen_by_token, 1)),
+    ),
 )

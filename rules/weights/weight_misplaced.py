@@ -89,7 +89,7 @@ def explain(cause: Misplaced) -> str:
             f"{one.field} of the {BOTH[0]} is {one.home} in the source, "
             f"{cause.other.field} of the {BOTH[1]} is {cause.other.home}"
         )
-    own = "" if one.source_node is None else f", not that of {named(one.source_node)}"
+    own = "" if one.source_node is None else f", not what {named(one.source_node)} reads"
     return (
         f"{named(cause.change.node)}: {one.field} holds what the source reads as {one.home}"
         f"{own}{beside(cause.change)}"
