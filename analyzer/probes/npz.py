@@ -17,6 +17,9 @@ from analyzer.probes.sizes import declared, is_batch
 BY_POSITION = re.compile(r"(?:arr_|in)(\d+)")
 """How NumPy names unnamed arrays, and the shorter form of it."""
 
+SIGNED = re.compile(r"(?:serving_default_)?(.+?)(?::\d+)?")
+"""What TensorFlow puts around the name of a layer that a signature feeds."""
+
 UNREADABLE = (
     OSError,
     ValueError,
@@ -97,7 +100,9 @@ def _refuse_bomb(path: Path, members: zipfile.ZipFile) -> None:
 def _by_input(
     path: Path, arrays: Mapping[str, Array], inputs: Sequence[TensorSpec]
 ) -> dict[str, Array]:
-    """Return the array of each input: by name, else by position."""
+    """Return the array of each input: by name, else by position, a lone one as it is."""
+    if len(arrays) == len(inputs) == 1:
+        return {inputs[0].name: next(iter(arrays.values()))}
     found: dict[str, Array] = {}
     for name, array in arrays.items():
         owner = _owner(name, inputs)
@@ -116,8 +121,15 @@ def _owner(name: str, inputs: Sequence[TensorSpec]) -> str | None:
         return name
     place = BY_POSITION.fullmatch(name)
     if place is None or int(place[1]) >= len(inputs):
-        return None
+        alike = [spec.name for spec in inputs if _bare(spec.name) == _bare(name)]
+        return alike[0] if len(alike) == 1 else None
     return inputs[int(place[1])].name
+
+
+def _bare(name: str) -> str:
+    """Return a name without what TensorFlow puts around it."""
+    whole = SIGNED.fullmatch(name)
+    return name if whole is None else whole[1]
 
 
 def _names_error(

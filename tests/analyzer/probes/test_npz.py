@@ -15,6 +15,7 @@ Made = Callable[..., Pivot]
 Saved = Callable[..., Path]
 FIXED = TensorSpec("image", "float32", (1, 2))
 OPEN = TensorSpec("image", "float32", ("batch", 2))
+ONE = np.ones((1, 2), np.float32)
 IDS = TensorSpec("ids", "int64", (1, 3))
 
 
@@ -54,6 +55,33 @@ def test_arrays_go_by_name_or_by_position(
     }
 
 
+def test_a_lone_array_is_for_the_lone_input(pivot: Made, npz: Saved) -> None:
+    """Where there is one input and one array, its name says nothing more."""
+    feeds = read_npz(npz(picture=np.ones((1, 2), np.float32)), pivot(FIXED))
+
+    assert [list(one) for one in feeds] == [["image"]]
+
+
+@pytest.mark.parametrize("image", ["image", "image:0", "serving_default_image"])
+def test_what_a_signature_puts_around_a_name_may_be_left_out(
+    pivot: Made, npz: Saved, image: str
+) -> None:
+    """An array is named as the layer, or as the tensor that a signature feeds."""
+    signed = TensorSpec("serving_default_image:0", "float32", (1, 2))
+    arrays = {"ids": np.ones((1, 3), np.int64), image: np.ones((1, 2), np.float32)}
+    feeds = read_npz(npz(**arrays), pivot(signed, IDS))
+
+    assert [sorted(one) for one in feeds] == [["ids", "serving_default_image:0"]]
+
+
+def test_a_bare_name_of_two_inputs_is_refused(pivot: Made, npz: Saved) -> None:
+    """A name that two inputs have but for what a signature puts around it says neither."""
+    both = [TensorSpec(f"image:{place}", "float32", (1, 2)) for place in (0, 1)]
+
+    with pytest.raises(UsageError, match="array image that fits no input"):
+        read_npz(npz(image=ONE, other=ONE), pivot(*both))
+
+
 def test_unnamed_arrays_are_taken_in_order(pivot: Made, npz: Saved) -> None:
     """What numpy.savez writes without names goes by position."""
     path = npz(np.zeros((1, 2), np.float32), np.ones((1, 3), int))
@@ -73,8 +101,8 @@ def test_wider_numbers_are_narrowed_where_nothing_is_lost(pivot: Made, npz: Save
 @pytest.mark.parametrize(
     ("arrays", "surprise"),
     [
-        ({"picture": np.ones((1, 2), np.float32)}, "array picture that fits no input"),
-        ({"arr_1": np.ones((1, 2), np.float32)}, "array arr_1 that fits no input"),
+        ({"image": ONE, "picture": ONE}, "array picture that fits no input"),
+        ({"image": ONE, "arr_1": ONE}, "array arr_1 that fits no input"),
         ({}, "no array for input image"),
         ({"image": np.ones((1, 7), np.float32)}, r"\[1, 7\] for input image"),
         ({"image": np.ones((2, 2), np.float32)}, r"\[2, 2\] for input image"),
