@@ -11,7 +11,13 @@ from onnx import defs, helper, numpy_helper
 from analyzer.core.graph import schema_defaults
 from analyzer.core.inlaid import keeps_meaning
 from analyzer.core.permutations import last_axis_swap
-from analyzer.core.settings import setting_dtype, setting_slot, setting_slots, settings, worded
+from analyzer.core.settings import (
+    setting_dtype,
+    setting_slot,
+    setting_slots,
+    settings,
+    worded,
+)
 from analyzer.core.types import Array, AttributeValue, Node
 
 PER_AXIS_SOFTMAX = 13

@@ -121,9 +121,18 @@ def headline(report: Report) -> str:
             return f"{same} already; nothing to mend" if report.is_copy else same
         case Verdict.IMPROVED:
             mended = f"{kept} of {counted(len(faults), 'fault')} of {target} mended"
-            return f"{mended}; the rest remain"
+            return f"{mended}; {_left(report, source, all_kept=kept == len(faults))}"
         case Verdict.UNREPAIRED:
             return f"no fix for {target} {_fate(report.findings)}, so nothing is written"
+
+
+def _left(report: Report, source: str, *, all_kept: bool) -> str:
+    """Return what an improved target still lacks."""
+    if not all_kept:
+        return "the rest remain"
+    if all(output.within for output in report.outputs):
+        return f"as an ONNX file it computes what {source} computes"
+    return f"it still does not compute what {source} computes"
 
 
 def _fate(findings: Iterable[Finding]) -> str:

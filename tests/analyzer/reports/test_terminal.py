@@ -1,6 +1,7 @@
 """The words on the screen, whole, at a fixed width."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -98,6 +99,18 @@ def test_every_verdict_has_its_sentence(
 ) -> None:
     """The first line says what the verdict means for these two files."""
     assert headline(report(verdict=verdict)) == said
+
+
+def test_all_faults_mended_leave_no_rest(mended: Report) -> None:
+    """Where all that was found is mended, the headline says what is wrong all the same."""
+    improved = replace(mended, verdict=Verdict.IMPROVED)
+    right = tuple(replace(one, within=True) for one in improved.outputs)
+    said = "1 of 1 fault of net.tflite mended; "
+    converted = replace(improved, outputs=right)
+    same = "what net.keras computes"
+
+    assert headline(improved) == f"{said}it still does not compute {same}"
+    assert headline(converted) == f"{said}as an ONNX file it computes {same}"
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
