@@ -6,8 +6,17 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from analyzer.core.grids import Grid, GridChange, GridFault
-from analyzer.core.types import Array, Fault, Fix
+from analyzer.core.grids import (
+    READER,
+    SCALE,
+    WRITER,
+    ZERO,
+    Grid,
+    GridChange,
+    GridFault,
+    grid_of,
+)
+from analyzer.core.types import Array, Edit, Fault, Fix, Node, SetConstant
 from rules.changes import Change, change, undoing
 from rules.models import Layer, chain
 from rules.sabotage import Victim
@@ -17,6 +26,51 @@ CERTAIN = 0.97
 
 LAST = 127
 """Steps of a signed eight-bit grid on either side of zero."""
+
+
+FIXED = {
+    "Sigmoid": (1 / 256, 0),
+    "Softmax": (1 / 256, 0),
+    "LogSoftmax": (16 / 256, 255),
+    "Tanh": (1 / 128, 128),
+}
+"""Scale, and steps below zero, of the one eight-bit grid that an operator's range asks for.
+
+Source: https://ai.google.dev/edge/litert/models/quantization_spec, where a kernel refuses
+any other."""
+
+EIGHT_BITS = 255
+"""Steps between the ends of a grid of eight bits."""
+
+
+def on_fixed_grid(op: str, result: str, nodes: Collection[Node]) -> tuple[Edit, ...]:
+    """Return the edits that put what an operator gives on the grid its range asks for.
+
+    Args:
+        op: The operator.
+        result: The tensor it gives.
+        nodes: The nodes behind it.
+
+    Returns:
+        Edits of the nodes that write and read the grid; none where any grid will do, where
+        there is none, or where it is that one.
+    """
+    writer = next((n for n in nodes if n.op == WRITER and n.inputs[0] == result), None)
+    grid = None if writer is None else grid_of(writer)
+    if writer is None or grid is None or op not in FIXED:
+        return ()
+    scale, below = FIXED[op]
+    zero = grid.low + below
+    right = Grid(np.asarray(scale), np.asarray(zero), grid.low, grid.high, grid.axis)
+    if grid.high - grid.low != EIGHT_BITS or right.ends == grid.ends:
+        return ()
+    readers = (n for n in nodes if n.op == READER and n.inputs[0] == writer.outputs[0])
+    return tuple(
+        SetConstant(node.name, slot, np.asarray(value, node.constants[slot].dtype))
+        for node in (writer, *readers)
+        for slot, value in ((SCALE, scale), (ZERO, zero))
+        if slot in node.constants
+    )
 
 
 def regridded(fault: Fault, kinds: Collection[GridFault]) -> Change | None:

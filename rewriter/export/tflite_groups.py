@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
+from analyzer.core.grids import WRITER
 from analyzer.core.types import Node, Permutation
 from rewriter.export.tflite_file import FbOperator, Flatbuffer, option, set_option
 from rewriter.export.tflite_owners import NONE, Owners, activation
@@ -61,6 +62,7 @@ class Plan:
     flatbuffer: Flatbuffer
     owned: Owners
     before: Mapping[str, Node]
+    left: Collection[str]
     readers: Mapping[str, int]
     shapes: Mapping[str, tuple[int, ...]]
     groups: list[Group] = field(default_factory=list)
@@ -135,6 +137,9 @@ def place(plan: Plan, node: Node) -> None:
         _join(plan, node, upstream)
         return
     operator = None if old is None else plan.owned.operators.get(old.name)
+    if operator is not None and _is_taken_over(plan, node, operator, upstream):
+        _join(plan, node, upstream)
+        return
     if old is not None and operator is not None:
         _keep(plan, (old, node), operator)
         return
@@ -147,6 +152,17 @@ def place(plan: Plan, node: Node) -> None:
     if differ(old, node):
         raise refusal(node, "it stands for no operator of its own in the flatbuffer")
     _join(plan, node, upstream)
+
+
+def _is_taken_over(
+    plan: Plan, node: Node, operator: FbOperator, upstream: Group | None
+) -> bool:
+    """Return whether only the grid is left of an operator, and a new one gives on it."""
+    if node.op != WRITER or upstream is None or upstream.node is None:
+        return False
+    parts = (name for name, one in plan.owned.operators.items() if one is operator)
+    rest = [name for name in parts if name in plan.left]
+    return rest == [node.name] and plan.readers.get(node.inputs[0], 0) == 1
 
 
 def _lay_out(plan: Plan, node: Node, old: Node | None) -> None:

@@ -295,7 +295,8 @@ def _reader(walk: _Walk, node: Node) -> FbOperator | None:
 
 
 def _fits(walk: _Walk, node: Node, operator: FbOperator) -> bool:
-    return kind(walk.flatbuffer, operator) in KINDS.get(node.op, ())
+    own = kind(walk.flatbuffer, operator)
+    return own in KINDS.get(node.op, ()) or own.replace("_", "") == node.op.upper()
 
 
 def _layout(walk: _Walk, node: Node) -> Permutation | None:

@@ -55,14 +55,16 @@ def rewire(
     Raises:
         ExportError: A change cannot be said in TFLite.
     """
+    readers = readers_of(after, known.outputs)
+    after = recognised(before, after)
     plan = Plan(
         flatbuffer,
         owned,
         {node.name: node for node in before},
-        readers_of(after, known.outputs),
+        {node.name for node in after},
+        readers,
         known.shapes,
     )
-    after = recognised(before, after)
     start(plan)
     unfuse(plan, after)
     for node in after:

@@ -9,7 +9,8 @@ Evidence
     many tensors.
 
 Repair
-    Write the source's operator in its place, in the target's opset and layout.
+    Write the source's operator in its place, in the target's opset and layout; on integers,
+    with the grid that its range asks for.
 
 References:
     https://github.com/NVIDIA/TensorRT/issues/4513
@@ -22,10 +23,11 @@ import numpy as np
 import onnx
 
 from analyzer.core.spelling import replacement
-from analyzer.core.types import Aspect, Fault, FaultClass, Fix, Node, ReplaceRegion
+from analyzer.core.types import Aspect, Edit, Fault, FaultClass, Fix, Node, ReplaceRegion
 from rules.base import PLAUSIBLE, PROVEN, Example, Rule, Spot
 from rules.carrying import carried, in_layout
 from rules.evidence import is_cure
+from rules.grids import on_fixed_grid
 from rules.models import chain, conv, layer
 from rules.regions import computed_inputs, placed, sample_shape
 from rules.sabotage import Victim, spoiled
@@ -49,11 +51,11 @@ SWAPS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replaced:
-    """A source operator, the target operator in its place, and edits to undo it."""
+    """A source operator, the target operator in its place, and ways to undo it."""
 
     source: Node
     target: Node
-    edits: tuple[ReplaceRegion, ...]
+    ways: tuple[tuple[Edit, ...], ...]
     spot: Spot
 
 
@@ -63,12 +65,17 @@ def detect(fault: Fault) -> Replaced | None:
         return None
     source, target = both
     graph = _graph(source, target, fault)
-    own = () if graph is None else (ReplaceRegion((target.name,), graph, target.opset),)
     whole = carried(fault)
     proven = any(is_cure(d, fault) for d in fault.differences if d.target_node is target)
     certainty = 1.0 if proven else STRUCTURAL
-    edits = (*own, *(() if whole is None else (whole,)))
-    return Replaced(source, target, edits, Spot((source,), (target,), certainty=certainty))
+    ways = list[tuple[Edit, ...]]()
+    if graph is not None:
+        own = ReplaceRegion((target.name,), graph, target.opset)
+        grid = on_fixed_grid(source.op, target.outputs[0], fault.target.nodes)
+        ways += [(own, *grid), (own,)] if grid else [(own,)]
+    ways += [] if whole is None else [(whole,)]
+    spot = Spot((source,), (target,), certainty=certainty)
+    return Replaced(source, target, tuple(ways), spot)
 
 
 def explain(cause: Replaced) -> str:
@@ -77,7 +84,7 @@ def explain(cause: Replaced) -> str:
 
 def repair(cause: Replaced) -> tuple[Fix, ...]:
     title = f"Put {cause.source.op} in the place of {cause.target.op} {cause.target.name}"
-    return tuple(Fix(title, (edit,)) for edit in cause.edits)
+    return tuple(Fix(title, edits) for edits in cause.ways)
 
 
 def sabotage(model: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto | None:

@@ -42,12 +42,13 @@ def calibration() -> Iterator[list[np.ndarray]]:
     yield from ([one] for one in images(64, seed=1))
 
 
-def head() -> keras.Model:
+def head(activation: str = "linear") -> keras.Model:
     """Return one dense layer with a bias as large as its products."""
     keras.utils.set_random_seed(1)
     features = keras.Input((SIZE,))
     wide = keras.initializers.RandomNormal(stddev=1.0)
-    return keras.Model(features, keras.layers.Dense(8, bias_initializer=wide)(features))
+    dense = keras.layers.Dense(8, activation, bias_initializer=wide)
+    return keras.Model(features, dense(features))
 
 
 def features(count: int, seed: int) -> np.ndarray:
@@ -88,6 +89,9 @@ def build(folder: Path) -> None:
     dense = head()
     for kind in ("float", "integers"):
         (folder / f"head-{kind}.tflite").write_bytes(converted(dense, kind))
+    for activation, kind in (("sigmoid", "float"), ("tanh", "full")):
+        made = converted(head(activation), kind)
+        (folder / f"{activation}-{kind}.tflite").write_bytes(made)
     np.savez(folder / "head-probes.npz", arr_0=features(6, seed=2)[:, 0])
 
 

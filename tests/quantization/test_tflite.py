@@ -153,6 +153,28 @@ def _ends(file: Flatbuffer) -> list[FbTensor]:
     return [graph.tensors[int(index)] for index in (*graph.inputs, *graph.outputs)]
 
 
+def test_operator_on_a_fixed_grid_is_exchanged_with_its_grid(
+    folder: Path, warm: WarmChildren
+) -> None:
+    """A LOGISTIC in a TANH's place gives steps of a 256th, as its kernel asks for."""
+    assert warm is not None
+    report = repair(
+        str(folder / "sigmoid-float.tflite"),
+        str(folder / "tanh-full.tflite"),
+        folder / "sigmoid-full.tflite",
+        options=Options(inputs=folder / "head-probes.npz"),
+        rules=ours(),
+    )
+    file = read(folder / "sigmoid-full.tflite")
+    given = {kind(file, one): int(one.outputs[0]) for one in file.graph.operators}
+    grid = file.graph.tensors[given["LOGISTIC"]].quantization
+
+    assert report.findings[0].rule == "operator-replaced"
+    assert report.verdict is Verdict.REPAIRED
+    assert "TANH" not in given
+    assert (float(grid.scale[0]), int(grid.zeroPoint[0])) == (1 / 256, -128)
+
+
 @pytest.mark.parametrize("kind", ["dynamic", "half", "full", "integers"])
 def test_deliberate_quantization_is_left_alone(
     folder: Path, mended: Callable[..., Report], kind: str
