@@ -46,8 +46,8 @@ NORMALISATIONS = frozenset(
 PARAMETERS = ("scale", "bias", "mean", "variance")
 """What a batch normalisation reads as constants, in the slots from 1 on."""
 
-LARGEST = 0.1
-"""Largest number that is taken for an epsilon; none that is in use reaches it."""
+LARGEST = float(np.float32(0.1))
+"""Largest number that is taken for an epsilon; hardly one that is in use reaches it."""
 
 TINY = 1e-3
 """A trained number up to this, added to all of a tensor, is an epsilon whoever reads it."""
@@ -162,11 +162,11 @@ def _is_guard(difference: Difference, fault: Fault) -> bool:
     if np.asarray(wrong).size != 1 or np.asarray(right).size != 1:
         return False
     trained, found = _number(right), _number(wrong)
-    if not 0 < trained <= np.float32(LARGEST) or found < 0:
+    if not 0 < trained <= LARGEST or found < 0:
         return False
     readers = _readers(node, fault)
     told = trained <= TINY or any(one.op in GUARDED for one in readers)
-    small = 0 < found <= np.float32(LARGEST) and not readers
+    small = 0 < found <= LARGEST and not readers
     return (told or small) and _never_negative(node.inputs[1 - difference.slot], fault)
 
 

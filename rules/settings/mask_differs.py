@@ -223,7 +223,7 @@ def seen_by_token(offset: int) -> onnx.ModelProto:
     return model(nodes, constants)
 
 
-RULE = Rule(
+RULE: Rule[OtherMask | OtherFlags] = Rule(
     slug="mask-differs",
     fault_class=FaultClass.LAYER_HYPERPARAMETERS,
     confidence=PARTICULAR,
