@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analyzer.core.grids import READER, grid_of
 from analyzer.core.types import Aspect, Fault, Status
 from analyzer.isolation import Kind, cuts
 from analyzer.judge import INT8_LEVELS, QUANTIZATION, is_quantized
 from analyzer.matching.tensors import Links
 from analyzer.off_grids import Part, error_off_grids, round_trips
 from analyzer.regions import reached, region
+from analyzer.runtime.metrics import relative_error
 from analyzer.samples import Probe
 from analyzer.sides import Side
 
@@ -98,7 +100,31 @@ class Excuses:
             error_off_grids(part, self.source, self.target) for part in self._parts(fault)
         )
         known = [error for error in off if np.isfinite(error)]
-        return bool(known) and min(known) > max(least, STAYS * fault.local_error)
+        if not known or min(known) <= max(least, STAYS * fault.local_error):
+            return False
+        return self._beside_ends(fault) > least
+
+    def _beside_ends(self, fault: Fault) -> float:
+        """Return how far a region is off what its last grids hold of the source's values.
+
+        A Clip that was merged into a grid is gone with it, and the grid may end before it.
+        """
+        grids = (
+            (name, grid_of(node))
+            for name in fault.target.outputs
+            if (node := self.target.view.giver.get(name)) and node.op == READER
+        )
+        ends = {name: one.ends for name, one in grids if one and one.is_per_tensor}
+        errors = (
+            relative_error(
+                sample.observed[name],
+                np.clip(value, *ends[name]) if name in ends else value,
+            )
+            for sample in fault.recorded
+            for name, value in sample.expected.items()
+            if name in sample.observed
+        )
+        return max(errors, default=np.inf)
 
     def _is_excused(self, fault: Fault) -> bool:
         grids = (one for one in fault.differences if one.aspect is Aspect.GRID)

@@ -140,3 +140,24 @@ def test_padding_that_eight_bits_cannot_explain_stays_a_fault(
     excuses = Excuses(one.source, one.target, one.links, probes, one.known, frozenset())
 
     assert any(map(excuses.stays_wrong, located(one, 0.01))) == stays
+
+
+MERGED = """(float[2,4] x) => (y) {
+    q = QuantizeLinear(x, s, u) y = DequantizeLinear(q, s, u)
+}"""
+
+
+@pytest.mark.parametrize(("high", "stays"), [(2, False), (0.25, True)])
+def test_clip_that_became_the_end_of_a_grid_may_end_behind_it(
+    bench: Bench,
+    located: Located,
+    high: float,
+    stays: bool,  # noqa: FBT001
+) -> None:
+    """Off the grid nothing is clipped; a grid that lets more pass is wrong on it too."""
+    constants = {"low": np.float32(0), "high": np.float32(high), "u": np.uint8(0)}
+    ours = "(float[2,4] x) => (y) { y = Clip(x, low, high) }"
+    one = bench(ours, MERGED, FAR, {**constants, "s": np.float32(1 / 255)})
+    excuses = Excuses(one.source, one.target, one.links, (), one.known)
+
+    assert any(map(excuses.stays_wrong, located(one, 0.01))) == stays
