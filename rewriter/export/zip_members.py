@@ -1,7 +1,7 @@
 """Members of a zip file overwritten where they stand: nothing else of the file moves."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -41,7 +41,7 @@ def overwrite(path: Path, members: Mapping[str, bytes]) -> None:
         for one in places:
             if one.filename in members:
                 _content(file, one, members[one.filename], sums[one.filename])
-        _listed(file, directory, len(places), sums)
+        _listed(file, directory, places, sums)
 
 
 def _content(file: BinaryIO, one: ZipInfo, content: bytes, checksum: bytes) -> None:
@@ -60,14 +60,14 @@ def _content(file: BinaryIO, one: ZipInfo, content: bytes, checksum: bytes) -> N
     file.write(checksum)
 
 
-def _listed(file: BinaryIO, start: int, count: int, sums: Mapping[str, bytes]) -> None:
-    """Write the checksums into the directory at the end of the file."""
-    for _ in range(count):
-        file.seek(start)
-        entry = file.read(LISTED)
-        lengths = struct.unpack_from("<HHH", entry, LENGTHS)
-        name = file.read(lengths[0]).decode()
-        if name in sums:
+def _listed(
+    file: BinaryIO, start: int, places: Iterable[ZipInfo], sums: Mapping[str, bytes]
+) -> None:
+    """Write the checksums into the directory at the end of the file, in its order."""
+    for one in places:
+        file.seek(start + LENGTHS)
+        lengths = struct.unpack("<HHH", file.read(6))
+        if one.filename in sums:
             file.seek(start + LISTED_SUM)
-            file.write(sums[name])
+            file.write(sums[one.filename])
         start += LISTED + sum(lengths)

@@ -53,3 +53,17 @@ def test_compressed_member_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="weight is compressed"):
         overwrite(path, {"weight": b"1" * 64})
+
+
+def test_name_of_another_code_page_is_passed_by(tmp_path: Path) -> None:
+    """A packer may have written the names beside the weight in a code page of old."""
+    path = tmp_path / "archive.zip"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("cafe", b"before")
+        archive.writestr("weight", b"old")
+    path.write_bytes(path.read_bytes().replace(b"cafe", b"caf\x82"))
+    overwrite(path, {"weight": b"new"})
+
+    with ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert archive.read("weight") == b"new"
