@@ -158,6 +158,6 @@ def test_clip_that_became_the_end_of_a_grid_may_end_behind_it(
     constants = {"low": np.float32(0), "high": np.float32(high), "u": np.uint8(0)}
     ours = "(float[2,4] x) => (y) { y = Clip(x, low, high) }"
     one = bench(ours, MERGED, FAR, {**constants, "s": np.float32(1 / 255)})
-    excuses = Excuses(one.source, one.target, one.links, (), one.known)
+    excuses = Excuses(one.source, one.target, one.links, (), one.known, frozenset())
 
     assert any(map(excuses.stays_wrong, located(one, 0.01))) == stays
