@@ -7,6 +7,7 @@ from analyzer.core.types import Fault
 from analyzer.isolation import Kind
 from analyzer.judge import NEGLIGIBLE
 from analyzer.matching.tensors import Links
+from analyzer.runtime.metrics import relative_error
 from analyzer.samples import Probe, local_errors
 from analyzer.sides import Side
 
@@ -52,9 +53,30 @@ def fed_right(  # noqa: PLR0913 - the target, its faults, and what was seen of t
         if name not in own or name in target.view.outputs
     }
     try:
-        return [local_errors(target, cut, probe, known)[0] for probe in probes]
+        return [_shown(target, (links, cut), probe, known) for probe in probes]
     except RunError:
         return ordinary
+
+
+def _shown(
+    target: Side, both: tuple[Links, Links], probe: Probe, known: Mapping[str, Kind]
+) -> Errors:
+    """Return the errors of one sample; of faults' own results, what others do to them.
+
+    A result of another fault is wrong whatever it reads: a deviation shows in it where it
+    is another one with all that it reads fed right.
+
+    Args:
+        target: The target.
+        both: Every pair, and those that are fed right while faults' results flow on.
+        probe: One sample.
+        known: Kind of each target tensor.
+    """
+    links, cut = both
+    errors, _, flowing = local_errors(target, cut, probe, known)
+    alone = local_errors(target, links, probe, known)[2]
+    own = (name for name in links if name not in cut and name in flowing and name in alone)
+    return errors | {name: relative_error(flowing[name], alone[name]) for name in own}
 
 
 def _is_behind(fault: Fault, entering: Sequence[Errors]) -> bool:
