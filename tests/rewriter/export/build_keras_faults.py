@@ -112,7 +112,7 @@ def main(folder: Path) -> None:
         model = filled(network(**fault), **fault)
         model.save(folder / f"{name}.keras")
         model.save(folder / f"{name}.h5")
-    for name, order in (("joined", ("left", "right")), ("turned", ("right", "left"))):
+    for name, order in (("joined", ("left", "right")), ("crossed", ("right", "left"))):
         model = filled(joined(order))
         model.save(folder / f"{name}.keras")
         model.save(folder / f"{name}.h5")

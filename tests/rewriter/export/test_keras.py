@@ -246,7 +246,7 @@ def test_branches_are_joined_in_the_source_s_order(
     built: Path, tmp_path: Path, form: str
 ) -> None:
     """Two branches that change places take their weights with them."""
-    source, target, out = built / f"joined.{form}", built / f"turned.{form}", tmp_path
+    source, target, out = built / f"joined.{form}", built / f"crossed.{form}", tmp_path
     report = repair(
         str(source), str(target), out / f"out.{form}", options=FEW, rules=ours()
     )

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-fx_mending = pytest.importorskip("rewriter.export.child.fx_mending")
+fx_work = pytest.importorskip("rewriter.export.child.fx_work")
 patch_orders = pytest.importorskip("rewriter.export.child.patch_orders")
 patch_script = pytest.importorskip("rewriter.export.child.patch_script")
 
@@ -45,8 +45,8 @@ def patched(model: Turning, name: str, axes: tuple[int, ...]) -> tuple[str, ...]
     were, places = patch_orders.turns(program), patch_script.places(program)
     node = next(one for one in program.graph.nodes if one.name == name)
     node.target, node.args = torch.ops.aten.permute.default, (node.args[0], list(axes))
-    stated = (fx_mending.Stated(name, "dims", [], list(axes)),)
-    mended = fx_mending.Mended({}, stated, (), (), (), ())
+    stated = (fx_work.Stated(name, "dims", [], list(axes)),)
+    mended = fx_work.Mended({}, stated, (), (), (), (), {})
     modules = {call: one.module for call, one in places.items() if one.alone}
     lines: tuple[str, ...] = patch_orders.ordered(program, mended, were, modules).lines
     exec("\n".join(lines), {"module": model})  # noqa: S102 - lines that we wrote
@@ -102,7 +102,7 @@ def test_module_that_only_turns_is_left_to_be_taken_out() -> None:
     were, places = patch_orders.turns(program), patch_script.places(program)
     gone = next(node for node in program.graph.nodes if node.name == "transpose")
     gone.replace_all_uses_with(gone.args[0])
-    mended = fx_mending.Mended({}, (), (), ("transpose",), (), ())
+    mended = fx_work.Mended({}, (), (), ("transpose",), (), (), {})
     modules = {call: one.module for call, one in places.items() if one.alone}
 
     assert not patch_orders.ordered(program, mended, were, modules).lines
