@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analyzer.core.grids import READER, grid_of
 from analyzer.core.types import Aspect, Fault, Status
 from analyzer.isolation import Kind, cuts
 from analyzer.judge import INT8_LEVELS, QUANTIZATION, is_quantized
 from analyzer.matching.tensors import Links
 from analyzer.off_grids import Part, error_off_grids, round_trips
 from analyzer.regions import reached, region
-from analyzer.runtime.metrics import relative_error
 from analyzer.samples import Probe
 from analyzer.sides import Side
 
@@ -29,6 +27,9 @@ off their grids: both leave the rounding of the weights, in regions of other siz
 WRONG = 10.0
 """Times its floor, or a step of eight bits, that a quantized region is off, with its grids
 and without, to be wrong whatever the cause: the zoo's healthy pairs reach 2.7 without."""
+
+BOUNDING = frozenset({"Clip", "Min", "HardSigmoid", "HardSwish"})
+"""Operators with an upper bound, which a grid may end at in their place."""
 
 STAYS = 0.5
 """Share of a region's error that stays, at least, where its grids are not what is wrong;
@@ -90,41 +91,22 @@ class Excuses:
     def stays_wrong(self, fault: Fault) -> bool:
         """Return whether a region is as wrong without its grids as it is with them.
 
+        Of a region with a bound in it nothing is known: a grid that ends there may stand
+        for it, and without the grid it is gone.
+
         Args:
             fault: A root fault with recorded samples.
         """
         least = WRONG * max(fault.noise_floor, 1 / INT8_LEVELS)
         if fault.status is not Status.FAULT or fault.local_error <= least:
             return False
+        if any(node.op in BOUNDING for node in fault.source.nodes):
+            return False
         off = (
             error_off_grids(part, self.source, self.target) for part in self._parts(fault)
         )
         known = [error for error in off if np.isfinite(error)]
-        if not known or min(known) <= max(least, STAYS * fault.local_error):
-            return False
-        return self._beside_ends(fault) > least
-
-    def _beside_ends(self, fault: Fault) -> float:
-        """Return how far a region is off what its last grids hold of the source's values.
-
-        A Clip that was merged into a grid is gone with it, and the grid may end before it.
-        """
-        grids = (
-            (name, grid_of(node))
-            for name in fault.target.outputs
-            if (node := self.target.view.giver.get(name)) and node.op == READER
-        )
-        ends = {name: one.ends for name, one in grids if one and one.is_per_tensor}
-        errors = (
-            relative_error(
-                sample.observed[name],
-                np.clip(value, *ends[name]) if name in ends else value,
-            )
-            for sample in fault.recorded
-            for name, value in sample.expected.items()
-            if name in sample.observed
-        )
-        return max(errors, default=np.inf)
+        return bool(known) and min(known) > max(least, STAYS * fault.local_error)
 
     def _is_excused(self, fault: Fault) -> bool:
         grids = (one for one in fault.differences if one.aspect is Aspect.GRID)

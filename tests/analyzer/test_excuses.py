@@ -147,17 +147,14 @@ MERGED = """(float[2,4] x) => (y) {
 }"""
 
 
-@pytest.mark.parametrize(("high", "stays"), [(2, False), (0.25, True)])
-def test_clip_that_became_the_end_of_a_grid_may_end_behind_it(
-    bench: Bench,
-    located: Located,
-    high: float,
-    stays: bool,  # noqa: FBT001
+@pytest.mark.parametrize("high", [2.0, 0.25])
+def test_of_a_clip_that_a_grid_may_stand_for_nothing_is_known(
+    bench: Bench, located: Located, high: float
 ) -> None:
-    """Off the grid nothing is clipped; a grid that lets more pass is wrong on it too."""
+    """Off the grid nothing is clipped, wherever the grid ended."""
     constants = {"low": np.float32(0), "high": np.float32(high), "u": np.uint8(0)}
     ours = "(float[2,4] x) => (y) { y = Clip(x, low, high) }"
     one = bench(ours, MERGED, FAR, {**constants, "s": np.float32(1 / 255)})
     excuses = Excuses(one.source, one.target, one.links, (), one.known, frozenset())
 
-    assert any(map(excuses.stays_wrong, located(one, 0.01))) == stays
+    assert not any(map(excuses.stays_wrong, located(one, 0.01)))
