@@ -21,7 +21,7 @@ from analyzer.probes import draw, held_out
 from rewriter.bundle import Bundle, check_bundle, write_bundle
 from rewriter.case import Case
 from rewriter.destination import check_destination, check_patch
-from rewriter.export import copy, out_suffix
+from rewriter.export import ONNX, copy, out_suffix
 from rewriter.heldout import half_floors, held_out_outputs
 from rewriter.kept import end
 from rewriter.limits import ROUNDS, Limits
@@ -225,7 +225,7 @@ def _copied(case: Case, out: Path | None) -> Report:
     left: tuple[str, ...] = ()
     if out is not None:
         copy(case.target, out)
-        left = tuple(cleared(case.target, case.target.path, out))
+        left = tuple(cleared(case.source, case.target, case.target.path, out))
     told = untouched(case.first.report, Verdict.REPAIRED, ended=ALREADY)
     return replace(told, written=Written(str(out), "copied", left)) if left else told
 
@@ -258,7 +258,9 @@ def _repaired(case: Case, files: _Files) -> Report:
         if way.out is not None:
             inputs = input_pairs(case.source, came.proven)
             feeds = target_feeds(case.unseen.judges[0].probes[0], inputs, came.proven)
-            left = publish(case.target, came.proven, feeds, way.out)
+            publish(case.target, came.proven, feeds, way.out)
+            if way.out.suffix.lower() != ONNX:  # nothing is written beside that
+                left = tuple(cleared(case.source, case.target, came.proven.path, way.out))
         written = replace(way.written, changed=(*way.written.changed, *left))
     if files.patch is not None:
         write_patch(case.target, tuple(_cures(came.done)), files.patch)

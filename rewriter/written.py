@@ -61,7 +61,7 @@ def written(
         yield remembering(as_floats(replace(loaded, notes=notes), target.ends))
 
 
-def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> tuple[str, ...]:
+def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> None:
     """Write the mended model to OUT: the proven bytes, or the proven proto.
 
     Args:
@@ -70,21 +70,18 @@ def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> tuple[str,
         feeds: One sample for it, on which both must agree.
         out: Where it goes.
 
-    Returns:
-        What became of files beside it that are of an earlier repair, in sentences.
-
     Raises:
         PivotfixError: What was written is not what was proven; OUT is gone again.
     """
     if out.suffix.lower() != ONNX:
         copy(proven, out)
         _copy_beside(target, proven.path, out)
-        return tuple(cleared(target, proven.path, out))
+        return
     export(target, proven.model, out)
     try:
         ours = proven.run_native(feeds)
     except RunError:  # an improved model may stop where the target stopped before
-        return ()
+        return
     try:
         theirs = as_floats(load(str(out), trust_code=False), target.ends).run_native(feeds)
     except PivotfixError:  # what was written cannot be proven, so it must not stay
@@ -96,16 +93,16 @@ def publish(target: Pivot, proven: Pivot, feeds: Feeds, out: Path) -> tuple[str,
             f"{out} does not compute what was proven, so it was removed again",
             hint="check the disk, and that nothing else writes to that folder",
         )
-    return ()
 
 
-def cleared(target: Pivot, made: Path, out: Path) -> Iterator[str]:
+def cleared(source: Pivot, target: Pivot, made: Path, out: Path) -> Iterator[str]:
     """Yield what became of files beside OUT that this repair has not written.
 
     What is as an earlier repair wrote it goes: it says what OUT said then. What anyone has
-    changed since stays.
+    changed since stays, and so does the code of either model.
 
     Args:
+        source: The source.
         target: The model as it was loaded.
         made: What OUT is a copy of.
         out: Where it was written.
@@ -113,9 +110,9 @@ def cleared(target: Pivot, made: Path, out: Path) -> Iterator[str]:
     own = own_format(str(target.path))
     if own is None:
         return
-    code = Path(target.code.rpartition(":")[0])
+    codes = {Path(one.code.rpartition(":")[0]).resolve() for one in (source, target)}
     for new, place in zip(own.beside(made), own.beside(out), strict=True):
-        if new.exists() or not place.is_file() or place.resolve() == code.resolve():
+        if new.exists() or not place.is_file() or place.resolve() in codes:
             continue
         if is_as_written(place):
             place.unlink()

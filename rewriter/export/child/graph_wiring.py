@@ -100,7 +100,8 @@ class Wiring:
             was = before.get(reader)
             if was is None or was == giver or reader[0] in self.added:
                 continue
-            node = self.old.get(reader[0]) or self.added.get(giver) or self.old[was]
+            known = self.old.get(reader[0]) or self.added.get(giver) or self.old.get(was)
+            node = known or next(iter(self.old.values()))  # an output that reads an input
             old, new = self._native(was, node), self._native(giver, node)
             if old != new:
                 yield old, new, reader[0]

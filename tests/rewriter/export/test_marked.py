@@ -45,7 +45,7 @@ def test_text_that_was_changed_is_known(script: Path) -> None:
 def test_script_of_an_earlier_repair_goes(target: Pivot, script: Path) -> None:
     """What nobody changed since is taken away, and that is told."""
     made = script.parent / "made" / "out.pth"
-    told = list(cleared(target, made, script.with_name("out.pth")))
+    told = list(cleared(target, target, made, script.with_name("out.pth")))
 
     assert told == ["out_patch.py of an earlier repair is removed: this one writes none"]
     assert not script.exists()
@@ -55,16 +55,18 @@ def test_script_that_someone_changed_stays(target: Pivot, script: Path) -> None:
     """A user's own words are not lost, and it is told that they are of another file."""
     script.write_text("# mine\n" + script.read_text())
     made = script.parent / "made" / "out.pth"
-    told = list(cleared(target, made, script.with_name("out.pth")))
+    told = list(cleared(target, target, made, script.with_name("out.pth")))
 
     assert told == ["out_patch.py was there before, and does not belong to it"]
     assert script.exists()
 
 
-def test_script_that_builds_the_target_stays(target: Pivot, script: Path) -> None:
-    """What the target's weights are loaded with is in use."""
+@pytest.mark.parametrize("side", [0, 1], ids=["source", "target"])
+def test_script_that_builds_a_model_stays(target: Pivot, script: Path, side: int) -> None:
+    """What the weights of either are loaded with is in use."""
     used = replace(target, code=f"{script}:factory")
+    both = (used, target) if side == 0 else (target, used)
     made = script.parent / "made" / "out.pth"
 
-    assert not list(cleared(used, made, script.with_name("out.pth")))
+    assert not list(cleared(*both, made, script.with_name("out.pth")))
     assert script.exists()
